@@ -1,0 +1,3 @@
+//! HTTP, and nothing else.
+
+pub mod fault;

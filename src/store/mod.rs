@@ -1,0 +1,56 @@
+//! Where image data is kept.
+
+pub mod registry;
+
+pub use registry::Registry;
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::domain::{ImageId, Location};
+use crate::stream::{Blob, ByteRange, ByteStream};
+
+/// Why a store did not do as asked. No variant carries a URL: it may hold credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("no data there")]
+    NotFound,
+    #[error("the data is in use")]
+    InUse,
+    #[error("the store is full")]
+    Full,
+    #[error("the store is read-only")]
+    ReadOnly,
+    #[error("the store does not let us: {0}")]
+    Denied(String),
+    #[error("data for this image is there already")]
+    Duplicate,
+    /// The stream that was to be stored broke: the client's fault, not the store's.
+    #[error("the data ended early: {0}")]
+    Source(#[source] std::io::Error),
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    #[error("no store here has scheme {0:?}")]
+    UnknownScheme(String),
+    #[error("store failure: {0}")]
+    Failed(#[source] std::io::Error),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A place that keeps image data: a directory, a Swift container, a Ceph pool.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Keeps `bytes` and says where, and how many there were. All or nothing: a stream that fails leaves no trace.
+    async fn put(
+        &self,
+        id: ImageId,
+        bytes: ByteStream,
+        size: Option<u64>,
+    ) -> Result<(Location, u64)>;
+    /// Opens the data at `location`, or the `range` of it.
+    async fn get(&self, location: &Location, range: Option<ByteRange>) -> Result<Blob>;
+    /// Forgets the data at `location`. Forgetting twice is [`Error::NotFound`].
+    async fn delete(&self, location: &Location) -> Result<()>;
+}

@@ -1,0 +1,1 @@
+//! Logs, set up the same way in every binary.

@@ -16,9 +16,12 @@ pub enum Error {
     /// The id is taken, by a live image or a deleted one.
     #[error("image {0} exists")]
     Duplicate(ImageId),
-    /// The row is gone, or not in the state the change is for.
-    #[error("{0} changed meanwhile")]
-    Conflict(String),
+    /// There is no such image, or not any more.
+    #[error("image {0} is gone")]
+    Gone(ImageId),
+    /// The image is not in the state the change is for, but in `status`.
+    #[error("image {id} is {status}")]
+    Conflict { id: ImageId, status: Status },
     /// A row that makes no sense.
     #[error("inconsistent row in {table}: {what}")]
     Inconsistent { table: &'static str, what: String },

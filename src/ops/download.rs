@@ -4,6 +4,8 @@ use super::{Glance, Result};
 use crate::domain::{Caller, Image, ImageId};
 use crate::stream::{Blob, ByteRange};
 
+pub use super::range::RequestedRange;
+
 /// Where the bytes of an answer come from; the access log says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -24,15 +26,6 @@ pub struct Download {
     pub source: Source,
     /// None where the image has no data (yet).
     pub blob: Option<Blob>,
-}
-
-/// A `Range` header, before the size is known (RFC 9110, 14.1.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestedRange {
-    /// `bytes=first-last`, last inclusive.
-    FromTo(u64, Option<u64>),
-    /// `bytes=-n`
-    Last(u64),
 }
 
 #[expect(unused_variables, reason = "outline")]

@@ -13,7 +13,7 @@ impl Glance {
         caller: &Caller,
         id: ImageId,
         bytes: ByteStream,
-        size: Option<u64>,
+        size: Option<i64>,
     ) -> Result<()> {
         todo!()
     }

@@ -1,8 +1,8 @@
 //! Whether a caller may do what it asks: oslo.policy's language and the original's rules.
 
-use std::collections::BTreeMap;
+mod facts;
 
-use serde_json::Value;
+pub use facts::{Facts, ImageFacts, Target};
 
 use crate::config::PolicyConfig;
 use crate::domain::Caller;
@@ -13,9 +13,6 @@ pub enum Error {
     #[error("policy file {file}: {what}")]
     File { file: String, what: String },
 }
-
-/// What a rule is asked about: `project_id`, `owner`, `visibility`, `member_id`, ... for `%(name)s`.
-pub type Target = BTreeMap<&'static str, Value>;
 
 /// The rules in force. Cheap to clone; an edited file counts from the next question on.
 #[derive(Debug, Clone)]
@@ -28,7 +25,7 @@ impl Policy {
     }
 
     /// Whether `caller` may do `action` to `target`. An action without a rule is judged by `default`.
-    pub fn allows(&self, caller: &Caller, action: &'static str, target: &Target) -> bool {
+    pub fn allows(&self, caller: &Caller, action: &str, facts: &dyn Facts) -> bool {
         todo!()
     }
 }

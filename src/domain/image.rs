@@ -31,6 +31,12 @@ impl ImageId {
     }
 }
 
+impl AsRef<str> for ImageId {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl fmt::Display for ImageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

@@ -1,7 +1,17 @@
 //! Everything one can ask of the service, without HTTP.
 
+mod access;
+mod actions;
+pub mod cached;
+mod discovery;
 pub mod download;
+mod edit;
 pub mod error;
+pub mod images;
+mod members;
+mod quota;
+pub mod range;
+mod tags;
 pub mod upload;
 
 use std::sync::Arc;
@@ -10,6 +20,7 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::domain::schema::{Schema, documents};
 use crate::policy::Policy;
 use crate::store::Registry;
 
@@ -17,7 +28,14 @@ pub use error::{Error, Result};
 
 /// The service: what every operation needs, in one handle. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Glance(Arc<Parts>);
+pub struct Glance(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    parts: Parts,
+    /// What images are like at this site.
+    image_schema: Schema,
+}
 
 /// What the service is made of.
 #[derive(Debug)]
@@ -32,7 +50,17 @@ pub struct Parts {
 
 impl Glance {
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        let image = &parts.config.image;
+        let image_schema = documents::image(&image.disk_formats, &image.container_formats);
+        Self(Arc::new(Inner {
+            parts,
+            image_schema,
+        }))
+    }
+
+    /// What images are like at this site.
+    pub fn image_schema(&self) -> &Schema {
+        &self.0.image_schema
     }
 }
 
@@ -40,6 +68,6 @@ impl std::ops::Deref for Glance {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
-        &self.0
+        &self.0.parts
     }
 }

@@ -1,0 +1,119 @@
+//! Who may see an image, and what they may do with it.
+//!
+//! Two questions are asked of every image. The first is as old as the service and no rule changes it: does
+//! the caller get to know of the image at all? The second is the policy's. Where it says no, the answer
+//! still tells nothing of an image that the caller may not see: it is as if there were none.
+
+use super::{Error, Glance, Result};
+use crate::domain::{Caller, Image, ImageId, Visibility};
+use crate::policy::{Facts, ImageFacts};
+
+impl Glance {
+    /// The image that the caller means, whoever may see it, or none that it may know of.
+    pub(super) async fn visible(&self, caller: &Caller, id: &str) -> Result<Option<Image>> {
+        let Ok(id) = id.parse::<ImageId>() else {
+            return Ok(None);
+        };
+        let Some(image) = self.db.image(id).await? else {
+            return Ok(None);
+        };
+        let visible = self.is_visible(caller, &image).await?;
+        Ok(visible.then_some(image))
+    }
+
+    /// The image, where the caller may do `action` with it.
+    pub(super) async fn authorized(
+        &self,
+        caller: &Caller,
+        id: impl AsRef<str>,
+        action: &'static str,
+    ) -> Result<Image> {
+        let id = id.as_ref();
+        let image =
+            (self.visible(caller, id).await?).ok_or_else(|| Error::NoSuchImage(id.to_owned()))?;
+        self.permit(caller, &image, action)?;
+        Ok(image)
+    }
+
+    /// Whether the caller gets to know of the image.
+    pub(super) async fn is_visible(&self, caller: &Caller, image: &Image) -> Result<bool> {
+        let Some(owner) = &image.owner else {
+            return Ok(true);
+        };
+        if caller.is_admin {
+            return Ok(true);
+        }
+        let project = caller.project_id.as_deref();
+        Ok(match image.visibility {
+            Visibility::Public | Visibility::Community => true,
+            Visibility::Private => project == Some(owner),
+            Visibility::Shared => match project {
+                None => false,
+                Some(project) if project == owner => true,
+                Some(project) => self.db.member(image.id, project).await?.is_some(),
+            },
+        })
+    }
+
+    /// Asks the policy about something of an image. Who may not even see the image hears that there is none.
+    pub(super) fn permit(
+        &self,
+        caller: &Caller,
+        image: &Image,
+        action: &'static str,
+    ) -> Result<()> {
+        let facts = ImageFacts::new(image, caller);
+        if self.policy.allows(caller, action, &facts) {
+            return Ok(());
+        }
+        if action == "get_image" || !self.policy.allows(caller, "get_image", &facts) {
+            return Err(Error::Hidden);
+        }
+        Err(Error::Forbidden(action))
+    }
+
+    /// Asks the policy, and says so plainly where it forbids.
+    pub(super) fn permit_plainly(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        facts: &dyn Facts,
+    ) -> Result<()> {
+        if self.policy.allows(caller, action, facts) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden(action))
+        }
+    }
+
+    /// Making an image public or everybody's is asked about apart.
+    pub(super) fn permit_visibility(
+        &self,
+        caller: &Caller,
+        visibility: Visibility,
+        facts: &dyn Facts,
+    ) -> Result<()> {
+        match visibility {
+            Visibility::Public => self.permit_plainly(caller, "publicize_image", facts),
+            Visibility::Community => self.permit_plainly(caller, "communitize_image", facts),
+            Visibility::Private | Visibility::Shared => Ok(()),
+        }
+    }
+}
+
+/// Whoever was let in without a name may look and not touch.
+pub(super) fn may_write(caller: &Caller) -> Result<()> {
+    if caller.read_only {
+        return Err(Error::ReadOnlyCaller);
+    }
+    Ok(())
+}
+
+/// The database keeps images for their owners, whatever the policy says.
+pub(super) fn owns(caller: &Caller, image: &Image) -> Result<()> {
+    let owner = image.owner.as_deref();
+    if caller.is_admin || (owner.is_some() && owner == caller.project_id.as_deref()) {
+        return Ok(());
+    }
+    Err(Error::NotYours)
+}

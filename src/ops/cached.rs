@@ -1,0 +1,182 @@
+//! The copies on this node: what there is, what is asked for, and letting go of either.
+//!
+//! The calls of today ask the policy about what they do, those of before about one right to manage the
+//! cache. Who may not is told so before anybody hears whether there is a cache at all.
+
+use super::{Error, Glance, Result};
+use crate::cache::{Cache, Entry, Pruned};
+use crate::config::cache::CacheDriver;
+use crate::domain::{Caller, Image, ImageId, Status};
+use crate::policy::{ImageFacts, Target};
+
+/// What the cache holds and waits for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Holdings {
+    pub cached: Vec<Entry>,
+    pub queued: Vec<ImageId>,
+}
+
+/// What to let go of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clear {
+    Cached,
+    Queued,
+    Both,
+}
+
+impl Glance {
+    /// What this node has copies of and is asked to fetch.
+    pub async fn holdings(&self, caller: &Caller) -> Result<Holdings> {
+        let cache = self.managed(caller, "cache_list", None)?;
+        Ok(Holdings {
+            cached: cache.entries().await?,
+            queued: cache.queued().await?,
+        })
+    }
+
+    /// Asks for an active image to be fetched, at once.
+    pub async fn cache_image(&self, caller: &Caller, id: &str) -> Result<()> {
+        let image =
+            (self.visible(caller, id).await?).ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
+        let cache = self.managed(caller, "cache_image", Some(&image))?;
+        if image.status != Status::Active {
+            return Err(Error::NotActive);
+        }
+        cache.queue(image.id).await?;
+        Ok(())
+    }
+
+    /// Lets go of this node's copy of an image and of the wish for one.
+    pub async fn uncache_image(&self, caller: &Caller, id: &str) -> Result<()> {
+        let image = self.visible(caller, id).await?;
+        let missing = || Error::ImageNotFound(id.to_owned());
+        let parsed: ImageId = id.parse().map_err(|_| missing())?;
+        if image.is_none() && !self.holds(parsed).await? {
+            return Err(missing());
+        }
+        let cache = self.managed(caller, "cache_delete", image.as_ref())?;
+        cache.evict(parsed).await?;
+        cache.unqueue(parsed).await?;
+        Ok(())
+    }
+
+    async fn holds(&self, id: ImageId) -> Result<bool> {
+        let Some(cache) = &self.cache else {
+            return Ok(false);
+        };
+        Ok(cache.queued().await?.contains(&id)
+            || cache.entries().await?.iter().any(|entry| entry.id == id))
+    }
+
+    /// Lets go of copies, of wishes, or of both.
+    pub async fn clear_cache(&self, caller: &Caller, what: Clear) -> Result<()> {
+        let cache = self.managed(caller, "cache_delete", None)?;
+        match what {
+            Clear::Cached => drop(cache.clear().await?),
+            Clear::Queued => drop(cache.unqueue_all().await?),
+            Clear::Both => {
+                cache.clear().await?;
+                cache.unqueue_all().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the caller may clear the cache: asked before what it says is looked at.
+    pub fn may_clear_cache(&self, caller: &Caller) -> Result<()> {
+        self.managed(caller, "cache_delete", None).map(drop)
+    }
+
+    /// Removes what broken fills left behind.
+    pub async fn clean_cache(&self, caller: &Caller) -> Result<()> {
+        self.managed(caller, "cache_clean", None)?.clean().await?;
+        Ok(())
+    }
+
+    /// Makes the cache as small as its limit says.
+    pub async fn prune_cache(&self, caller: &Caller) -> Result<Pruned> {
+        Ok(self.managed(caller, "cache_prune", None)?.prune().await?)
+    }
+
+    /// The nodes that have a copy of the image: this one, or none that it knows of.
+    pub async fn nodes_caching(&self, caller: &Caller, id: &str) -> Result<Vec<String>> {
+        let cache = self.managed(caller, "list_cached_nodes", None)?;
+        let driver = self.config.cache.as_ref().map(|config| config.driver);
+        if driver != Some(CacheDriver::CentralizedDb) {
+            return Err(Error::NotCentralized);
+        }
+        let image =
+            (self.visible(caller, id).await?).ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
+        let cached = cache.entries().await?;
+        let here = cached.iter().any(|entry| entry.id == image.id);
+        Ok(here
+            .then(|| self.config.api.self_reference_url.clone())
+            .flatten()
+            .into_iter()
+            .collect())
+    }
+
+    /// The cache, where there is one and the caller may do `action` with it.
+    fn managed(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        image: Option<&Image>,
+    ) -> Result<&Cache> {
+        match image {
+            Some(image) => self.permit_plainly(caller, action, &ImageFacts::new(image, caller))?,
+            None => self.permit_plainly(caller, action, &Target::new())?,
+        }
+        self.cache.as_ref().ok_or(Error::NoCache)
+    }
+
+    /// The copies on this node, for its managers.
+    pub async fn cached_images(&self, caller: &Caller) -> Result<Vec<Entry>> {
+        Ok(self.manager(caller)?.entries().await?)
+    }
+
+    /// Lets go of all copies and says how many there were.
+    pub async fn drop_cached_images(&self, caller: &Caller) -> Result<u64> {
+        Ok(self.manager(caller)?.clear().await?)
+    }
+
+    /// Lets go of a copy, where there is one.
+    pub async fn drop_cached_image(&self, caller: &Caller, id: &str) -> Result<()> {
+        let cache = self.manager(caller)?;
+        if let Ok(id) = id.parse() {
+            cache.evict(id).await?;
+        }
+        Ok(())
+    }
+
+    /// The images that are asked for, for the managers of the cache.
+    pub async fn queued_images(&self, caller: &Caller) -> Result<Vec<ImageId>> {
+        Ok(self.manager(caller)?.queued().await?)
+    }
+
+    /// Asks for an image. Whether there is such an image is found out when it is fetched.
+    pub async fn queue_image(&self, caller: &Caller, id: &str) -> Result<()> {
+        let cache = self.manager(caller)?;
+        let id = (id.parse()).map_err(|_| Error::ImageNotFound(id.to_owned()))?;
+        cache.queue(id).await?;
+        Ok(())
+    }
+
+    /// Takes all wishes back and says how many there were.
+    pub async fn drop_queued_images(&self, caller: &Caller) -> Result<u64> {
+        Ok(self.manager(caller)?.unqueue_all().await?)
+    }
+
+    /// Takes a wish back, where there is one.
+    pub async fn drop_queued_image(&self, caller: &Caller, id: &str) -> Result<()> {
+        let cache = self.manager(caller)?;
+        if let Ok(id) = id.parse() {
+            cache.unqueue(id).await?;
+        }
+        Ok(())
+    }
+
+    fn manager(&self, caller: &Caller) -> Result<&Cache> {
+        self.managed(caller, "manage_image_cache", None)
+    }
+}

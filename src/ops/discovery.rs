@@ -1,0 +1,33 @@
+//! What clients can find out about this site.
+
+use super::{Error, Glance, Result};
+use crate::config::stores::StoreConfig;
+use crate::domain::Caller;
+use crate::policy::Target;
+
+impl Glance {
+    /// The stores that clients may name. A site with one store names none.
+    pub fn stores_to_choose(&self) -> Result<&[StoreConfig]> {
+        if self.config.stores.multi {
+            Ok(&self.config.stores.stores)
+        } else {
+            Err(Error::SingleStore)
+        }
+    }
+
+    /// The same with their inner workings, for those who may know.
+    pub fn stores_in_detail(&self, caller: &Caller) -> Result<&[StoreConfig]> {
+        let stores = self.stores_to_choose()?;
+        self.permit_plainly(caller, "stores_info_detail", &Target::new())?;
+        Ok(stores)
+    }
+
+    /// Takes an image's data from one of several stores.
+    pub fn remove_from_store(&self, store: &str) -> Result<()> {
+        let stores = self.stores_to_choose().map_err(|_| Error::NotThere)?;
+        if stores.iter().all(|known| known.id != store) {
+            return Err(Error::NoSuchStore(store.to_owned()));
+        }
+        Err(Error::LocationsFixed)
+    }
+}

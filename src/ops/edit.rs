@@ -1,0 +1,119 @@
+//! Changing images.
+
+use serde_json::Value;
+
+use super::access::{may_write, owns};
+use super::images::stored;
+use super::{Error, Glance, Result, quota};
+use crate::db;
+use crate::domain::assignment::Assignment;
+use crate::domain::patch::{self, Change, Dialect, LocationChange};
+use crate::domain::property;
+use crate::domain::{Caller, Image, Refusal};
+use crate::policy::ImageFacts;
+
+/// How often a change is made anew when another request was faster.
+const ATTEMPTS: usize = 4;
+
+impl Glance {
+    /// Changes an image as a patch says: all of it, or nothing.
+    pub async fn patch_image(
+        &self,
+        caller: &Caller,
+        id: &str,
+        document: &Value,
+        dialect: Dialect,
+    ) -> Result<Image> {
+        let changes = patch::read(document, dialect, self.image_schema())?;
+        may_write(caller)?;
+        let missing = || Error::NoSuchImage(id.to_owned());
+        if changes.is_empty() {
+            return self.visible(caller, id).await?.ok_or_else(missing);
+        }
+        self.edit(caller, id, missing, |image| {
+            let mut edited = image.clone();
+            for change in changes.clone() {
+                self.permit_change(caller, image, &change)?;
+                if let Change::Replace(Assignment::Tags(_))
+                | Change::Add(Assignment::Tags(_))
+                | Change::AddNew(Assignment::Tags(_)) = change
+                {
+                    change.apply(&mut edited)?;
+                    quota::tags(&self.config.image, &edited)?;
+                } else {
+                    change.apply(&mut edited)?;
+                }
+            }
+            let added = |image: &Image, name| !image.properties.contains_key(name);
+            if edited.properties.keys().any(|name| added(image, name)) {
+                quota::properties(&self.config.image, &edited)?;
+            }
+            owns(caller, image)?;
+            property::storable(&edited)?;
+            Ok(edited)
+        })
+        .await
+    }
+
+    /// Loads an image, changes it and writes it back, again from the start where it changed meanwhile.
+    pub(super) async fn edit(
+        &self,
+        caller: &Caller,
+        id: &str,
+        missing: impl Fn() -> Error,
+        change: impl Fn(&Image) -> Result<Image>,
+    ) -> Result<Image> {
+        for _ in 0..ATTEMPTS {
+            let image = self.visible(caller, id).await?.ok_or_else(&missing)?;
+            let mut edited = change(&image)?;
+            edited.updated_at = self.clock.now();
+            match self.db.update_image(&stored(&edited), image.status).await {
+                Ok(written) => {
+                    edited.updated_at = written.updated_at;
+                    return Ok(edited);
+                }
+                Err(db::Error::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    fn permit_change(&self, caller: &Caller, image: &Image, change: &Change) -> Result<()> {
+        match change {
+            Change::Locations(change) => self.permit_location_change(caller, image, change),
+            Change::Replace(Assignment::Owner(_)) if !caller.is_admin => {
+                Err(Refusal::OwnerNotYours.into())
+            }
+            Change::Replace(assignment) | Change::Add(assignment) | Change::AddNew(assignment) => {
+                if let Assignment::Visibility(visibility) = assignment {
+                    self.permit_visibility(caller, *visibility, &ImageFacts::new(image, caller))?;
+                }
+                self.permit(caller, image, "modify_image")
+            }
+            Change::Remove(_) => self.permit(caller, image, "modify_image"),
+        }
+    }
+
+    fn permit_location_change(
+        &self,
+        caller: &Caller,
+        image: &Image,
+        change: &LocationChange,
+    ) -> Result<()> {
+        let (policy, verb) = match change {
+            LocationChange::Replace(places) if places.is_empty() => {
+                return Err(Refusal::NoLocations.into());
+            }
+            LocationChange::Replace(_) => ("set_image_location", "update"),
+            LocationChange::Add(..) => ("set_image_location", "add"),
+            LocationChange::Remove(_) => ("delete_image_location", "remove"),
+        };
+        self.permit(caller, image, policy)?;
+        if self.config.image.show_locations {
+            Err(Error::LocationsFixed)
+        } else {
+            Err(Error::LocationsInvisible(verb))
+        }
+    }
+}

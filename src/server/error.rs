@@ -1,0 +1,181 @@
+//! Operations' errors as HTTP: the one place that knows which status each has.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+use super::fault::Fault;
+use crate::domain::Refusal;
+use crate::ops::Error;
+use crate::ops::range::RangeError;
+use crate::{db, store};
+
+/// What a handler gives where it does not succeed.
+pub type Result<T> = std::result::Result<T, Fault>;
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let fault = match &error {
+            Error::Refused(refusal) => refused(refusal),
+            Error::OwnerOfAnother(_) => below(StatusCode::FORBIDDEN, &error),
+            Error::Range(range) => Fault::new(range_status(*range), error.to_string()),
+            Error::Hidden | Error::NotThere => Fault::of(StatusCode::NOT_FOUND),
+            _ => Fault::new(status(&error), error.to_string()),
+        };
+        if !fault.status.is_server_error() {
+            return fault;
+        }
+        // The one place a failure is logged; the client learns only that there was one.
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "request failed: {error}"
+        );
+        if is_told(&error) {
+            fault
+        } else {
+            Fault::of(fault.status)
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        Fault::from(self).into_response()
+    }
+}
+
+fn status(error: &Error) -> StatusCode {
+    match error {
+        Error::NoSuchImage(_)
+        | Error::ImageNotFound(_)
+        | Error::NothingToDelete(_)
+        | Error::Hidden
+        | Error::NotThere
+        | Error::NoSuchMember { .. }
+        | Error::NotShared
+        | Error::NoCache
+        | Error::SingleStore => StatusCode::NOT_FOUND,
+
+        Error::Forbidden(_)
+        | Error::OwnerOfAnother(_)
+        | Error::NotYours
+        | Error::ReadOnlyCaller
+        | Error::MarkerNotVisible(_)
+        | Error::MembersOfUnshared { .. }
+        | Error::NoMembersToList(_)
+        | Error::LocationsInvisible(_)
+        | Error::Deactivated => StatusCode::FORBIDDEN,
+
+        Error::Unlistable(_)
+        | Error::NoSuchMarker(_)
+        | Error::TagRefused(_)
+        | Error::UnknownMemberStatus
+        | Error::NotActive
+        | Error::SizeExceeds { .. }
+        | Error::SizeMismatch { .. }
+        | Error::BrokenUpload(_) => StatusCode::BAD_REQUEST,
+
+        Error::IdTaken(_)
+        | Error::DuplicateMember { .. }
+        | Error::NoSuchStore(_)
+        | Error::NotCentralized
+        | Error::Conflict
+        | Error::StatusTransition { .. } => StatusCode::CONFLICT,
+
+        Error::DeletedMeanwhile(_) | Error::StoreReadOnly(_) => StatusCode::GONE,
+
+        Error::TooLarge
+        | Error::TooManyTags { .. }
+        | Error::TooManyMembers { .. }
+        | Error::StoreFull(_) => StatusCode::PAYLOAD_TOO_LARGE,
+
+        Error::LocationsFixed => StatusCode::NOT_IMPLEMENTED,
+        Error::StoreDenied(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Refused(refusal) => refusal_status(refusal),
+        Error::Range(range) => range_status(*range),
+        Error::Db(error) => db_status(error),
+        Error::Store(error) => store_status(error),
+        Error::Cache(_) | Error::Interrupted(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// A refusal that the original puts below the explanation of its status.
+fn below(status: StatusCode, error: &dyn std::error::Error) -> Fault {
+    Fault::of(status).because(error.to_string())
+}
+
+fn refused(refusal: &Refusal) -> Fault {
+    let status = refusal_status(refusal);
+    match refusal {
+        Refusal::ReservedName(_)
+        | Refusal::NotRemovable(_)
+        | Refusal::OwnerNotYours
+        | Refusal::NoLocations
+        | Refusal::NoSuchProperty(_)
+        | Refusal::PropertyExists(_) => below(status, refusal),
+        _ => Fault::new(status, refusal.to_string()),
+    }
+}
+
+fn refusal_status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Mismatch(_)
+        | Refusal::Patch(_)
+        | Refusal::NotAnObject(_)
+        | Refusal::LongPropertyName
+        | Refusal::Negative { .. }
+        | Refusal::OutOfRange(_)
+        | Refusal::FourByteName
+        | Refusal::FourByteValue(_)
+        | Refusal::FourByteTag => StatusCode::BAD_REQUEST,
+        Refusal::ReadOnly(_)
+        | Refusal::Reserved(_)
+        | Refusal::ReservedName(_)
+        | Refusal::NotRemovable(_)
+        | Refusal::OwnerNotYours
+        | Refusal::NoLocations
+        | Refusal::QueuedOnly(_)
+        | Refusal::Protected(_)
+        | Refusal::WrongStatus { .. } => StatusCode::FORBIDDEN,
+        Refusal::NoSuchProperty(_) | Refusal::PropertyExists(_) => StatusCode::CONFLICT,
+        Refusal::TooMany { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+    }
+}
+
+fn range_status(range: RangeError) -> StatusCode {
+    match range {
+        RangeError::Multiple => StatusCode::BAD_REQUEST,
+        RangeError::Invalid
+        | RangeError::Start { .. }
+        | RangeError::InvalidContent
+        | RangeError::ContentStart { .. }
+        | RangeError::ContentStop { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+    }
+}
+
+fn db_status(error: &db::Error) -> StatusCode {
+    match error {
+        db::Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        db::Error::Gone(_) => StatusCode::NOT_FOUND,
+        db::Error::Duplicate(_) | db::Error::Conflict { .. } => StatusCode::CONFLICT,
+        db::Error::Inconsistent { .. } | db::Error::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn store_status(error: &store::Error) -> StatusCode {
+    match error {
+        store::Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        store::Error::Full => StatusCode::PAYLOAD_TOO_LARGE,
+        store::Error::Source(_) => StatusCode::BAD_REQUEST,
+        store::Error::InUse | store::Error::Duplicate => StatusCode::CONFLICT,
+        store::Error::NotFound
+        | store::Error::ReadOnly
+        | store::Error::Denied(_)
+        | store::Error::UnknownScheme(_)
+        | store::Error::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Whether clients hear the sentence of a failure: it is about their request, not our insides.
+fn is_told(error: &Error) -> bool {
+    matches!(error, Error::LocationsFixed | Error::StoreDenied(_))
+}

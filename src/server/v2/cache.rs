@@ -1,0 +1,98 @@
+//! `/v2/cache`: the copies on this node.
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use crate::domain::Caller;
+use crate::ops::Glance;
+use crate::ops::cached::Clear;
+use crate::server::error::Result;
+use crate::server::extract::{NoBody, Path};
+use crate::server::fault::Fault;
+use crate::server::view::{self, Document};
+
+/// `GET /v2/cache`
+pub async fn show(
+    State(glance): State<Glance>,
+    _: NoBody,
+    caller: Caller,
+) -> Result<impl IntoResponse> {
+    let holdings = glance.holdings(&caller).await?;
+    Ok(Document(json!({
+        "cached_images": view::entries(&holdings.cached),
+        "queued_images": view::ids(&holdings.queued),
+    })))
+}
+
+/// `DELETE /v2/cache`
+pub async fn clear(
+    State(glance): State<Glance>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<StatusCode> {
+    glance.may_clear_cache(&caller)?;
+    let target = headers.get("x-image-cache-clear-target");
+    let target = target.map_or("", |target| target.to_str().unwrap_or("?"));
+    let what = match target.to_ascii_lowercase().as_str() {
+        "" => Clear::Both,
+        "cache" => Clear::Cached,
+        "queue" => Clear::Queued,
+        _ => {
+            return Err(Fault::new(
+                StatusCode::BAD_REQUEST,
+                "If provided 'x-image-cache-clear-target' must be 'cache', 'queue' or empty string.",
+            ));
+        }
+    };
+    glance.clear_cache(&caller, what).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `PUT /v2/cache/{id}`
+pub async fn fetch(
+    State(glance): State<Glance>,
+    _: NoBody,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    glance.cache_image(&caller, &id).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// `DELETE /v2/cache/{id}`
+pub async fn remove(
+    State(glance): State<Glance>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    glance.uncache_image(&caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /v2/cache/nodes/{id}`
+pub async fn nodes(
+    State(glance): State<Glance>,
+    _: NoBody,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<impl IntoResponse> {
+    let nodes = glance.nodes_caching(&caller, &id).await?;
+    Ok(Document(json!(nodes)))
+}
+
+/// `POST /v2/cache/clean`
+pub async fn clean(State(glance): State<Glance>, _: NoBody, caller: Caller) -> Result<StatusCode> {
+    glance.clean_cache(&caller).await?;
+    Ok(StatusCode::OK)
+}
+
+/// `POST /v2/cache/prune`
+pub async fn prune(State(glance): State<Glance>, caller: Caller) -> Result<impl IntoResponse> {
+    let pruned = glance.prune_cache(&caller).await?;
+    Ok(Document(json!({
+        "total_files_pruned": pruned.files,
+        "total_bytes_pruned": pruned.bytes,
+    })))
+}

@@ -1,0 +1,53 @@
+//! `/v2/info`: what this site has to offer.
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+
+use crate::domain::Caller;
+use crate::ops::Glance;
+use crate::server::error::Result;
+use crate::server::extract::NoBody;
+use crate::server::view::{self, Document};
+
+/// `GET /v2/info/import`
+pub async fn import(State(glance): State<Glance>, _: NoBody, _: Caller) -> impl IntoResponse {
+    Document(json!({
+        "import-methods": {
+            "description": "Import methods available.",
+            "type": "array",
+            "value": glance.config.image.import_methods,
+        },
+    }))
+}
+
+/// `GET /v2/info/stores`
+pub async fn stores(
+    State(glance): State<Glance>,
+    _: NoBody,
+    _: Caller,
+) -> Result<impl IntoResponse> {
+    let default = &glance.config.stores.default;
+    let stores = glance.stores_to_choose()?.iter();
+    let stores: Value = stores.map(|store| view::store(store, default)).collect();
+    Ok(Document(json!({ "stores": stores })))
+}
+
+/// `GET /v2/info/stores/detail`
+pub async fn stores_detail(
+    State(glance): State<Glance>,
+    _: NoBody,
+    caller: Caller,
+) -> Result<impl IntoResponse> {
+    let default = &glance.config.stores.default;
+    let stores = glance.stores_in_detail(&caller)?.iter();
+    let stores: Value = stores
+        .map(|store| view::store_in_detail(store, default))
+        .collect();
+    Ok(Document(json!({ "stores": stores })))
+}
+
+/// `GET /v2/info/usage`: the limits that Keystone sets, of which this site has none.
+pub async fn usage(_: Caller) -> impl IntoResponse {
+    Document(json!({"usage": {}}))
+}

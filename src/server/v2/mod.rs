@@ -1,0 +1,12 @@
+//! The API, a file per resource.
+
+pub mod actions;
+pub mod cache;
+pub mod cached_images;
+pub mod data;
+pub mod images;
+pub mod info;
+pub mod members;
+pub mod schemas;
+pub mod stores;
+pub mod tags;

@@ -1,0 +1,31 @@
+//! `/v2/images/{id}/tags`
+
+use axum::extract::State;
+use http::StatusCode;
+
+use crate::domain::Caller;
+use crate::ops::Glance;
+use crate::server::error::Result;
+use crate::server::extract::{NoBody, Path};
+
+/// `PUT /v2/images/{id}/tags/{tag}`
+pub async fn add(
+    State(glance): State<Glance>,
+    _: NoBody,
+    caller: Caller,
+    Path((id, tag)): Path<(String, String)>,
+) -> Result<StatusCode> {
+    glance.add_tag(&caller, &id, &tag).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /v2/images/{id}/tags/{tag}`
+pub async fn remove(
+    State(glance): State<Glance>,
+    _: NoBody,
+    caller: Caller,
+    Path((id, tag)): Path<(String, String)>,
+) -> Result<StatusCode> {
+    glance.remove_tag(&caller, &id, &tag).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

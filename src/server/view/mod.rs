@@ -1,0 +1,39 @@
+//! The JSON that clients see.
+
+mod cached;
+mod image;
+mod member;
+mod store;
+
+pub(super) use cached::{entries, ids};
+pub(super) use image::{image, page};
+pub(super) use member::{member, members};
+pub(super) use store::{store, store_in_detail};
+
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+use serde_json::Value;
+
+/// A JSON document as an answer.
+#[derive(Debug)]
+pub(super) struct Document(pub(super) Value);
+
+impl IntoResponse for Document {
+    fn into_response(self) -> Response {
+        Text(self.0.to_string()).into_response()
+    }
+}
+
+/// A JSON document that is text already.
+#[derive(Debug)]
+pub(super) struct Text<T>(pub(super) T);
+
+impl<T: IntoResponse> IntoResponse for Text<T> {
+    fn into_response(self) -> Response {
+        let mut response = self.0.into_response();
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        response
+    }
+}

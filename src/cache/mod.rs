@@ -110,6 +110,11 @@ impl Cache {
         todo!()
     }
 
+    /// An image that is in the queue need not rest there: it is fetched as soon as somebody can.
+    pub fn hurry(&self, id: ImageId) {
+        todo!()
+    }
+
     pub async fn unqueue(&self, id: ImageId) -> Result<bool> {
         todo!()
     }

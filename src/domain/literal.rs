@@ -7,6 +7,9 @@ use std::fmt::Write;
 
 use serde_json::{Number, Value};
 
+/// The only member of an object that stands for a constant which JSON does not have, and Python reads.
+pub const CONSTANT: &str = "python constant";
+
 /// The value as a Python literal.
 #[must_use]
 pub fn literal(value: &Value) -> String {
@@ -41,6 +44,10 @@ fn write_value(out: &mut String, value: &Value) {
             out.push(']');
         }
         Value::Object(members) => {
+            if let (1, Some(Value::String(constant))) = (members.len(), members.get(CONSTANT)) {
+                out.push_str(constant);
+                return;
+            }
             out.push('{');
             for (i, (name, member)) in members.iter().enumerate() {
                 if i > 0 {

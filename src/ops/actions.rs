@@ -54,6 +54,7 @@ impl Glance {
         {
             Ok(_) => Ok(()),
             Err(db::Error::Conflict { .. }) => Err(Error::Conflict),
+            Err(db::Error::Gone(_)) => Err(Error::NoSuchImage(id.to_owned())),
             Err(error) => Err(error.into()),
         }
     }

@@ -43,6 +43,7 @@ impl Glance {
             return Err(Error::NotActive);
         }
         cache.queue(image.id).await?;
+        cache.hurry(image.id);
         Ok(())
     }
 

@@ -73,6 +73,7 @@ impl Glance {
                     return Ok(edited);
                 }
                 Err(db::Error::Conflict { .. }) => {}
+                Err(db::Error::Gone(_)) => return Err(missing()),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -119,7 +119,11 @@ impl Glance {
             return Err(Refusal::Protected(image.id).into());
         }
         owns(caller, &image).map_err(|_| missing())?;
-        let locations = self.db.delete_image(image.id, self.clock.now()).await?;
+        let deleted = self.db.delete_image(image.id, self.clock.now()).await;
+        let locations = deleted.map_err(|error| match error {
+            db::Error::Gone(_) => missing(),
+            error => error.into(),
+        })?;
         if let Some(cache) = &self.cache {
             cache.unqueue(image.id).await?;
             cache.evict(image.id).await?;

@@ -18,7 +18,10 @@ impl From<Error> for Fault {
             Error::Refused(refusal) => refused(refusal),
             Error::OwnerOfAnother(_) => below(StatusCode::FORBIDDEN, &error),
             Error::Range(range) => Fault::new(range_status(*range), error.to_string()),
-            Error::Hidden | Error::NotThere => Fault::of(StatusCode::NOT_FOUND),
+            // What is inside is nobody's business: the status says enough.
+            Error::Hidden | Error::NotThere | Error::Db(_) | Error::Store(_) | Error::Cache(_) => {
+                Fault::of(status(&error))
+            }
             _ => Fault::new(status(&error), error.to_string()),
         };
         if !fault.status.is_server_error() {

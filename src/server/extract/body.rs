@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 
+use super::constants;
 use crate::server::fault::Fault;
 
 /// The bytes that a document may have. Images with thousands of properties stay far below.
@@ -63,7 +64,11 @@ async fn whole(body: Body) -> Result<Vec<u8>, Fault> {
 }
 
 fn parse(body: &[u8]) -> Result<Value, Fault> {
-    match serde_json::from_slice(body) {
+    let document = serde_json::from_slice(body).or_else(|error| {
+        let replaced = std::str::from_utf8(body).ok().and_then(constants::replaced);
+        replaced.map_or(Err(error), |document| serde_json::from_str(&document))
+    });
+    match document {
         Ok(document @ (Value::Object(_) | Value::Array(_))) => Ok(document),
         Ok(_) => Err(bad("Unexpected body type. Expected list/dict.")),
         Err(_) => Err(bad("Malformed JSON in request body.")),

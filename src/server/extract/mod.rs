@@ -2,6 +2,7 @@
 
 mod body;
 mod caller;
+mod constants;
 mod patch;
 mod path;
 mod query;

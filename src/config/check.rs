@@ -4,30 +4,22 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::error::{Error, Origin};
+use super::error::{Error, Origin, Place};
 use super::ini::{Entry, Settings, Value};
 use super::options::{self, Kind, Known};
 
 /// Something that glance starts in spite of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
-    UnknownOption {
-        origin: Origin,
-        section: String,
-        option: String,
-    },
+    UnknownOption(Place),
     DeprecatedOption {
-        origin: Origin,
-        section: String,
-        option: String,
-        /// The option that should be used, with its section.
+        place: Place,
+        /// The section and option that should be used.
         instead: (&'static str, &'static str),
     },
     /// The option means nothing here; the note says why, where there is more to say.
     MeaninglessOption {
-        origin: Origin,
-        section: String,
-        option: String,
+        place: Place,
         note: &'static str,
     },
     /// Identity comes from request headers, which somebody in front must guard.
@@ -39,31 +31,16 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownOption {
-                origin,
-                section,
-                option,
-            } => write!(f, "{origin}: [{section}] {option} is unknown and has no effect"),
+            Self::UnknownOption(place) => write!(f, "{place} is unknown and has no effect"),
             Self::DeprecatedOption {
-                origin,
-                section,
-                option,
-                instead: (new_section, new_option),
-            } => write!(
-                f,
-                "{origin}: [{section}] {option} is deprecated, write [{new_section}] {new_option}"
-            ),
-            Self::MeaninglessOption {
-                origin,
-                section,
-                option,
-                note,
-            } => {
-                write!(f, "{origin}: [{section}] {option} has no meaning here")?;
-                if note.is_empty() {
-                    return Ok(());
-                }
-                write!(f, ": {note}")
+                place,
+                instead: (section, option),
+            } => write!(f, "{place} is deprecated, write [{section}] {option}"),
+            Self::MeaninglessOption { place, note: "" } => {
+                write!(f, "{place} has no meaning here")
+            }
+            Self::MeaninglessOption { place, note } => {
+                write!(f, "{place} has no meaning here: {note}")
             }
             Self::TrustedHeaders => f.write_str(
                 "the pipeline has context without authtoken: callers are whoever X-Identity-Status, \
@@ -92,17 +69,11 @@ pub fn check(settings: &Settings) -> Result<Vec<Warning>, Error> {
         } else if let Some(known) = options::find_deprecated(section, option) {
             check_values(settings, known.section, known)?;
             warnings.push(Warning::DeprecatedOption {
-                origin: entry.origin.clone(),
-                section: entry.section.clone(),
-                option: entry.option.clone(),
+                place: entry.place(),
                 instead: (known.section, known.option),
             });
         } else if !section.starts_with("image_cache_prefetch:") {
-            warnings.push(Warning::UnknownOption {
-                origin: entry.origin.clone(),
-                section: entry.section.clone(),
-                option: entry.option.clone(),
-            });
+            warnings.push(Warning::UnknownOption(entry.place()));
         }
     }
     Ok(warnings)
@@ -133,9 +104,7 @@ fn meaningless(
     };
     let means_something = known.kind != Kind::Removed && (known.note.is_empty() || is_default);
     Ok((!means_something).then(|| Warning::MeaninglessOption {
-        origin: entry.origin.clone(),
-        section: entry.section.clone(),
-        option: entry.option.clone(),
+        place: entry.place(),
         note: known.note,
     }))
 }

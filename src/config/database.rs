@@ -6,7 +6,7 @@ use super::ini::Settings;
 /// Where the metadata is.
 #[derive(Clone)]
 pub struct DatabaseConfig {
-    /// `connection`, an SQLAlchemy URL (`sqlite:////path`, drivers after `+` ignored). May hold a password.
+    /// `connection`, an `SQLAlchemy` URL (`sqlite:////path`, drivers after `+` ignored). May hold a password.
     pub connection: String,
     /// `max_pool_size` and `max_overflow`, added.
     pub max_connections: u32,
@@ -24,11 +24,11 @@ impl DatabaseConfig {
     pub(super) fn from(settings: &Settings) -> Result<Self, Error> {
         let database = settings.section("database");
         let connection = database.read("connection", served)?.ok_or(Error::Missing {
-            section: "database".to_owned(),
+            section: "database",
             option: "connection",
             must: "the URL of the database, such as sqlite:////var/lib/glance/glance.db",
         })?;
-        // As in SQLAlchemy, a negative overflow is a pool without an end; ours needs one.
+        // As in the original, a negative overflow is a pool without an end; ours needs one.
         let pool: u32 = database.number("max_pool_size")?;
         let overflow: i32 = database.number("max_overflow")?;
         let overflow = u32::try_from(overflow).unwrap_or(pool);

@@ -17,34 +17,23 @@ pub enum Error {
         line: u32,
         problem: &'static str,
     },
-    #[error("{origin}: [{section}] {option} = {shown}: must be {must}")]
+    #[error("{place} = {shown}: must be {must}")]
     Value {
-        origin: Origin,
-        section: String,
-        option: String,
+        place: Box<Place>,
         /// The value, or stars where it may hold a secret.
         shown: String,
         must: String,
     },
     #[error(
-        "{origin}: [{section}] {option}: there is no option {name} to put in for ${name}; \
+        "{place}: there is no option {name} to put in for ${name}; \
          write $$ where a dollar sign is meant"
     )]
-    Reference {
-        origin: Origin,
-        section: String,
-        option: String,
-        name: String,
-    },
-    #[error("{origin}: [{section}] {option}: the value refers to itself")]
-    Circle {
-        origin: Origin,
-        section: String,
-        option: String,
-    },
+    Reference { place: Box<Place>, name: String },
+    #[error("{place}: the value refers to itself")]
+    Circle { place: Box<Place> },
     #[error("[{section}] {option} is not set: it must be {must}")]
     Missing {
-        section: String,
+        section: &'static str,
         option: &'static str,
         must: &'static str,
     },
@@ -61,6 +50,25 @@ impl Error {
     pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Read { path, source }
+    }
+}
+
+/// An option, and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub origin: Origin,
+    pub section: String,
+    pub option: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            origin,
+            section,
+            option,
+        } = self;
+        write!(f, "{origin}: [{section}] {option}")
     }
 }
 

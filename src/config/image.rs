@@ -7,6 +7,10 @@ use super::ini::{Section, Settings};
 use crate::domain::checksum::HashAlgorithm;
 
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the operator"
+)]
 pub struct ImageConfig {
     /// `image_size_cap`, bytes.
     pub size_cap: u64,

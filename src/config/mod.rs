@@ -30,7 +30,7 @@ pub use api::ApiConfig;
 pub use cache::CacheConfig;
 pub use check::Warning;
 pub use database::DatabaseConfig;
-pub use error::{Error, Origin};
+pub use error::{Error, Origin, Place};
 pub use image::ImageConfig;
 pub use log::LogConfig;
 pub use paste::Pipeline;

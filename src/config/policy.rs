@@ -17,6 +17,13 @@ pub struct PolicyConfig {
 
 impl PolicyConfig {
     pub(super) fn from(found: &Found) -> Result<Self, Error> {
+        if found.state_dir.is_some() {
+            return Ok(Self {
+                file: None,
+                dirs: Vec::new(),
+                allow_all: true,
+            });
+        }
         let policy = found.settings.section("oslo_policy");
         let name = policy.string("policy_file")?;
         // As in oslo.policy, an old policy.json counts where nobody names a file.
@@ -33,7 +40,7 @@ impl PolicyConfig {
                 .iter()
                 .filter_map(|dir| found.expect_file(dir))
                 .collect(),
-            allow_all: found.state_dir.is_some(),
+            allow_all: false,
         })
     }
 }

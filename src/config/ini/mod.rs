@@ -74,11 +74,11 @@ impl Settings {
     pub fn entry(&self, section: &str, option: &str) -> Option<&Entry> {
         let names = names(section, option);
         self.layers.iter().rev().find_map(|layer| {
-            let named = |name: &&(String, String)| {
-                let mut latest = layer.iter().rev();
-                latest.find(|entry| is_any(entry, std::slice::from_ref(*name)))
+            let latest = |name: &(String, String)| {
+                let mut entries = layer.iter().rev();
+                entries.find(|entry| is_any(entry, std::slice::from_ref(name)))
             };
-            names.iter().find_map(|name| named(&name))
+            names.iter().find_map(latest)
         })
     }
 
@@ -120,16 +120,12 @@ impl Settings {
     fn expand(&self, entry: &Entry, depth: usize) -> Result<Value, Error> {
         let text = substitution::expand(&entry.text, |name| {
             let depth = depth.checked_sub(1).ok_or_else(|| Error::Circle {
-                origin: entry.origin.clone(),
-                section: entry.section.clone(),
-                option: entry.option.clone(),
+                place: Box::new(entry.place()),
             })?;
             let (section, option) =
                 self.resolve(&entry.section, name)
                     .ok_or_else(|| Error::Reference {
-                        origin: entry.origin.clone(),
-                        section: entry.section.clone(),
-                        option: entry.option.clone(),
+                        place: Box::new(entry.place()),
                         name: name.to_owned(),
                     })?;
             let value = self.value_within(&section, option, depth)?;

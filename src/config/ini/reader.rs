@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::error::{Error, Origin};
+use crate::config::error::{Error, Origin, Place};
 
 /// One `option = value` of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,17 @@ pub struct Entry {
     /// As written, before substitution; continuation lines are joined by newlines.
     pub text: String,
     pub origin: Origin,
+}
+
+impl Entry {
+    /// Where it stands, for errors and warnings.
+    pub fn place(&self) -> Place {
+        Place {
+            origin: self.origin.clone(),
+            section: self.section.clone(),
+            option: self.option.clone(),
+        }
+    }
 }
 
 /// What stands on a line of its own.
@@ -40,8 +51,7 @@ pub fn read(path: &Arc<Path>, text: &str) -> Result<Vec<Entry>, Error> {
             problem,
         };
         match classify(line.trim_end()).map_err(wrong)? {
-            Line::Empty => open = false,
-            Line::Comment => open = false,
+            Line::Empty | Line::Comment => open = false,
             Line::Continuation(more) => match entries.last_mut() {
                 Some(entry) if open => {
                     entry.text.push('\n');

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::values::{self, Must};
 use super::{Settings, Value};
-use crate::config::error::{Error, Origin};
+use crate::config::error::{Error, Origin, Place};
 use crate::config::secrecy;
 
 /// A section of the settings.
@@ -134,9 +134,11 @@ impl<'a> Section<'a> {
             None => value.text.clone(),
         };
         Error::Value {
-            origin: value.origin.clone(),
-            section: self.name.to_owned(),
-            option: option.to_owned(),
+            place: Box::new(Place {
+                origin: value.origin.clone(),
+                section: self.name.to_owned(),
+                option: option.to_owned(),
+            }),
             shown,
             must,
         }

@@ -1,4 +1,7 @@
 //! Configuration: plain data, read once.
+//!
+//! [`Sources`] says where it stands, [`Config::load`] reads, checks and types it. What glance can
+//! start in spite of is a [`Warning`], everything else an [`Error`] that names the place.
 
 pub mod api;
 pub mod cache;
@@ -7,16 +10,39 @@ pub mod image;
 pub mod log;
 pub mod paste;
 pub mod policy;
+pub mod schedule;
 pub mod stores;
+
+mod check;
+mod error;
+mod ini;
+mod options;
+mod report;
+mod secrecy;
+mod sources;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
 
 pub use api::ApiConfig;
 pub use cache::CacheConfig;
+pub use check::Warning;
 pub use database::DatabaseConfig;
+pub use error::{Error, Origin, Place};
 pub use image::ImageConfig;
 pub use log::LogConfig;
 pub use paste::Pipeline;
 pub use policy::PolicyConfig;
+pub use report::{print, summary};
+pub use schedule::Schedule;
+pub use secrecy::hide_passwords;
+pub use sources::{Program, Sources};
 pub use stores::StoresConfig;
+
+use ini::Settings;
+use sources::Found;
 
 /// Everything that an operator can set.
 #[derive(Debug, Clone)]
@@ -30,4 +56,106 @@ pub struct Config {
     pub policy: PolicyConfig,
     pub pipeline: Pipeline,
     pub log: LogConfig,
+    /// Where all state is, where glance was started without any configuration.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// What the companion tools of the cache need of it.
+#[derive(Debug, Clone)]
+pub struct ToolConfig {
+    /// Where the API of this node listens.
+    pub api: ApiConfig,
+    /// None where no cache directory is set.
+    pub cache: Option<CacheConfig>,
+    pub stores: StoresConfig,
+    pub log: LogConfig,
+}
+
+/// A configuration, and how it came about.
+#[derive(Debug)]
+pub struct Loaded<T> {
+    pub config: T,
+    pub warnings: Vec<Warning>,
+    /// The files that were read, in their order.
+    pub files: Vec<PathBuf>,
+    settings: Settings,
+}
+
+impl Config {
+    /// Reads the configuration of the service.
+    pub fn load(sources: &Sources) -> Result<Loaded<Self>, Error> {
+        let found = sources.read()?;
+        let mut warnings = check::check(&found.settings)?;
+        let config = Self::from(&found, &mut warnings)?;
+        config.judge(&mut warnings)?;
+        Ok(Loaded {
+            config,
+            warnings,
+            files: found.files,
+            settings: found.settings,
+        })
+    }
+
+    fn from(found: &Found, warnings: &mut Vec<Warning>) -> Result<Self, Error> {
+        let settings = &found.settings;
+        let walk = Pipeline::from(found)?;
+        warnings.extend(walk.warnings);
+        let mut api = ApiConfig::from(settings)?;
+        api.proxy_headers = walk.proxy_headers.unwrap_or(api.proxy_headers);
+        Ok(Self {
+            api,
+            image: ImageConfig::from(settings)?,
+            cache: CacheConfig::from(settings)?,
+            database: DatabaseConfig::from(settings)?,
+            stores: StoresConfig::from(settings)?,
+            policy: PolicyConfig::from(found)?,
+            pipeline: walk.pipeline,
+            log: LogConfig::from(settings, "glance-api")?,
+            state_dir: found.state_dir.clone(),
+        })
+    }
+
+    /// What no single option is to blame for.
+    fn judge(&self, warnings: &mut Vec<Warning>) -> Result<(), Error> {
+        if self.pipeline.has_authtoken() {
+            return Err(Error::Unserved(format!(
+                "the pipeline of [paste_deploy] flavor = {} has authtoken, but this build cannot \
+                 check tokens with Keystone yet: choose another flavor, or a pipeline with context \
+                 alone behind a proxy that checks them",
+                self.pipeline.flavor
+            )));
+        }
+        if self.pipeline.has_context() {
+            warnings.push(Warning::TrustedHeaders);
+        }
+        if self.state_dir.is_some() && !self.api.bind_host.is_loopback() {
+            return Err(Error::Unserved(format!(
+                "without a configuration every caller is an administrator, so glance does not \
+                 listen on {} for others: write a configuration file first",
+                self.api.bind_host
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl ToolConfig {
+    /// Reads what a companion tool needs; `program` names its log file.
+    pub fn load(sources: &Sources, program: &str) -> Result<Loaded<Self>, Error> {
+        let found = sources.read()?;
+        let settings = &found.settings;
+        let warnings = check::check(settings)?;
+        let config = Self {
+            api: ApiConfig::from(settings)?,
+            cache: CacheConfig::from(settings)?,
+            stores: StoresConfig::from(settings)?,
+            log: LogConfig::from(settings, program)?,
+        };
+        Ok(Loaded {
+            config,
+            warnings,
+            files: found.files,
+            settings: found.settings,
+        })
+    }
 }

@@ -1,0 +1,112 @@
+//! What a rule is asked about: the values behind `%(name)s`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::domain::{Caller, Image, Visibility};
+
+/// Facts by name, as the text that rules compare.
+pub trait Facts {
+    /// The fact called `name`, spelled as Python spells it: `None`, `True`. None where there is no such
+    /// fact, and then a check that wants it is not met.
+    fn text(&self, name: &str) -> Option<Cow<'_, str>>;
+}
+
+/// Facts put together for one question: `project_id`, `owner`, `visibility`, `member_id`, ...
+pub type Target = BTreeMap<&'static str, Value>;
+
+impl Facts for Target {
+    fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        match self.get(name)? {
+            Value::Null => Some("None".into()),
+            Value::Bool(flag) => Some(python(*flag).into()),
+            Value::Number(number) => Some(number.to_string().into()),
+            Value::String(text) => Some(text.into()),
+            // No rule can spell a list.
+            Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+}
+
+/// The facts of an image, its custom properties included.
+#[derive(Debug, Clone, Copy)]
+pub struct ImageFacts<'a> {
+    image: &'a Image,
+    /// The caller's project where it sees the image as a member.
+    member: Option<&'a str>,
+}
+
+impl<'a> ImageFacts<'a> {
+    /// The facts of `image` as `caller` finds it: who sees a shared image of others must be its member.
+    pub fn new(image: &'a Image, caller: &'a Caller) -> Self {
+        let foreign = caller.project_id != image.owner;
+        let member = (image.visibility == Visibility::Shared && foreign)
+            .then_some(caller.project_id.as_deref())
+            .flatten();
+        Self { image, member }
+    }
+}
+
+impl Facts for ImageFacts<'_> {
+    fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        let image = self.image;
+        let secure = image.checksums.secure.as_ref();
+        Some(match name {
+            "id" | "image_id" => image.id.as_str().into(),
+            "owner" | "project_id" => optional(image.owner.as_deref()),
+            "member" | "member_id" => optional(self.member),
+            "name" => optional(image.name.as_deref()),
+            "status" => image.status.as_str().into(),
+            "visibility" => image.visibility.as_str().into(),
+            "disk_format" => optional(image.disk_format.as_deref()),
+            "container_format" => optional(image.container_format.as_deref()),
+            "checksum" => optional(image.checksums.md5.as_deref()),
+            "os_hash_value" => optional(secure.map(|hash| hash.value.as_str())),
+            "size" => number(image.size),
+            "virtual_size" => number(image.virtual_size),
+            "min_disk" => number(Some(image.min_disk.into())),
+            "min_ram" => number(Some(image.min_ram.into())),
+            "protected" => python(image.protected).into(),
+            "os_hidden" => python(image.hidden).into(),
+            property => image.properties.get(property)?.into(),
+        })
+    }
+}
+
+/// What `context_is_admin` is asked about: the caller itself.
+pub(super) struct CallerFacts<'a>(pub(super) &'a Caller);
+
+impl Facts for CallerFacts<'_> {
+    fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        let caller = self.0;
+        Some(match name {
+            "user" => optional(caller.user_id.as_deref()),
+            "project_id" | "project" => optional(caller.project_id.as_deref()),
+            "domain" => optional(caller.domain_id.as_deref()),
+            "user_domain" => optional(caller.user_domain_id.as_deref()),
+            "project_domain" => optional(caller.project_domain_id.as_deref()),
+            "system_scope" => optional(caller.system_scope.as_deref()),
+            "is_admin" => python(caller.is_admin).into(),
+            "is_admin_project" => python(caller.is_admin_project).into(),
+            "read_only" => python(caller.read_only).into(),
+            "request_id" => (&caller.request_id).into(),
+            _ => return None,
+        })
+    }
+}
+
+/// Python's `str` of a flag.
+pub(super) fn python(flag: bool) -> &'static str {
+    if flag { "True" } else { "False" }
+}
+
+/// Python's `str` of a text that may be missing.
+pub(super) fn optional(text: Option<&str>) -> Cow<'_, str> {
+    text.unwrap_or("None").into()
+}
+
+fn number(number: Option<u64>) -> Cow<'static, str> {
+    number.map_or("None".into(), |number| number.to_string().into())
+}

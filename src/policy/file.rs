@@ -176,6 +176,9 @@ mod tests {
     #[test]
     fn an_exclamation_mark_without_quotes_is_no_empty_rule() {
         // To YAML it is a tag with no text behind it, to its writer the rule that denies.
-        assert_eq!(read("get_images: !\n"), Ok(vec![]));
+        assert_eq!(
+            read("get_images: !\n").unwrap_err(),
+            "policy file policy.yaml: rule \"get_images\" must be a text or a list of texts"
+        );
     }
 }

@@ -9,6 +9,8 @@ mod rule;
 mod rules;
 mod source;
 mod template;
+#[cfg(test)]
+mod triples;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

@@ -204,36 +204,35 @@ fn check(text: &str, problems: &mut Vec<String>) -> Rule {
     if kind == "rule" {
         return Rule::Reference(expected.to_owned());
     }
-    match compared(kind, expected) {
-        Ok(rule) => {
-            problems.extend(never_met(&rule).map(|why| format!("\"{text}\" is never met: {why}")));
-            rule
-        }
-        Err(why) => {
-            problems.push(format!("\"{text}\" cannot be judged: {why}"));
-            Rule::Unanswerable
-        }
-    }
+    let (rule, problem) = comparison(kind, Template::parse(expected));
+    problems.extend(problem.map(|problem| format!("\"{text}\" {problem}")));
+    rule
 }
 
-fn compared(kind: &str, expected: &str) -> Result<Rule, &'static str> {
+/// Reads `kind`, and says what is wrong with the whole.
+fn comparison(kind: &str, expected: Template) -> (Rule, Option<&'static str>) {
+    let malformed = (!expected.is_well_formed())
+        .then_some("cannot be judged: \"%\" stands for a value as %(name)s, for itself as %%");
     if matches!(kind, "http" | "https") {
-        return Err("rules that ask another server are not supported");
+        let problem = "cannot be judged: other servers are not asked";
+        return (Rule::Unanswerable(Template::parse("")), Some(problem));
     }
-    let expected = Template::parse(expected)
-        .map_err(|_| "\"%\" stands for a value as %(name)s, for itself as %%")?;
     if kind == "role" {
-        return Ok(Rule::Role(expected));
+        return (Rule::Role(expected), malformed);
     }
     if let Some(text) = literal(kind) {
-        return Ok(Rule::Literal(text.to_owned(), expected));
+        return (Rule::Literal(text.to_owned(), expected), malformed);
     }
     let path: Vec<_> = kind.split('.').map(str::to_owned).collect();
-    if path.iter().all(|name| is_name(name)) {
-        Ok(Rule::Credential(path, expected))
-    } else {
-        Err("what stands left of \":\" is neither a quoted text nor the name of a credential")
+    if !path.iter().all(|name| is_name(name)) {
+        let problem = "cannot be judged: left of \":\" belongs a quoted text or a credential";
+        return (Rule::Unanswerable(expected), Some(problem));
     }
+    let known = path
+        .first()
+        .is_some_and(|name| credential::NAMES.contains(&name.as_str()));
+    let unknown = (!known).then_some("is never met: no caller has such a credential");
+    (Rule::Credential(path, expected), malformed.or(unknown))
 }
 
 /// The text of a Python literal: a quoted text, a number, `True`, `False` or `None`.
@@ -260,20 +259,14 @@ fn is_name(text: &str) -> bool {
         && chars.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
 }
 
-fn never_met(rule: &Rule) -> Option<String> {
-    match rule {
-        Rule::Credential(path, _) => {
-            let name = path.first()?;
-            (!credential::NAMES.contains(&name.as_str()))
-                .then(|| format!("no caller has \"{name}\""))
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
+    use crate::domain::Caller;
+    use crate::policy::Target;
+    use crate::policy::rule::Question;
 
     fn tree(rule: &str) -> String {
         let parsed = text(rule);
@@ -354,9 +347,21 @@ mod tests {
             ":a",
         ] {
             let parsed = text(bad);
-            assert_eq!(parsed.rule, Rule::Unanswerable, "{bad}");
+            assert!(
+                !allows(&parsed.rule) && !allows(&Rule::Not(parsed.rule.into())),
+                "{bad}"
+            );
             assert_eq!(parsed.problems.len(), 1, "{bad}");
         }
+    }
+
+    fn allows(rule: &Rule) -> bool {
+        let question = Question {
+            caller: &Caller::default(),
+            facts: &Target::from([("a", "a".into()), ("b", "b".into())]),
+            rules: &HashMap::new(),
+        };
+        question.judge(rule) == Ok(true)
     }
 
     #[test]
@@ -364,7 +369,7 @@ mod tests {
         let parsed = text("tenant:%(tenant)s");
         assert_eq!(
             parsed.problems,
-            ["\"tenant:%(tenant)s\" is never met: no caller has \"tenant\""]
+            ["\"tenant:%(tenant)s\" is never met: no caller has such a credential"]
         );
     }
 

@@ -25,8 +25,8 @@ pub(super) enum Rule {
     Literal(String, Template),
     /// `project_id:%(project_id)s`; dots lead into a credential.
     Credential(Vec<String>, Template),
-    /// A check that nobody can answer. Neither it nor its opposite lets anybody in.
-    Unanswerable,
+    /// A check that has no answer where its facts are there: neither it nor its opposite lets anybody in.
+    Unanswerable(Template),
 }
 
 /// A question came to a check that has no answer.
@@ -68,19 +68,22 @@ impl Question<'_> {
                 Some(rule) => self.judge(rule),
                 None => Ok(false),
             },
-            Rule::Role(name) => Ok(name.fill(self.facts).is_some_and(|name| {
+            Rule::Role(name) => Ok(name.fill(self.facts)?.is_some_and(|name| {
                 let name = name.to_lowercase();
                 let mut roles = self.caller.roles.iter();
                 roles.any(|role| role.to_lowercase() == name)
             })),
             Rule::Literal(text, expected) => {
-                Ok(expected.fill(self.facts).as_deref() == Some(text.as_str()))
+                Ok(expected.fill(self.facts)?.as_deref() == Some(text.as_str()))
             }
-            Rule::Credential(path, expected) => match expected.fill(self.facts) {
+            Rule::Credential(path, expected) => match expected.fill(self.facts)? {
                 Some(expected) => credential::is(self.caller, path, &expected),
                 None => Ok(false),
             },
-            Rule::Unanswerable => Err(NoAnswer),
+            Rule::Unanswerable(expected) => match expected.fill(self.facts)? {
+                Some(_) => Err(NoAnswer),
+                None => Ok(false),
+            },
         }
     }
 }
@@ -99,7 +102,7 @@ impl Rule {
             | Rule::Role(_)
             | Rule::Literal(..)
             | Rule::Credential(..)
-            | Rule::Unanswerable => Vec::new(),
+            | Rule::Unanswerable(_) => Vec::new(),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Who is asking: identity as a pipeline finds it, without HTTP beyond its headers.
 
-pub mod anonymous;
-pub mod headers;
-pub mod request_id;
+mod anonymous;
+mod headers;
+
+pub use anonymous::administrator;
+pub use headers::caller_from_headers;
 
 /// Why nobody is let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,8 +16,6 @@ pub enum Error {
     Ambiguous(&'static str),
     #[error("Invalid service catalog json.")]
     InvalidCatalog,
-    #[error("x-openstack-request-id is too long, max size {max}")]
-    RequestIdTooLong { max: usize },
 }
 
 pub type Result<T> = std::result::Result<T, Error>;

@@ -37,8 +37,7 @@ pub(super) fn is(caller: &Caller, path: &[String], expected: &str) -> Result<boo
         return Err(NoAnswer);
     };
     match find(caller, name) {
-        None => Ok(false),
-        Some(Credential::List([])) => Ok(false),
+        None | Some(Credential::List([])) => Ok(false),
         Some(_) if !inside.is_empty() => Err(NoAnswer),
         Some(Credential::Text(text)) => Ok(optional(text) == expected),
         Some(Credential::Flag(flag)) => Ok(python(flag) == expected),

@@ -71,13 +71,10 @@ impl Source {
     /// Reads the files as they are now. A failure is part of the reading.
     pub(super) fn read(&self) -> Reading {
         // Marked before it is read: an edit in between is found again, not missed.
-        let mut marks: Vec<_> = self.file.iter().chain(&self.dirs).map(mark).collect();
+        let mut marks: Vec<_> = self.dirs.iter().map(|dir| mark(dir)).collect();
         let mut paths: Vec<_> = self.file.clone().into_iter().collect();
-        for dir in &self.dirs {
-            let inside = files_in(dir);
-            marks.extend(inside.iter().map(mark));
-            paths.extend(inside);
-        }
+        paths.extend(self.dirs.iter().flat_map(|dir| files_in(dir)));
+        marks.extend(paths.iter().map(|path| mark(path)));
         let latest = marks
             .iter()
             .filter_map(|(_, mark)| Some(mark.as_ref()?.changed.0));
@@ -140,8 +137,8 @@ impl Reading {
     }
 }
 
-fn mark(path: &PathBuf) -> (PathBuf, Option<Mark>) {
-    (path.clone(), Mark::of(path))
+fn mark(path: &Path) -> (PathBuf, Option<Mark>) {
+    (path.to_owned(), Mark::of(path))
 }
 
 /// The files of a directory by name: no hidden ones, no directories. One that is not there has none.

@@ -1,0 +1,108 @@
+//! Rules as a tree, and judging one.
+
+use std::collections::HashMap;
+
+use super::credential;
+use super::facts::Facts;
+use super::template::Template;
+use crate::domain::Caller;
+
+/// A rule of the policy language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// `@`, or no text at all.
+    Allow,
+    /// `!`
+    Deny,
+    Not(Box<Rule>),
+    All(Vec<Rule>),
+    Any(Vec<Rule>),
+    /// `rule:name`
+    Reference(String),
+    /// `role:name`
+    Role(Template),
+    /// `'public':%(visibility)s`, `True:%(protected)s`
+    Literal(String, Template),
+    /// `project_id:%(project_id)s`; dots lead into a credential.
+    Credential(Vec<String>, Template),
+    /// A check that has no answer where its facts are there: neither it nor its opposite lets anybody in.
+    Unanswerable(Template),
+}
+
+/// A question came to a check that has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoAnswer;
+
+/// Who asks, about what, under which rules.
+pub(super) struct Question<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) facts: &'a dyn Facts,
+    /// Free of circles: whoever made it has looked.
+    pub(super) rules: &'a HashMap<String, Rule>,
+}
+
+impl Question<'_> {
+    /// Whether `rule` lets the caller in. The left side of `and` and `or` comes first and may decide alone.
+    pub(super) fn judge(&self, rule: &Rule) -> Result<bool, NoAnswer> {
+        match rule {
+            Rule::Allow => Ok(true),
+            Rule::Deny => Ok(false),
+            Rule::Not(rule) => Ok(!self.judge(rule)?),
+            Rule::All(rules) => {
+                for rule in rules {
+                    if !self.judge(rule)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Rule::Any(rules) => {
+                for rule in rules {
+                    if self.judge(rule)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Rule::Reference(name) => match self.rules.get(name) {
+                Some(rule) => self.judge(rule),
+                None => Ok(false),
+            },
+            Rule::Role(name) => Ok(name.fill(self.facts)?.is_some_and(|name| {
+                let name = name.to_lowercase();
+                let mut roles = self.caller.roles.iter();
+                roles.any(|role| role.to_lowercase() == name)
+            })),
+            Rule::Literal(text, expected) => {
+                Ok(expected.fill(self.facts)?.as_deref() == Some(text.as_str()))
+            }
+            Rule::Credential(path, expected) => match expected.fill(self.facts)? {
+                Some(expected) => credential::is(self.caller, path, &expected),
+                None => Ok(false),
+            },
+            Rule::Unanswerable(expected) => match expected.fill(self.facts)? {
+                Some(_) => Err(NoAnswer),
+                None => Ok(false),
+            },
+        }
+    }
+}
+
+impl Rule {
+    /// The names of the rules that this one refers to.
+    pub(super) fn references(&self) -> Vec<&str> {
+        match self {
+            Rule::Reference(name) => vec![name],
+            Rule::Not(rule) => rule.references(),
+            Rule::All(rules) | Rule::Any(rules) => {
+                rules.iter().flat_map(Rule::references).collect()
+            }
+            Rule::Allow
+            | Rule::Deny
+            | Rule::Role(_)
+            | Rule::Literal(..)
+            | Rule::Credential(..)
+            | Rule::Unanswerable(_) => Vec::new(),
+        }
+    }
+}

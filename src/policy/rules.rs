@@ -1,0 +1,218 @@
+//! A set of rules: the built-in ones, and over them those of the policy files.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+
+use super::Error;
+use super::defaults::{self, DEFAULTS};
+use super::facts::Facts;
+use super::file::Definition;
+use super::parse;
+use super::rule::{Question, Rule};
+use crate::domain::Caller;
+
+/// The rule for what has no rule of its own.
+const DEFAULT: &str = "default";
+
+/// Rules that refer to each other without going in circles.
+#[derive(Debug)]
+pub(super) struct Rules {
+    by_name: HashMap<String, Rule>,
+    warnings: Vec<Warning>,
+}
+
+/// A rule that does less than its writer may think.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Warning {
+    pub(super) file: PathBuf,
+    pub(super) rule: String,
+    pub(super) problem: String,
+}
+
+impl Rules {
+    /// The built-in rules with `definitions` over them; later ones replace earlier ones.
+    pub(super) fn new(definitions: Vec<Definition>) -> Result<Self, Error> {
+        let mut by_name: HashMap<_, _> = DEFAULTS
+            .iter()
+            .map(|default| (default.name.to_owned(), parse::text(default.rule).rule))
+            .collect();
+        // By name, so that the same files always give the same complaints.
+        let mut defined = BTreeMap::new();
+        for Definition { file, name, parsed } in definitions {
+            by_name.insert(name.clone(), parsed.rule);
+            defined.insert(name, (file, parsed.problems));
+        }
+
+        let mut warnings = Vec::new();
+        for (name, (file, problems)) in defined {
+            // The built-in rules are free of circles, so that one of these is in every circle there is.
+            if let Some(circle) = circle(&name, &by_name) {
+                let rule = name;
+                return Err(Error::Circle { file, rule, circle });
+            }
+            let problems = problems.into_iter().chain(undefined(&name, &by_name));
+            warnings.extend(problems.map(|problem| Warning {
+                file: file.clone(),
+                rule: name.clone(),
+                problem,
+            }));
+        }
+        Ok(Self { by_name, warnings })
+    }
+
+    /// What the writer of the policy files should know.
+    pub(super) fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Whether `caller` may do `action`; one without a rule is judged by `default`.
+    pub(super) fn allow(&self, caller: &Caller, action: &str, facts: &dyn Facts) -> bool {
+        // The API is a project's: a token for a domain or for the cloud opens nothing of it, whatever
+        // the rule says.
+        let elsewhere = caller.has_system_scope() || caller.has_domain_scope();
+        if elsewhere && defaults::is_for_projects(action) {
+            return false;
+        }
+        let rule = self.by_name.get(action);
+        let question = Question {
+            caller,
+            facts,
+            rules: &self.by_name,
+        };
+        rule.or_else(|| self.by_name.get(DEFAULT))
+            .is_some_and(|rule| question.judge(rule) == Ok(true))
+    }
+}
+
+/// The references of `name` that lead nowhere.
+fn undefined(name: &str, rules: &HashMap<String, Rule>) -> Vec<String> {
+    let references = rules.get(name).map(Rule::references).unwrap_or_default();
+    references
+        .into_iter()
+        .filter(|other| !rules.contains_key(*other))
+        .map(|other| format!("\"rule:{other}\" denies: there is no rule of that name"))
+        .collect()
+}
+
+/// The way from `start` back to itself, if there is one.
+fn circle(start: &str, rules: &HashMap<String, Rule>) -> Option<String> {
+    let mut seen = HashSet::new();
+    let mut ways = vec![vec![start]];
+    while let Some(way) = ways.pop() {
+        let last = *way.last()?;
+        for next in rules.get(last).map(Rule::references).unwrap_or_default() {
+            let mut way = way.clone();
+            way.push(next);
+            if next == start {
+                return Some(way.join(" -> "));
+            }
+            if seen.insert(next) {
+                ways.push(way);
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Target;
+    use super::*;
+
+    fn definitions(rules: &[(&str, &str)]) -> Vec<Definition> {
+        let definition = |&(name, rule): &(&str, &str)| Definition {
+            file: "policy.yaml".into(),
+            name: name.to_owned(),
+            parsed: parse::text(rule),
+        };
+        rules.iter().map(definition).collect()
+    }
+
+    fn rules(rules: &[(&str, &str)]) -> Rules {
+        Rules::new(definitions(rules)).unwrap()
+    }
+
+    fn reader() -> Caller {
+        Caller {
+            project_id: Some("p".to_owned()),
+            roles: vec!["reader".to_owned()],
+            ..Caller::default()
+        }
+    }
+
+    #[test]
+    fn the_built_in_rules_stand_without_a_warning() {
+        let names = DEFAULTS.iter().map(|default| (default.name, default.rule));
+        let spelled_out = rules(&names.collect::<Vec<_>>());
+        assert_eq!(spelled_out.warnings(), []);
+    }
+
+    #[test]
+    fn a_circle_is_refused_with_its_way() {
+        let circular = [
+            ("a", "rule:b"),
+            ("b", "role:x and not rule:c"),
+            ("c", "rule:a"),
+        ];
+        let error = Rules::new(definitions(&circular)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "policy file policy.yaml: rule \"a\" refers to itself: a -> b -> c -> a"
+        );
+    }
+
+    #[test]
+    fn a_circle_through_a_built_in_rule_is_refused() {
+        let circular = [("context_is_admin", "rule:publicize_image")];
+        assert!(Rules::new(definitions(&circular)).is_err());
+    }
+
+    #[test]
+    fn two_references_to_one_rule_are_no_circle() {
+        let rules = rules(&[("a", "rule:b or rule:c"), ("b", "rule:c"), ("c", "@")]);
+        assert!(rules.allow(&reader(), "a", &Target::new()));
+    }
+
+    #[test]
+    fn a_reference_to_nothing_denies_and_is_warned_about() {
+        let rules = rules(&[("get_images", "rule:absent or role:auditor")]);
+        assert!(!rules.allow(&reader(), "get_images", &Target::new()));
+        let [warning] = rules.warnings() else {
+            panic!("{:?}", rules.warnings());
+        };
+        assert_eq!(warning.rule, "get_images");
+        assert_eq!(
+            warning.problem,
+            "\"rule:absent\" denies: there is no rule of that name"
+        );
+    }
+
+    #[test]
+    fn an_action_without_a_rule_is_judged_by_default() {
+        let asked = |rules: &Rules| rules.allow(&reader(), "billing", &Target::new());
+        assert!(asked(&rules(&[])));
+        assert!(!asked(&rules(&[("default", "role:auditor")])));
+        assert!(asked(&rules(&[
+            ("default", "!"),
+            ("billing", "role:reader")
+        ])));
+    }
+
+    #[test]
+    fn a_token_for_the_whole_cloud_opens_no_project_action() {
+        let rules = rules(&[("get_images", "@"), ("own_rule", "@")]);
+        let mut caller = reader();
+        caller.system_scope = Some("all".to_owned());
+        assert!(!rules.allow(&caller, "get_images", &Target::new()));
+        assert!(rules.allow(&caller, "own_rule", &Target::new()));
+        caller.system_scope = None;
+        caller.domain_id = Some("d".to_owned());
+        assert!(!rules.allow(&caller, "get_images", &Target::new()));
+    }
+
+    #[test]
+    fn the_opposite_of_no_answer_lets_nobody_in() {
+        let rules = rules(&[("get_images", "not user_id:100%")]);
+        assert!(!rules.allow(&reader(), "get_images", &Target::new()));
+    }
+}

@@ -1,0 +1,118 @@
+//! The verdicts of oslo.policy itself, on thousands of rules, callers and targets: `tests/policy/triples.py`
+//! asked it and wrote them down.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::Target;
+use super::defaults::{self, DEFAULTS};
+use super::file;
+use super::rules::Rules;
+use crate::domain::Caller;
+
+#[derive(Deserialize)]
+struct Triples {
+    named: Map<String, Value>,
+    callers: Vec<Map<String, Value>>,
+    targets: Vec<Map<String, Value>>,
+    /// Name, rule, whether it is for projects, answers.
+    defaults: Vec<(String, String, bool, String)>,
+    /// Rule, answers.
+    rules: Vec<(Value, String)>,
+}
+
+impl Triples {
+    fn read() -> Self {
+        serde_json::from_str(include_str!("../../tests/policy/triples.json")).unwrap()
+    }
+
+    /// The answers to `action` as the file has them: a bit per pair, callers outermost.
+    fn answers(&self, rules: &Rules, action: &str) -> String {
+        let targets: Vec<Target> = self.targets.iter().map(target).collect();
+        let mut bits = 0_u64;
+        for (at, (caller, target)) in self
+            .callers
+            .iter()
+            .map(caller)
+            .flat_map(|caller| targets.iter().map(move |target| (caller.clone(), target)))
+            .enumerate()
+        {
+            bits |= u64::from(rules.allow(&caller, action, target)) << at;
+        }
+        format!("{bits:x}")
+    }
+
+    /// The named rules, and `rule` as the one that is asked.
+    fn rules_with(&self, rule: &Value) -> Rules {
+        let mut policy = self.named.clone();
+        policy.insert("asked".to_owned(), rule.clone());
+        let text = Value::from(policy).to_string();
+        Rules::new(file::definitions("policy.json".as_ref(), &text).unwrap()).unwrap()
+    }
+}
+
+fn target(facts: &Map<String, Value>) -> Target {
+    let fact = |(name, value): (&String, &Value)| (&*name.clone().leak(), value.clone());
+    facts.iter().map(fact).collect()
+}
+
+fn caller(values: &Map<String, Value>) -> Caller {
+    let text = |name: &str| values.get(name)?.as_str().map(str::to_owned);
+    let list = |name: &str| {
+        let list = values
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| Vec::<Value>::new().into());
+        serde_json::from_value(list).unwrap()
+    };
+    Caller {
+        user_id: text("user_id"),
+        project_id: text("project_id"),
+        domain_id: text("domain_id"),
+        user_domain_id: text("user_domain_id"),
+        project_domain_id: text("project_domain_id"),
+        system_scope: text("system_scope"),
+        roles: list("roles"),
+        is_admin_project: values.get("is_admin_project") != Some(&false.into()),
+        service_user_id: text("service_user_id"),
+        service_user_domain_id: text("service_user_domain_id"),
+        service_project_id: text("service_project_id"),
+        service_project_domain_id: text("service_project_domain_id"),
+        service_roles: list("service_roles"),
+        ..Caller::default()
+    }
+}
+
+#[test]
+fn every_rule_is_judged_as_the_original_judges_it() {
+    let triples = Triples::read();
+    let wrong: Vec<_> = triples
+        .rules
+        .iter()
+        .map(|(rule, expected)| {
+            let rules = triples.rules_with(rule);
+            (rule, expected, triples.answers(&rules, "asked"))
+        })
+        .filter(|(_, expected, answers)| *expected != answers)
+        .collect();
+    assert!(triples.rules.len() > 1000, "{} rules", triples.rules.len());
+    assert!(wrong.is_empty(), "{} wrong: {wrong:#?}", wrong.len());
+}
+
+#[test]
+fn the_built_in_rules_are_the_originals_and_judge_alike() {
+    let triples = Triples::read();
+    let rules = Rules::new(Vec::new()).unwrap();
+    let ours: Vec<_> = DEFAULTS
+        .iter()
+        .map(|default| {
+            (
+                default.name.to_owned(),
+                default.rule.to_owned(),
+                defaults::is_for_projects(default.name),
+                triples.answers(&rules, default.name),
+            )
+        })
+        .collect();
+    assert_eq!(ours, triples.defaults);
+}

@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Asks oslo.policy itself, and writes down what it says.
+
+    python3 triples.py > triples.json
+
+Needs oslo.policy, oslo.context and glance. The seed is fixed: the same libraries give the same file.
+
+Every rule is asked about every caller and every target; the answers of one rule are a number in
+hexadecimal, one bit per pair, callers outermost, the first pair in the lowest bit. Where oslo.policy
+fails (a request would end with 500) the answer is no.
+
+A reference to a rule that is not defined falls back to `default` in a real service, which lets everybody
+in; here the fallback is switched off, because such a reference has to deny.
+"""
+
+import json
+import logging
+import random
+import sys
+
+from oslo_config import cfg
+from oslo_context import context
+from oslo_policy import _parser, opts, policy
+
+from glance import policies
+
+SEED = 20260731
+RULES = 2600
+
+NAMED = {
+    'own': 'project_id:%(project_id)s',
+    'seen': "'public':%(visibility)s or 'community':%(visibility)s",
+    'own_or_seen': 'rule:own or (role:reader and rule:seen)',
+    'nobody': '!',
+    'everybody': '@',
+    'not_own': 'not rule:own',
+}
+
+CALLERS = [
+    {},
+    {'user_id': 'u1', 'project_id': 'p1', 'roles': ['member', 'reader']},
+    {'user_id': 'u1', 'project_id': 'p1', 'roles': ['Reader']},
+    {'user_id': 'u2', 'project_id': 'p2', 'roles': ['member', 'reader']},
+    {'user_id': 'u3', 'project_id': 'p2', 'roles': ['admin', 'member', 'reader']},
+    {'user_id': 'u4', 'project_id': 'p3', 'roles': ['service']},
+    {'user_id': 'u5', 'roles': ['admin'], 'system_scope': 'all'},
+    {'user_id': 'u6', 'roles': ['admin'], 'domain_id': 'd1'},
+    {'user_id': 'u7', 'project_id': '', 'roles': ['reader', 'auditor'], 'system_scope': ''},
+    {'user_id': 'u1', 'project_id': 'p1', 'roles': ['member'], 'user_domain_id': 'd1',
+     'project_domain_id': 'd2', 'is_admin_project': False, 'service_user_id': 's1',
+     'service_user_domain_id': 'd3', 'service_project_id': 'sp', 'service_project_domain_id': 'd4',
+     'service_roles': ['service', 'Admin']},
+]
+
+TARGETS = [
+    {},
+    {'project_id': 'p1', 'owner': 'p1', 'visibility': 'private', 'member_id': None},
+    {'project_id': 'p1', 'owner': 'p2', 'visibility': 'public', 'member_id': 'p2'},
+    {'project_id': 'p2', 'owner': 'p2', 'visibility': 'shared', 'member_id': 'p1',
+     'protected': True, 'size': 123, 'name': '100%'},
+    {'project_id': None, 'owner': None, 'visibility': 'community', 'protected': False, 'size': 0,
+     'name': 'Reader'},
+    {'project_id': '', 'owner': 'd1', 'visibility': 'public', 'name': "it's"},
+]
+
+KEYS = ['project_id', 'owner', 'visibility', 'member_id', 'protected', 'size', 'name', 'absent']
+CREDENTIALS = [
+    'user_id', 'project_id', 'domain_id', 'user_domain_id', 'project_domain_id', 'system_scope',
+    'system', 'roles', 'is_admin_project', 'service_user_id', 'service_user_domain_id',
+    'service_project_id', 'service_project_domain_id', 'service_roles', 'is_admin', 'tenant',
+    'user_id.x', 'roles.name', 'service_roles.x.y', 'some-name',
+]
+LITERALS = [
+    "'public'", '"public"', "'shared'", "''", "'p1'", 'True', 'False', 'None', '123', '0',
+    "'100%'", "'a.b'", '"it\'s"',
+]
+WORDS = ['p1', 'p2', 'u1', 'd1', 'd2', 'all', 'reader', 'Admin', 'service', 'True', 'None', '',
+         '100%%', '100%', '%(name', '%(size)', 'a:b', 'x(y)z', '%%(name)s']
+ROLES = ['admin', 'ADMIN', 'member', 'reader', 'Reader', 'service', 'auditor', 'absent',
+         '%(name)s', '%(absent)s', '%(owner)s', '50%']
+BROKEN = ['nonsense', "'quoted'", '"a:b"', "'x:%(name)s", '5x:p1', ':p1', 'a..b:p1', '1.2.3:x',
+          '@@', '!@', '@:', "'half"]
+
+
+def check(rng):
+    kind = rng.random()
+    if kind < 0.22:
+        return 'role:' + rng.choice(ROLES[:6] if rng.random() < 0.7 else ROLES)
+    if kind < 0.40:
+        return '%s:%%(%s)s' % (rng.choice(CREDENTIALS[:6]), rng.choice(KEYS))
+    if kind < 0.60:
+        return '%s:%%(%s)s' % (rng.choice(LITERALS), rng.choice(KEYS))
+    if kind < 0.74:
+        return '%s:%s' % (rng.choice(CREDENTIALS), rng.choice(WORDS))
+    if kind < 0.86:
+        return 'rule:' + rng.choice(list(NAMED) + ['absent'])
+    if kind < 0.91:
+        return rng.choice(['@', '!'])
+    if kind < 0.95:
+        return '%s:%s%%(%s)s%s' % (rng.choice(LITERALS + CREDENTIALS), rng.choice(['', 'p', 'x-']),
+                                   rng.choice(KEYS), rng.choice(['', '1', '%%']))
+    return rng.choice(BROKEN)
+
+
+def expression(rng, depth):
+    if depth == 0 or rng.random() < 0.25:
+        return check(rng)
+    shape = rng.random()
+    if shape < 0.2:
+        return '%s %s' % (word(rng, 'not'), operand(rng, depth))
+    joined = operand(rng, depth)
+    for _ in range(rng.randint(1, 3)):
+        joined += ' %s %s' % (word(rng, rng.choice(['and', 'or'])), operand(rng, depth))
+    return joined
+
+
+def operand(rng, depth):
+    inner = expression(rng, depth - 1)
+    shape = rng.random()
+    if shape < 0.45:
+        return '(%s)' % inner
+    if shape < 0.5:
+        return '( %s )' % inner
+    if shape < 0.6:
+        return 'not (%s)' % inner
+    return inner
+
+
+def word(rng, text):
+    return rng.choice([text, text, text, text.upper(), text.capitalize()])
+
+
+def damaged(rng, text):
+    """One part lost, doubled or moved."""
+    parts = text.split(' ')
+    at = rng.randrange(len(parts))
+    damage = rng.randrange(5)
+    if damage == 0:
+        parts.pop(at)
+    elif damage == 1:
+        parts.insert(at, parts[at])
+    elif damage == 2:
+        parts.insert(at, rng.choice(['and', 'or', 'not', '(', ')', "'x'"]))
+    elif damage == 3:
+        parts[at] = rng.choice(['(' + parts[at], parts[at] + ')', '((' + parts[at] + '))'])
+    else:
+        parts.insert(rng.randrange(len(parts)), '\t\n')
+    return ' '.join(parts)
+
+
+def lists(rng):
+    return [
+        check(rng) if rng.random() < 0.3 else [check(rng) for _ in range(rng.randint(0, 3))]
+        for _ in range(rng.randint(0, 4))
+    ]
+
+
+def rules(rng):
+    yield from ['', ' ', '@', '!', '()', [], [[]], [''], ['@', []]]
+    for _ in range(RULES):
+        shape = rng.random()
+        if shape < 0.1:
+            yield lists(rng)
+        elif shape < 0.3:
+            yield damaged(rng, expression(rng, 2))
+        else:
+            yield expression(rng, rng.randint(0, 3))
+
+
+def answers(enforcer, rule):
+    number = 0
+    bit = 1
+    for caller in CALLERS:
+        for target in TARGETS:
+            try:
+                if enforcer.enforce(rule, target, context.RequestContext(**caller)):
+                    number |= bit
+            except Exception:  # a request would end with 500
+                pass
+            bit <<= 1
+    return format(number, 'x')
+
+
+def enforcer(use_conf):
+    conf = cfg.ConfigOpts()
+    conf([], project='triples', default_config_files=[], default_config_dirs=[])
+    opts._register(conf)
+    conf.set_override('enforce_new_defaults', True, group='oslo_policy')
+    return policy.Enforcer(conf, use_conf=use_conf, default_rule='switched off')
+
+
+def main():
+    logging.disable(logging.CRITICAL)
+    rng = random.Random(SEED)
+
+    bare = enforcer(use_conf=False)
+    bare.set_rules(policy.Rules.from_dict(NAMED, 'switched off'))
+    asked = {}
+    for rule in rules(rng):
+        if len(json.dumps(rule)) < 220:
+            asked[json.dumps(rule)] = answers(bare, _parser.parse_rule(rule))
+
+    shipped = enforcer(use_conf=True)
+    shipped.register_defaults(policies.list_rules())
+    defaults = [
+        [rule.name, rule.check_str, rule.scope_types == ['project'], answers(shipped, rule.name)]
+        for rule in policies.list_rules()
+    ]
+
+    out = sys.stdout
+    out.write('{"named": %s,\n' % json.dumps(NAMED))
+    for name, table in [('callers', CALLERS), ('targets', TARGETS), ('defaults', defaults)]:
+        out.write('"%s": [\n%s],\n' % (name, ',\n'.join(map(json.dumps, table))))
+    out.write('"rules": [\n%s]}\n' % ',\n'.join('[%s, "%s"]' % pair for pair in asked.items()))
+
+
+if __name__ == '__main__':
+    main()

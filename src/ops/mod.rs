@@ -3,6 +3,7 @@
 mod access;
 pub mod download;
 pub mod error;
+pub mod format;
 mod hashing;
 pub mod range;
 mod resume;

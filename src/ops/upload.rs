@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 use tracing::{error, warn};
 
+use super::format::inspected;
 use super::hashing::hashed;
 use super::{Error, Glance, Result};
 use crate::db::{self, NewData};
@@ -96,6 +97,7 @@ impl Saving {
         let config = &upload.glance.config.image;
         let size = size.filter(|size| *size != 0);
         let bytes = limited(bytes, config.size_cap, size);
+        let (bytes, inspection) = inspected(bytes);
         let (bytes, digests) =
             hashed(bytes, [HashAlgorithm::Md5, config.hash]).map_err(store::Error::Failed)?;
 
@@ -107,10 +109,16 @@ impl Saving {
             .map_err(refusal)?;
         upload.stored = Some((store, location.clone()));
 
+        // What is inside a container is for those who unpack it.
+        let virtual_size = if image.container_format.as_deref() == Some("bare") {
+            inspection.judge(image, size, config.require_format_match)?
+        } else {
+            None
+        };
         let [md5, value] = digests.finish().await.map_err(store::Error::Failed)?;
         Ok(NewData {
             size,
-            virtual_size: virtual_size(image, size),
+            virtual_size,
             checksums: Checksums {
                 md5: Some(md5),
                 secure: Some(SecureHash {
@@ -243,13 +251,6 @@ fn refusal(error: store::Error) -> Error {
         error @ store::Error::ReadOnly => Error::StoreReadOnly(error),
         other => Error::Store(other),
     }
-}
-
-/// The size of the disk, where the data is the disk itself.
-fn virtual_size(image: &Image, size: u64) -> Option<u64> {
-    let raw = image.disk_format.as_deref() == Some("raw");
-    let bare = image.container_format.as_deref() == Some("bare");
-    (raw && bare && size > 0).then_some(size)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Why a request could not be served. The sentences are the original's: clients show them.
 
+use super::format::FormatError;
 use super::range::RangeError;
 use crate::domain::listing::Unlistable;
 use crate::domain::{ImageId, Refusal, Status};
@@ -111,6 +112,9 @@ pub enum Error {
     StoreDenied(#[source] store::Error),
     #[error("Error in store configuration. Adding images to store is disabled.")]
     StoreReadOnly(#[source] store::Error),
+    /// The data is not what the image claims, or it is dangerous.
+    #[error("{0}")]
+    Format(#[from] FormatError),
     /// Only administrators read the data of such an image.
     #[error("The requested image has been deactivated. Image data download is forbidden.")]
     Deactivated,

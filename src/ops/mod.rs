@@ -7,10 +7,13 @@ mod discovery;
 pub mod download;
 mod edit;
 pub mod error;
+pub mod format;
+mod hashing;
 pub mod images;
 mod members;
 mod quota;
 pub mod range;
+mod resume;
 mod tags;
 pub mod upload;
 

@@ -24,7 +24,12 @@ pub struct Policy {}
 #[expect(unused_variables, reason = "outline")]
 impl Policy {
     pub fn load(config: &PolicyConfig) -> Result<Self, Error> {
-        todo!()
+        Ok(Self {})
+    }
+
+    /// Whether the rules make `caller` an administrator.
+    pub fn is_admin(&self, caller: &Caller) -> bool {
+        caller.roles.iter().any(|role| role == "admin")
     }
 
     /// Whether `caller` may do `action` to `target`. An action without a rule is judged by `default`.

@@ -1,0 +1,151 @@
+//! One line per request, written when the last byte of its answer is out or has been given up.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{Method, StatusCode};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::proxy_headers::Client;
+use super::request_id::RequestId;
+use crate::domain::Caller;
+use crate::ops::download::Source;
+
+/// The layer. What inner layers know of the request they put on the answer.
+pub async fn layer(request: Request, next: Next) -> Response {
+    let line = Line::begin(&request);
+    let response = next.run(request).await;
+    line.on(response)
+}
+
+/// A line of the log, written when it is dropped.
+struct Line {
+    begun: Instant,
+    client: String,
+    method: Method,
+    path: String,
+    request_id: String,
+    status: Option<StatusCode>,
+    source: Option<Source>,
+    user: Option<String>,
+    project: Option<String>,
+    bytes: u64,
+    whole: bool,
+}
+
+impl Line {
+    fn begin(request: &Request) -> Self {
+        let uri = request.uri();
+        let known = request.extensions();
+        Self {
+            begun: Instant::now(),
+            client: known
+                .get()
+                .map_or_else(String::new, |Client(client)| client.clone()),
+            method: request.method().clone(),
+            path: uri
+                .path_and_query()
+                .map_or_else(|| uri.path().to_owned(), ToString::to_string),
+            request_id: known
+                .get()
+                .map_or_else(String::new, |RequestId(id)| id.clone()),
+            status: None,
+            source: None,
+            user: None,
+            project: None,
+            bytes: 0,
+            whole: false,
+        }
+    }
+
+    /// Goes on with the body of the answer.
+    fn on(mut self, mut response: Response) -> Response {
+        self.status = Some(response.status());
+        self.source = response.extensions().get().copied();
+        if let Some(caller) = response.extensions_mut().remove::<Caller>() {
+            self.user = caller.user_id;
+            self.project = caller.project_id;
+        }
+        let silent = self.method == Method::HEAD;
+        response.map(|body| {
+            self.whole = silent || body.is_end_stream();
+            Body::new(Counted {
+                expected: body.size_hint().exact(),
+                body,
+                line: self,
+            })
+        })
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let outcome = if self.whole { "answered" } else { "given up" };
+        tracing::info!(
+            target: "glance.access",
+            client = self.client,
+            request.id = self.request_id,
+            method = %self.method,
+            path = self.path,
+            // As other servers have it: 499, the client left before there was an answer.
+            status = self.status.map_or(499, |status| status.as_u16()),
+            bytes = self.bytes,
+            seconds = format_args!("{:.3}", self.begun.elapsed().as_secs_f64()),
+            source = self.source.map(name),
+            user = self.user,
+            project = self.project,
+            "{outcome}"
+        );
+    }
+}
+
+fn name(source: Source) -> &'static str {
+    match source {
+        Source::Cache => "cache",
+        Source::Along => "along",
+        Source::Store => "store",
+    }
+}
+
+/// The body of an answer, counted on its way out.
+struct Counted {
+    body: Body,
+    /// What it is long, where that is known: nobody asks for the end of it then.
+    expected: Option<u64>,
+    line: Line,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                self.line.bytes += u64::try_from(length).unwrap_or(u64::MAX);
+                self.line.whole = self.expected == Some(self.line.bytes);
+            }
+            Poll::Ready(None) => self.line.whole = true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cron::Schedule;
+use super::schedule::Schedule;
 
 #[derive(Debug, Clone)]
 pub struct CacheConfig {

@@ -7,6 +7,7 @@ pub mod image;
 pub mod log;
 pub mod paste;
 pub mod policy;
+pub mod schedule;
 pub mod stores;
 
 pub use api::ApiConfig;
@@ -16,6 +17,7 @@ pub use image::ImageConfig;
 pub use log::LogConfig;
 pub use paste::Pipeline;
 pub use policy::PolicyConfig;
+pub use schedule::Schedule;
 pub use stores::StoresConfig;
 
 /// Everything that an operator can set.

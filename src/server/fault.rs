@@ -17,7 +17,7 @@ pub struct Fault {
     /// What comes below the explanation.
     pub detail: String,
     /// `Allow`, `Accept-Patch`, `WWW-Authenticate`, ...
-    pub headers: HeaderMap,
+    pub headers: Box<HeaderMap>,
 }
 
 impl Fault {
@@ -27,7 +27,7 @@ impl Fault {
             status,
             sentence: sentence.into(),
             detail: String::new(),
-            headers: HeaderMap::new(),
+            headers: Box::default(),
         }
     }
 
@@ -54,7 +54,7 @@ impl Fault {
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
-        response.headers_mut().extend(self.headers.clone());
+        response.headers_mut().extend(self.headers.as_ref().clone());
         response.extensions_mut().insert(self);
         response
     }

@@ -5,6 +5,7 @@
 pub mod fault;
 pub mod layers;
 pub mod listener;
+pub mod router;
 pub mod versions;
 
 use axum::Router;

@@ -65,17 +65,15 @@ impl Versions {
 
     /// The minor versions in the order of the list, which is not quite that of the numbers.
     fn listed(&self) -> impl Iterator<Item = &'static str> {
-        let first: &[_] = match self.cache {
-            true => &["18", "17", "16", "15", "14"],
-            false => &["15"],
+        let (first, third): (&[_], &[_]) = if self.cache {
+            (&["18", "17", "16", "15", "14"], &[])
+        } else {
+            (&["15"], &["17"])
         };
-        let second: &[_] = match self.stores {
-            true => &["13", "12", "11", "10", "9", "8"],
-            false => &["9"],
-        };
-        let third: &[_] = match self.cache {
-            true => &[],
-            false => &["17"],
+        let second: &[_] = if self.stores {
+            &["13", "12", "11", "10", "9", "8"]
+        } else {
+            &["9"]
         };
         let rest: &[_] = &["7", "6", "5", "4", "3", "2", "1", "0"];
         [first, second, third, rest].into_iter().flatten().copied()

@@ -52,9 +52,10 @@ pub async fn layer(
     else {
         return response;
     };
-    match preflight {
-        true => allow_later(&config, &asked, origin, response.headers_mut()),
-        false => allow(&config, origin, response.headers_mut()),
+    if preflight {
+        allow_later(&config, &asked, origin, response.headers_mut());
+    } else {
+        allow(&config, origin, response.headers_mut());
     }
     response
 }
@@ -88,10 +89,10 @@ impl Asked {
 /// The origin as the answer names it, if it is one of those that may.
 fn allowed<'o>(config: &CorsConfig, origin: &'o str) -> Option<&'o str> {
     let listed = |name: &str| config.allowed_origin.iter().any(|allowed| allowed == name);
-    match listed(origin) {
-        true => Some(origin),
-        false => listed("*").then_some("*"),
+    if listed(origin) {
+        return Some(origin);
     }
+    listed("*").then_some("*")
 }
 
 /// The answer to a request itself.

@@ -1,6 +1,8 @@
 //! Writes every [`Fault`] as the client wants it: an HTML page, a JSON object or plain text, byte by byte
 //! as the original's library writes them.
 
+use std::fmt::Write as _;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -157,7 +159,8 @@ fn ascii_json(text: &str) -> String {
             out.push(char);
         } else {
             for unit in char.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                // Writing to a string does not fail.
+                let _ = write!(out, "\\u{unit:04x}");
             }
         }
     }
@@ -175,7 +178,9 @@ fn escape(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#x27;"),
             char if char.is_ascii() => out.push(char),
-            char => out.push_str(&format!("&#{};", u32::from(char))),
+            char => {
+                let _ = write!(out, "&#{};", u32::from(char));
+            }
         }
     }
     out
@@ -288,8 +293,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_method_that_routing_refused_is_named_and_head_is_not_offered() {
-        let routes = Router::new().route("/", get(|| async {}).merge(put(|| async {})));
-        let router = Router::new().fallback_service(routes).layer(from_fn(layer));
+        let inner = Router::new().route("/", get(|| async {}).merge(put(|| async {})));
+        let router = Router::new().fallback_service(inner).layer(from_fn(layer));
         let (response, page) = ask(router, "text/plain", Method::POST).await;
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(response.headers()[ALLOW], "GET, PUT");

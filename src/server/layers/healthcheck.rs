@@ -102,13 +102,16 @@ impl Healthcheck {
     fn json(&self, results: &[Outcome]) -> String {
         let reasons: Vec<Value> = results
             .iter()
-            .map(|result| match self.config.detailed {
-                true => json!({
-                    "class": result.class,
-                    "details": result.details,
-                    "reason": result.reason,
-                }),
-                false => Value::from(result.reason),
+            .map(|result| {
+                if self.config.detailed {
+                    json!({
+                        "class": result.class,
+                        "details": result.details,
+                        "reason": result.reason,
+                    })
+                } else {
+                    Value::from(result.reason)
+                }
             })
             .collect();
         json!({"detailed": self.config.detailed, "reasons": reasons}).to_string()
@@ -116,20 +119,23 @@ impl Healthcheck {
 
     fn html(&self, results: &[Outcome]) -> String {
         let detailed = self.config.detailed;
-        let heads = match detailed {
-            true => "<TH>\nKind\n</TH>\n<TH>\nReason\n</TH>\n<TH>\nDetails\n</TH>",
-            false => "<TH>\nReason\n</TH>",
+        let heads = if detailed {
+            "<TH>\nKind\n</TH>\n<TH>\nReason\n</TH>\n<TH>\nDetails\n</TH>"
+        } else {
+            "<TH>\nReason\n</TH>"
         };
         let rows: String = results
             .iter()
-            .map(|result| match detailed {
-                true => format!(
-                    "<TR>\n<TD>{}</TD>\n    <TD>{}</TD>\n<TD>{}</TD>\n</TR>\n",
-                    result.class,
-                    result.reason,
-                    result.details.replace('&', "&amp;").replace('<', "&lt;"),
-                ),
-                false => format!("<TR>\n\n    <TD>{}</TD>\n\n</TR>\n", result.reason),
+            .map(|result| {
+                if detailed {
+                    let details = result.details.replace('&', "&amp;").replace('<', "&lt;");
+                    format!(
+                        "<TR>\n<TD>{}</TD>\n    <TD>{}</TD>\n<TD>{details}</TD>\n</TR>\n",
+                        result.class, result.reason,
+                    )
+                } else {
+                    format!("<TR>\n\n    <TD>{}</TD>\n\n</TR>\n", result.reason)
+                }
             })
             .collect();
         format!(
@@ -160,15 +166,15 @@ async fn exists(path: &Path) -> bool {
 }
 
 async fn disabled_by(path: &Path) -> Outcome {
-    match exists(path).await {
-        true => Outcome {
+    if exists(path).await {
+        return Outcome {
             available: false,
             reason: "DISABLED BY FILE",
             details: format!("Path '{}' was found", path.display()),
             class: "HealthcheckResult",
-        },
-        false => ok(format!("Path '{}' was not found", path.display())),
+        };
     }
+    ok(format!("Path '{}' was not found", path.display()))
 }
 
 async fn enabled_by(paths: &[PathBuf]) -> Outcome {

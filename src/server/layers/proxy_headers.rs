@@ -28,9 +28,10 @@ pub struct Client(pub String);
 /// The layer; its state tells whether a proxy is trusted.
 pub async fn layer(State(trusted): State<bool>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    let told = match trusted {
-        true => Told::by(request.headers()),
-        false => Told::default(),
+    let told = if trusted {
+        Told::by(request.headers())
+    } else {
+        Told::default()
     };
     let base = base_url(&told, request.headers(), peer);
     let client = told
@@ -57,25 +58,22 @@ impl Told {
             prefix: text(headers, "x-forwarded-prefix").unwrap_or_default(),
             ..Self::default()
         };
-        match text(headers, FORWARDED.as_str()) {
-            // The first proxy is the one that saw the client.
-            Some(forwarded) => {
-                let first = forwarded.split(',').next().unwrap_or_default();
-                for pair in first.split(';') {
-                    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                    let value = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
-                    match name.trim().to_ascii_lowercase().as_str() {
-                        "proto" => told.scheme = value,
-                        "host" => told.host = value,
-                        "for" => told.client = value,
-                        _ => {}
-                    }
-                }
-            }
-            None => {
-                told.scheme = text(headers, "x-forwarded-proto");
-                told.host = text(headers, "x-forwarded-host");
-                told.client = text(headers, "x-forwarded-for");
+        let Some(forwarded) = text(headers, FORWARDED.as_str()) else {
+            told.scheme = text(headers, "x-forwarded-proto");
+            told.host = text(headers, "x-forwarded-host");
+            told.client = text(headers, "x-forwarded-for");
+            return told;
+        };
+        // The first proxy is the one that saw the client.
+        let first = forwarded.split(',').next().unwrap_or_default();
+        for pair in first.split(';') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
+            match name.trim().to_ascii_lowercase().as_str() {
+                "proto" => told.scheme = value,
+                "host" => told.host = value,
+                "for" => told.client = value,
+                _ => {}
             }
         }
         told

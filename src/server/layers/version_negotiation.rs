@@ -58,9 +58,10 @@ fn negotiate(versions: &Versions, path: &str, headers: &HeaderMap) -> Negotiated
         Some(version) => (version, path),
         None => (first, rest),
     };
-    match versions.allows(version) {
-        true => Negotiated::Path(single_slashes(&format!("/v2{rest}"))),
-        false => Negotiated::List(StatusCode::MULTIPLE_CHOICES),
+    if versions.allows(version) {
+        Negotiated::Path(single_slashes(&format!("/v2{rest}")))
+    } else {
+        Negotiated::List(StatusCode::MULTIPLE_CHOICES)
     }
 }
 

@@ -84,9 +84,8 @@ async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
         while io.read(&mut scratch).await? > 0 {}
         std::io::Result::Ok(())
     };
-    match timeout(LINGER, until_it_leaves).await {
-        Ok(Err(error)) => tracing::debug!(%error, "client left early"),
-        Ok(Ok(())) | Err(_) => {}
+    if let Ok(Err(error)) = timeout(LINGER, until_it_leaves).await {
+        tracing::debug!(%error, "client left early");
     }
 }
 
@@ -107,14 +106,11 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
         let busy = self.pace.busy();
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(self.peer);
-        let body = match body.is_end_stream() {
-            true => Body::empty(),
-            false => Body::new(Upload::new(
-                body,
-                &parts.headers,
-                &self.pace,
-                self.limits.body,
-            )),
+        let body = if body.is_end_stream() {
+            Body::empty()
+        } else {
+            let patience = self.limits.body;
+            Body::new(Upload::new(body, &parts.headers, &self.pace, patience))
         };
         let answer = self
             .router

@@ -86,7 +86,7 @@ async fn take(request: Request) -> (StatusCode, String) {
 }
 
 async fn endless() -> Body {
-    let chunk = axum::body::Bytes::from_static(&[7; 64 << 10]);
+    let chunk = axum::body::Bytes::from_static(&[7; 16 << 10]);
     Body::from_stream(futures_util::stream::repeat(chunk).map(std::io::Result::Ok))
 }
 
@@ -271,7 +271,7 @@ async fn a_head_that_is_too_large_is_refused() {
     assert_eq!(status(&rest(&mut client).await), "200");
     let large = format!("GET /hello HTTP/1.1\r\nhost: x\r\na: {long}\r\nb: {long}\r\n\r\n");
     let mut client = server.client(&large).await;
-    client.write_all(&[b'z'; 500_000]).await.unwrap();
+    client.write_all(&vec![b'z'; 500_000]).await.unwrap();
     client.shutdown().await.unwrap();
     assert_eq!(status(&rest(&mut client).await), "431");
 }

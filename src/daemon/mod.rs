@@ -135,7 +135,4 @@ fn warn_about(config: &Config) {
              that sets them all may reach this service"
         );
     }
-    if has(&Filter::Gzip) {
-        tracing::warn!("the pipeline has gzip: answers are sent uncompressed all the same");
-    }
 }

@@ -149,3 +149,118 @@ impl HttpBody for Counted {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use axum::Router;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use futures_util::{StreamExt, stream};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+    use tracing::subscriber::DefaultGuard;
+
+    /// The log of this thread.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Log {
+        fn begin() -> (Self, DefaultGuard) {
+            let log = Self::default();
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .with_ansi(false)
+                .with_writer(move || writer.clone())
+                .finish();
+            (log, tracing::subscriber::set_default(subscriber))
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    async fn two_chunks() -> Response {
+        let chunks = ["first", "second"].map(|chunk| io::Result::Ok(Bytes::from(chunk)));
+        let mut response = Response::new(Body::from_stream(stream::iter(chunks).boxed()));
+        response.extensions_mut().insert(Source::Along);
+        response.extensions_mut().insert(Caller {
+            user_id: Some("alice".to_owned()),
+            ..Caller::default()
+        });
+        response
+    }
+
+    async fn ask() -> Response {
+        let router = Router::new()
+            .route("/file", get(two_chunks))
+            .layer(from_fn(layer));
+        let request = Request::builder()
+            .uri("/file?x=1")
+            .header("x-auth-token", "a-secret-token")
+            .body(Body::empty())
+            .unwrap();
+        router.oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_line_comes_when_the_last_byte_is_out() {
+        let (log, _guard) = Log::begin();
+        let response = ask().await;
+        assert_eq!(log.text(), "");
+        response.into_body().collect().await.unwrap();
+        let line = log.text();
+        assert_eq!(line.lines().count(), 1, "{line}");
+        for part in [
+            "glance.access: answered ",
+            "method=GET",
+            "path=\"/file?x=1\"",
+            "status=200",
+            "bytes=11",
+            "source=\"along\"",
+            "user=\"alice\"",
+        ] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+        assert!(!line.contains("secret"), "{line}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_dropped_halfway_is_given_up() {
+        let (log, _guard) = Log::begin();
+        let mut body = ask().await.into_body();
+        body.frame().await.unwrap().unwrap();
+        drop(body);
+        let line = log.text();
+        assert!(line.contains("glance.access: given up "), "{line}");
+        assert!(line.contains("bytes=5"), "{line}");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_leaves_before_the_answer_has_a_line_too() {
+        let (log, _guard) = Log::begin();
+        let router = Router::new()
+            .route("/file", get(std::future::pending::<()>))
+            .layer(from_fn(layer));
+        let request = Request::builder().uri("/file").body(Body::empty()).unwrap();
+        let mut asked = Box::pin(router.oneshot(request));
+        assert!(futures_util::poll!(asked.as_mut()).is_pending());
+        drop(asked);
+        assert!(log.text().contains("status=499"), "{}", log.text());
+    }
+}

@@ -1,8 +1,6 @@
 //! Writes every [`Fault`] as the client wants it: an HTML page, a JSON object or plain text, byte by byte
 //! as the original's library writes them.
 
-use std::fmt::Write as _;
-
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -11,6 +9,7 @@ use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::accept;
+use super::page::{escape, html, json, strip_tags};
 use crate::server::fault::{self, Fault};
 
 /// The layer.
@@ -133,81 +132,6 @@ fn body(fault: &Fault, asked: &Asked, escape: fn(&str) -> String) -> String {
             format!("{}<br /><br />\n{detail}\n\n", escape(sentence))
         }
     }
-}
-
-fn html(status: &str, body: &str) -> String {
-    format!(
-        "<html>\n <head>\n  <title>{status}</title>\n </head>\n <body>\n  <h1>{status}</h1>\n  {body}\n </body>\n</html>"
-    )
-}
-
-fn json(status: &str, title: &str, body: &str) -> String {
-    format!(
-        "{{\"message\": {}, \"code\": {}, \"title\": {}}}",
-        ascii_json(body),
-        ascii_json(status),
-        ascii_json(title),
-    )
-}
-
-/// A JSON string in ASCII.
-fn ascii_json(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    let mut units = [0; 2];
-    for char in serde_json::Value::from(text).to_string().chars() {
-        if (' '..='~').contains(&char) {
-            out.push(char);
-        } else {
-            for unit in char.encode_utf16(&mut units) {
-                // Writing to a string does not fail.
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        }
-    }
-    out
-}
-
-/// Text for an HTML page, in ASCII.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#x27;"),
-            char if char.is_ascii() => out.push(char),
-            char => {
-                let _ = write!(out, "&#{};", u32::from(char));
-            }
-        }
-    }
-    out
-}
-
-/// The page without its tags: line breaks become lines, lines become blanks.
-fn strip_tags(page: &str) -> String {
-    let mut out = String::with_capacity(page.len());
-    let page = page.replace('\n', " ").replace('\r', "");
-    let mut rest = page.as_str();
-    while let Some(start) = rest.find('<') {
-        out.push_str(&rest[..start]);
-        let Some(end) = rest[start..].find('>') else {
-            rest = &rest[start..];
-            break;
-        };
-        let tag = &rest[start..=start + end];
-        if tag
-            .get(..3)
-            .is_some_and(|name| name.eq_ignore_ascii_case("<br"))
-        {
-            out.push('\n');
-        }
-        rest = &rest[start + end + 1..];
-    }
-    out.push_str(rest);
-    out
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ mod accept;
 mod access_log;
 mod cors;
 mod faults;
+mod gzip;
 mod healthcheck;
 mod identity;
+mod page;
 mod panics;
 mod proxy_headers;
 mod request_id;
@@ -69,14 +71,18 @@ pub fn wrap(router: Router, settings: Settings<'_>) -> Router {
         let healthcheck = Arc::new(Healthcheck { config, draining });
         service = service.layer(from_fn_with_state(healthcheck, healthcheck::layer));
     }
-    let trusted = api.proxy_headers && pipeline.filters.contains(&Filter::HttpProxyToWsgi);
-    service
+    service = service
         .layer(from_fn(panics::layer))
         .layer(from_fn_with_state(
             api.max_request_id_length,
             request_id::limit,
         ))
-        .layer(from_fn(faults::layer))
+        .layer(from_fn(faults::layer));
+    if pipeline.filters.contains(&Filter::Gzip) {
+        service = service.layer(from_fn(gzip::layer));
+    }
+    let trusted = api.proxy_headers && pipeline.filters.contains(&Filter::HttpProxyToWsgi);
+    service
         .layer(from_fn(access_log::layer))
         .layer(from_fn(request_id::layer))
         .layer(from_fn_with_state(trusted, proxy_headers::layer))

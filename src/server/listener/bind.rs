@@ -39,12 +39,16 @@ pub fn bind(config: &ApiConfig) -> Result<TcpListener, BindError> {
         return take(&mut handed_over).map_err(BindError::HandedOver);
     }
     let address = SocketAddr::new(config.bind_host, config.bind_port);
-    open(address, config.backlog).map_err(|source| match source.kind() {
+    open(address, config.backlog).map_err(|error| explain(address, error))
+}
+
+fn explain(address: SocketAddr, source: io::Error) -> BindError {
+    match source.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse { address },
         io::ErrorKind::PermissionDenied => BindError::Denied { address },
         io::ErrorKind::AddrNotAvailable => BindError::NotHere { address },
         _ => BindError::Other { address, source },
-    })
+    }
 }
 
 fn take(handed_over: &mut ListenFd) -> io::Result<TcpListener> {
@@ -64,4 +68,41 @@ fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(backlog)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(port: u16, host: &str) -> io::Result<TcpListener> {
+        open(SocketAddr::new(host.parse().unwrap(), port), 16)
+    }
+
+    #[tokio::test]
+    async fn both_families_can_be_listened_on() {
+        assert!(at(0, "127.0.0.1").is_ok());
+        match at(0, "::1") {
+            Ok(listener) => assert!(listener.local_addr().unwrap().is_ipv6()),
+            // A machine without IPv6 has no such address.
+            Err(error) => assert_ne!(error.kind(), io::ErrorKind::AddrInUse),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named_with_what_to_do() {
+        let first = at(0, "127.0.0.1").unwrap();
+        let address = first.local_addr().unwrap();
+        let error = at(address.port(), "127.0.0.1").unwrap_err();
+        let told = explain(address, error).to_string();
+        assert!(told.starts_with(&format!("{address} is in use")), "{told}");
+        assert!(told.contains("bind_port"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn an_address_of_another_machine_is_named_with_what_to_do() {
+        let address: SocketAddr = "192.0.2.1:0".parse().unwrap();
+        let error = at(0, "192.0.2.1").unwrap_err();
+        let told = explain(address, error).to_string();
+        assert!(told.contains("set bind_host"), "{told}");
+    }
 }

@@ -48,12 +48,15 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits that the operator set.
+    /// The limits that the operator set. A timeout of 0 is none.
     pub fn of(config: &ApiConfig) -> Self {
+        /// Longer than any connection.
+        const NEVER: Duration = Duration::from_hours(365 * 24);
+        let or_never = |timeout: Duration| if timeout.is_zero() { NEVER } else { timeout };
         Self {
-            header: config.header_timeout,
-            idle: config.idle_timeout,
-            body: config.body_timeout,
+            header: or_never(config.header_timeout),
+            idle: or_never(config.idle_timeout),
+            body: or_never(config.body_timeout),
             drain: config.drain_timeout,
             head_size: config.max_header_size,
             connections: config.max_connections,

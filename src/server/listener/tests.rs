@@ -205,6 +205,16 @@ async fn a_slow_handler_is_no_idle_connection() {
 }
 
 #[tokio::test]
+async fn a_client_that_has_said_all_still_gets_its_answer() {
+    let server = start(patient()).await;
+    let mut client = server.client("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    client.shutdown().await.unwrap();
+    server.waiting.notified().await;
+    server.go.notify_one();
+    assert!(rest(&mut client).await.ends_with("waited"));
+}
+
+#[tokio::test]
 async fn an_upload_that_stalls_ends_with_an_error_for_its_handler() {
     let server = start(Limits {
         body: SHORT,

@@ -1,20 +1,138 @@
 //! The service as a process: what starts it, what runs between requests, what ends it.
+//!
+//! The address comes first: a second process that was started by mistake finds it taken before it has
+//! touched anything. Requests that come before the rest is open wait in the backlog. The end goes the other
+//! way around: no new requests, then the running ones, then what runs between them, then cache and
+//! database, which write what they still hold.
 
-use crate::config::{Config, Sources};
-use crate::telemetry;
+mod jobs;
+mod notify;
+mod schedule;
+mod signals;
+mod welcome;
 
-/// What the service starts with.
-#[derive(Debug)]
-pub struct Start {
-    pub config: Config,
-    /// Reopened on SIGHUP, which also takes over the levels of the configuration read again.
-    pub telemetry: telemetry::Handle,
-    /// From these SIGHUP reads the configuration again, with [`Config::load`].
-    pub sources: Sources,
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cache::Cache;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::ops::{Glance, Parts};
+use crate::policy::Policy;
+use crate::server::listener::{self, BindError, Limits, Plain};
+use crate::server::{router, service};
+use crate::store::Registry;
+use crate::{db, policy, store, telemetry};
+use notify::Notify;
+use signals::{Signal, Signals};
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("cannot catch signals: {0}")]
+    Signals(#[source] io::Error),
+    #[error("cannot open the database: {0}")]
+    Db(#[from] db::Error),
+    #[error("cannot open the image stores: {0}")]
+    Stores(#[from] store::Error),
+    #[error("cannot use the policy: {0}")]
+    Policy(#[from] policy::Error),
 }
 
-/// Runs the service until SIGTERM, and returns when the last request is done.
-#[expect(unused_variables, reason = "outline")]
-pub async fn run(start: Start) -> anyhow::Result<()> {
-    todo!()
+/// Runs the service until SIGTERM or SIGINT, and returns when the last request is done.
+pub async fn run(config: Config) -> Result<(), Error> {
+    let mut signals = Signals::catch().map_err(Error::Signals)?;
+    let notify = Notify::from_env();
+    let socket = listener::bind(&config.api)?;
+    let address = socket
+        .local_addr()
+        .unwrap_or_else(|_| SocketAddr::new(config.api.bind_host, config.api.bind_port));
+    let glance = open(config).await?;
+    warn_about(&glance.config);
+
+    let stop = CancellationToken::new();
+    let between = TaskTracker::new();
+    jobs::start(&glance, &stop, &between);
+    let routes = service(&glance, router::router(glance.clone()), stop.clone());
+    let limits = Limits::of(&glance.config.api);
+    let serving = listener::serve(socket, Plain, routes, limits, stop.clone());
+    let serving = tokio::spawn(serving);
+
+    notify.ready();
+    tracing::info!(%address, "listening on {address}");
+    welcome::print(&glance.config, address);
+    while let Signal::Reload = signals.next().await {
+        notify.reloading();
+        telemetry::reopen();
+        tracing::info!("reloaded: the log file is open anew, rules count as they are edited");
+        notify.ready();
+    }
+
+    notify.stopping();
+    tracing::info!("ending: finishing what runs, at most {:?}", limits.drain);
+    stop.cancel();
+    tokio::select! {
+        _ = serving => {}
+        () = signals.end() => tracing::warn!("asked again: not waiting for what runs"),
+    }
+    between.close();
+    if timeout(PATIENCE, between.wait()).await.is_err() {
+        tracing::warn!("a job between requests did not end in {PATIENCE:?}, leaving it");
+    }
+    close(&glance).await;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// How long a job between requests may take to notice that it should end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+async fn open(config: Config) -> Result<Glance, Error> {
+    let clock = Clock::system();
+    let db = Db::open(&config.database).await?;
+    let stores = Registry::open(&config.stores).await?;
+    let policy = Policy::load(&config.policy)?;
+    let cache = match &config.cache {
+        Some(cache) => Some(Cache::open(cache.clone(), clock.clone()).await),
+        None => None,
+    };
+    Ok(Glance::new(Parts {
+        config,
+        db,
+        stores,
+        cache,
+        policy,
+        clock,
+    }))
+}
+
+async fn close(glance: &Glance) {
+    if let Some(cache) = &glance.cache {
+        cache.close().await;
+    }
+    glance.db.close().await;
+}
+
+/// What of the pipeline an operator should know of.
+fn warn_about(config: &Config) {
+    use crate::config::paste::Filter;
+    let has = |filter: &Filter| config.pipeline.filters.contains(filter);
+    if has(&Filter::AuthToken) {
+        tracing::error!(
+            "the pipeline has authtoken, and this build cannot check tokens: every request for images is answered 401"
+        );
+    } else if has(&Filter::Context) {
+        tracing::warn!(
+            "identity is taken from request headers (X-Identity-Status, X-User-Id, X-Roles, ...): only a proxy \
+             that sets them all may reach this service"
+        );
+    }
 }

@@ -11,6 +11,7 @@ pub mod format;
 mod hashing;
 pub mod images;
 mod members;
+pub mod prefetch;
 mod quota;
 pub mod range;
 mod resume;

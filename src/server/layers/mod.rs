@@ -1,0 +1,92 @@
+//! What every request passes before its handler, one file per layer.
+//!
+//! The order matters: the log sees every request, faults are written below it so that it counts their
+//! bytes, a panic is one of them, and the version is known before anybody asks who the caller is.
+
+mod accept;
+mod access_log;
+mod cors;
+mod faults;
+mod gzip;
+mod healthcheck;
+mod identity;
+mod page;
+mod panics;
+mod proxy_headers;
+mod request_id;
+mod version_negotiation;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tokio_util::sync::CancellationToken;
+
+pub use proxy_headers::{BaseUrl, Client, Peer};
+pub use request_id::RequestId;
+
+use super::versions::Versions;
+use crate::config::paste::Filter;
+use crate::config::{ApiConfig, Pipeline};
+use crate::policy::Policy;
+use healthcheck::Healthcheck;
+use identity::Identity;
+
+/// What the layers go by.
+#[derive(Debug)]
+pub struct Settings<'c> {
+    pub api: &'c ApiConfig,
+    pub pipeline: &'c Pipeline,
+    pub versions: Versions,
+    pub policy: Policy,
+    /// Cancelled when the node begins to end.
+    pub draining: CancellationToken,
+}
+
+/// Puts all layers around the routes. The routes become a fallback, for layers that change a path must have
+/// done so before anything is matched against it.
+pub fn wrap(router: Router, settings: Settings<'_>) -> Router {
+    let Settings {
+        api,
+        pipeline,
+        versions,
+        policy,
+        draining,
+    } = settings;
+    let identity = Identity::new(pipeline, api.allow_anonymous_access, policy);
+    let mut service = Router::new()
+        .fallback_service(router)
+        .layer(from_fn_with_state(Arc::new(identity), identity::layer))
+        .layer(from_fn_with_state(
+            Arc::new(versions),
+            version_negotiation::layer,
+        ));
+    for filter in &pipeline.filters {
+        if let Filter::Cors(config) = filter {
+            let config = Arc::new(config.clone());
+            service = service.layer(from_fn_with_state(config, cors::layer));
+        }
+    }
+    if let Some(config) = pipeline.healthcheck.clone() {
+        let healthcheck = Arc::new(Healthcheck { config, draining });
+        service = service.layer(from_fn_with_state(healthcheck, healthcheck::layer));
+    }
+    service = service
+        .layer(from_fn(panics::layer))
+        .layer(from_fn_with_state(
+            api.max_request_id_length,
+            request_id::limit,
+        ))
+        .layer(from_fn(faults::layer));
+    if pipeline.filters.contains(&Filter::Gzip) {
+        service = service.layer(from_fn(gzip::layer));
+    }
+    let trusted = api.proxy_headers && pipeline.filters.contains(&Filter::HttpProxyToWsgi);
+    service
+        .layer(from_fn(access_log::layer))
+        .layer(from_fn(request_id::layer))
+        .layer(from_fn_with_state(trusted, proxy_headers::layer))
+}
+
+#[cfg(test)]
+mod tests;

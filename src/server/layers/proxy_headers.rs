@@ -1,0 +1,174 @@
+//! Where the client is and where it thinks that we are: what the connection says, or, where the operator
+//! trusts a proxy in front of us, what that says in `Forwarded` or `X-Forwarded-*`.
+
+use std::net::SocketAddr;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::HeaderMap;
+use http::header::{FORWARDED, HOST};
+
+/// The two ends of a connection; the listener puts it on every request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    pub client: SocketAddr,
+    pub local: SocketAddr,
+}
+
+/// How the client reached us: `http://host:port`, and the prefix under which a proxy shows us. It ends
+/// without a slash; links and `Location` begin with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(pub String);
+
+/// The client's address, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client(pub String);
+
+/// The layer; its state tells whether a proxy is trusted.
+pub async fn layer(State(trusted): State<bool>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    let told = if trusted {
+        Told::by(request.headers())
+    } else {
+        Told::default()
+    };
+    let base = base_url(&told, request.headers(), peer);
+    let client = told
+        .client
+        .or_else(|| peer.map(|peer| peer.client.ip().to_string()))
+        .unwrap_or_else(|| "-".to_owned());
+    request.extensions_mut().insert(BaseUrl(base));
+    request.extensions_mut().insert(Client(client));
+    next.run(request).await
+}
+
+/// What a proxy told.
+#[derive(Debug, Default)]
+struct Told {
+    scheme: Option<String>,
+    host: Option<String>,
+    client: Option<String>,
+    prefix: String,
+}
+
+impl Told {
+    fn by(headers: &HeaderMap) -> Self {
+        let mut told = Self {
+            prefix: text(headers, "x-forwarded-prefix").unwrap_or_default(),
+            ..Self::default()
+        };
+        let Some(forwarded) = text(headers, FORWARDED.as_str()) else {
+            told.scheme = text(headers, "x-forwarded-proto");
+            told.host = text(headers, "x-forwarded-host");
+            told.client = text(headers, "x-forwarded-for");
+            return told;
+        };
+        // The first proxy is the one that saw the client.
+        let first = forwarded.split(',').next().unwrap_or_default();
+        for pair in first.split(';') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
+            match name.trim().to_ascii_lowercase().as_str() {
+                "proto" => told.scheme = value,
+                "host" => told.host = value,
+                "for" => told.client = value,
+                _ => {}
+            }
+        }
+        told
+    }
+}
+
+/// A header's text. One that came several times is one with commas.
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values: Vec<&str> = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    Some(values.join(", ")).filter(|text| !text.is_empty())
+}
+
+fn base_url(told: &Told, headers: &HeaderMap, peer: Option<Peer>) -> String {
+    let scheme = told.scheme.as_deref().unwrap_or("http");
+    let host = told
+        .host
+        .clone()
+        .or_else(|| text(headers, HOST.as_str()))
+        .or_else(|| peer.map(|peer| peer.local.to_string()))
+        .unwrap_or_else(|| "localhost".to_owned());
+    let usual_port = match scheme {
+        "https" => ":443",
+        _ => ":80",
+    };
+    let host = host.strip_suffix(usual_port).unwrap_or(&host);
+    format!("{scheme}://{host}{}", told.prefix.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    fn base(trusted: bool, headers: &[(&'static str, &'static str)]) -> (String, Option<String>) {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        let told = if trusted {
+            Told::by(&map)
+        } else {
+            Told::default()
+        };
+        (base_url(&told, &map, None), told.client)
+    }
+
+    #[test]
+    fn the_host_header_says_where_we_are() {
+        assert_eq!(base(false, &[("host", "a:9292")]).0, "http://a:9292");
+        assert_eq!(base(false, &[("host", "a:80")]).0, "http://a");
+        assert_eq!(
+            base(false, &[("host", "a:9292"), ("host", "b")]).0,
+            "http://a:9292, b"
+        );
+    }
+
+    #[test]
+    fn a_proxy_is_believed_only_where_it_is_trusted() {
+        let headers = [
+            ("host", "inside"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "images.example:443"),
+            ("x-forwarded-prefix", "/image"),
+            ("x-forwarded-for", "192.0.2.7"),
+        ];
+        assert_eq!(base(false, &headers), ("http://inside".to_owned(), None));
+        assert_eq!(
+            base(true, &headers),
+            (
+                "https://images.example/image".to_owned(),
+                Some("192.0.2.7".to_owned())
+            )
+        );
+    }
+
+    #[test]
+    fn the_standard_header_goes_before_the_older_ones() {
+        let headers = [
+            ("host", "inside"),
+            (
+                "forwarded",
+                "for=192.0.2.60;proto=https;Host=first, host=second",
+            ),
+            ("x-forwarded-host", "ignored"),
+        ];
+        assert_eq!(
+            base(true, &headers),
+            ("https://first".to_owned(), Some("192.0.2.60".to_owned()))
+        );
+    }
+}

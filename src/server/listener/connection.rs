@@ -1,0 +1,150 @@
+//! One connection, from its first request to its last byte.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use http::Request;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::Limits;
+use super::pace::{Busy, Pace, Paced};
+use super::upload::Upload;
+use crate::server::layers::Peer;
+
+/// Read and write buffers of a connection grow up to this, for uploads that come faster than small reads.
+const BUFFER: usize = 512 << 10;
+/// How long a client whose upload was given up may go on sending, so that it can read our answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Serves requests until the client leaves, is too slow, or `stop` is cancelled and nothing runs.
+pub async fn serve<Io>(io: Io, peer: Peer, router: Router, limits: Limits, stop: CancellationToken)
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let pace = Arc::new(Pace::new(limits));
+    let requests = Requests {
+        router,
+        peer,
+        limits,
+        pace: Arc::clone(&pace),
+    };
+    let mut connection = http1::Builder::new()
+        // A client that has said all it has to say still gets its answer, and what was begun is finished.
+        .half_close(true)
+        .max_header_size(limits.head_size)
+        .max_buf_size(limits.head_size.max(BUFFER))
+        .serve_connection(TokioIo::new(Paced::new(io, Arc::clone(&pace))), requests);
+
+    let mut stopping = false;
+    let ended = {
+        let mut overdue = pin!(pace.overdue());
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut connection => break ended,
+                what = &mut overdue => {
+                    tracing::debug!(client = %peer.client, ?what, "client too slow, connection cut");
+                    return;
+                }
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
+            }
+        }
+    };
+    if let Err(error) = &ended {
+        tracing::debug!(client = %peer.client, %error, "connection broke");
+    }
+    if ended.is_err() || pace.abandoned() {
+        linger(connection.into_parts().io.into_inner()).await;
+    }
+}
+
+/// Closes our side and reads on for a moment: a socket that is closed on unread bytes resets the connection,
+/// and the client would lose the answer that is on its way.
+async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut scratch = vec![0; 64 << 10];
+    let until_it_leaves = async {
+        io.shutdown().await?;
+        while io.read(&mut scratch).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    if let Ok(Err(error)) = timeout(LINGER, until_it_leaves).await {
+        tracing::debug!(%error, "client left early");
+    }
+}
+
+/// The service as one connection sees it.
+struct Requests {
+    router: Router,
+    peer: Peer,
+    limits: Limits,
+    pace: Arc<Pace>,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Requests {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let busy = self.pace.busy();
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(self.peer);
+        let body = if body.is_end_stream() {
+            Body::empty()
+        } else {
+            let patience = self.limits.body;
+            Body::new(Upload::new(body, &parts.headers, &self.pace, patience))
+        };
+        let answer = self
+            .router
+            .clone()
+            .oneshot(Request::from_parts(parts, body));
+        Box::pin(async move {
+            let response = answer.await?;
+            Ok(response.map(|body| Answer { body, _busy: busy }))
+        })
+    }
+}
+
+/// The body of an answer; the connection is busy as long as it is there.
+struct Answer {
+    body: Body,
+    _busy: Busy,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,13 +1,36 @@
 //! What we know about images, in the original's schema.
+//!
+//! The schema is shared with the original: either service opens what the other wrote, and sets nothing in it
+//! that the other does not expect. A row is read into plain columns and proven on the way out, so nothing
+//! half-true leaves this layer. Whether a change may happen is decided by the database, in the `WHERE` of the
+//! statement that makes it: of two processes that want the same transition exactly one gets it.
+//!
+//! Nothing here asks a question per property, tag or location. An image with all that belongs to it is one
+//! statement, and so is a page of them.
 
-use chrono::{DateTime, Utc};
+mod bury;
+mod dialect;
+mod filter;
+mod images;
+mod link;
+mod list;
+mod locations;
+mod members;
+mod migrations;
+mod properties;
+mod row;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use crate::config::DatabaseConfig;
 use crate::domain::checksum::Checksums;
-use crate::domain::query::ImageQuery;
-use crate::domain::{Image, ImageId, Location, Member, MemberStatus, Status};
+use crate::domain::{ImageId, Location, Status};
+use link::Link;
 
-/// Why the database did not answer as asked.
+/// Why the database did not answer as asked. No variant carries the connection URL: it may hold a password.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It is away or too busy; the same call may work later.
@@ -31,9 +54,11 @@ pub enum Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The database.
+/// The database. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Db {}
+pub struct Db {
+    link: Arc<Link>,
+}
 
 /// What an upload that ended well found out.
 #[derive(Debug, Clone)]
@@ -44,110 +69,34 @@ pub struct NewData {
     pub locations: Vec<Location>,
 }
 
-#[expect(unused_variables, reason = "outline")]
 impl Db {
-    /// Opens the pool. Creates and migrates the schema of an SQLite file; a database that is away is not
-    /// an error here: each call tries again.
+    /// Opens the database, and creates an SQLite file with its schema where there is none. A database that is
+    /// away is not an error here: each call tries again.
     pub async fn open(config: &DatabaseConfig) -> Result<Self> {
-        todo!()
+        let link = Link::new(config)?;
+        match link.pool().await {
+            Ok(_) => {}
+            Err(Error::Unavailable(why)) => {
+                tracing::warn!(why, "the database is not available yet");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Self {
+            link: Arc::new(link),
+        })
     }
 
     /// A cheap question, to know whether the database answers.
     pub async fn ping(&self) -> Result<()> {
-        todo!()
+        let mut db = self.link.read().await?;
+        sqlx::query("SELECT 1 FROM images LIMIT 1")
+            .fetch_optional(&mut *db)
+            .await?;
+        Ok(())
     }
 
-    /// Writes what SQLite keeps beside the file back into it.
+    /// Waits for the calls under way and ends. An SQLite file is whole afterwards, with nothing kept beside it.
     pub async fn close(&self) {
-        todo!()
-    }
-
-    /// Adds an image with its properties and tags, all or nothing.
-    pub async fn create_image(&self, image: &Image) -> Result<()> {
-        todo!()
-    }
-
-    /// The image with everything that belongs to it, whoever asks; none where it does not exist or is deleted.
-    pub async fn image(&self, id: ImageId) -> Result<Option<Image>> {
-        todo!()
-    }
-
-    /// Whether `id` was ever used, by a deleted image too.
-    pub async fn image_existed(&self, id: ImageId) -> Result<bool> {
-        todo!()
-    }
-
-    /// A page of images in a fixed number of statements. `Conflict("marker ...")`-free: an unknown marker is
-    /// `Ok(None)`.
-    pub async fn images(&self, query: &ImageQuery) -> Result<Option<Vec<Image>>> {
-        todo!()
-    }
-
-    /// Writes `image`'s own columns, properties and tags where its row is still in `from`.
-    pub async fn update_image(&self, image: &Image, from: Status) -> Result<Image> {
-        todo!()
-    }
-
-    /// Moves an image from any of `from` to `to`, and says where it was.
-    pub async fn set_status(
-        &self,
-        id: ImageId,
-        from: &[Status],
-        to: Status,
-        now: DateTime<Utc>,
-    ) -> Result<Status> {
-        todo!()
-    }
-
-    /// Commits an upload: size, digests, locations and `active` in one transaction, from `saving` alone.
-    pub async fn activate_image(
-        &self,
-        id: ImageId,
-        data: &NewData,
-        now: DateTime<Utc>,
-    ) -> Result<()> {
-        todo!()
-    }
-
-    /// Marks the image and all that belongs to it as deleted, and says what its locations were.
-    pub async fn delete_image(&self, id: ImageId, now: DateTime<Utc>) -> Result<Vec<Location>> {
-        todo!()
-    }
-
-    pub async fn members(&self, id: ImageId) -> Result<Vec<Member>> {
-        todo!()
-    }
-
-    pub async fn member(&self, id: ImageId, member: &str) -> Result<Option<Member>> {
-        todo!()
-    }
-
-    /// Adds a member. `Ok(None)` where it is one already.
-    pub async fn create_member(
-        &self,
-        id: ImageId,
-        member: &str,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Member>> {
-        todo!()
-    }
-
-    pub async fn set_member_status(
-        &self,
-        id: ImageId,
-        member: &str,
-        status: MemberStatus,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Member>> {
-        todo!()
-    }
-
-    pub async fn delete_member(
-        &self,
-        id: ImageId,
-        member: &str,
-        now: DateTime<Utc>,
-    ) -> Result<bool> {
-        todo!()
+        self.link.close().await;
     }
 }

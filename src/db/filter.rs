@@ -1,0 +1,247 @@
+//! Which images a list is of, as SQL conditions.
+//!
+//! What a viewer sees and what it asks for are two conditions, as in the original. Both are spelled so that no
+//! index serves them (`CASE`, `NOT`): an index on `visibility` finds half of all images and leaves them to be
+//! sorted, where the index on the sort key gives a page after a few steps. Which way is better depends on how
+//! much is visible; `list` decides it, with what [`sources`] says.
+
+use sqlx::QueryBuilder;
+
+use super::dialect::{Engine, push_list, stamp};
+use super::{Error, Result};
+use crate::domain::query::{Comparison, Filter, ImageQuery, Viewer, VisibilityFilter};
+use crate::domain::{MemberStatus, Visibility};
+
+/// A set of images that an index finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    Hidden,
+    Of(Visibility),
+    OwnedBy(String),
+    SharedWith(String),
+}
+
+/// Sets that have all images of the list among them. None where only the whole table has.
+pub fn sources(query: &ImageQuery) -> Option<Vec<Source>> {
+    if query.hidden {
+        return Some(vec![Source::Hidden]);
+    }
+    let owner = query.filters.iter().find_map(|filter| match filter {
+        Filter::Text("owner", owner) => Some(owner.clone()),
+        _ => None,
+    });
+    if let Some(owner) = owner {
+        return Some(vec![Source::OwnedBy(owner)]);
+    }
+    let own = |project: &String| Source::OwnedBy(project.clone());
+    let shared = |project: &String| Source::SharedWith(project.clone());
+    let public = Source::Of(Visibility::Public);
+    let community = Source::Of(Visibility::Community);
+    Some(match (&query.viewer, query.visibility) {
+        (_, VisibilityFilter::Only(open @ (Visibility::Public | Visibility::Community))) => {
+            vec![Source::Of(open)]
+        }
+        (
+            Viewer::Administrator | Viewer::AdministratorOf(_),
+            VisibilityFilter::Usual | VisibilityFilter::All,
+        ) => return None,
+        (
+            Viewer::Administrator | Viewer::AdministratorOf(_),
+            VisibilityFilter::Only(other @ (Visibility::Private | Visibility::Shared)),
+        ) => vec![Source::Of(other)],
+        (Viewer::Project(project), VisibilityFilter::Usual) => {
+            vec![public, own(project), shared(project)]
+        }
+        (Viewer::Project(project), VisibilityFilter::All) => {
+            vec![public, community, own(project), shared(project)]
+        }
+        (Viewer::Project(project), VisibilityFilter::Only(Visibility::Private)) => {
+            vec![own(project)]
+        }
+        (Viewer::Project(project), VisibilityFilter::Only(Visibility::Shared)) => {
+            vec![own(project), shared(project)]
+        }
+        (Viewer::Anonymous, VisibilityFilter::All) => vec![public, community],
+        (Viewer::Anonymous, VisibilityFilter::Usual | VisibilityFilter::Only(_)) => vec![public],
+    })
+}
+
+/// Adds all conditions of `query` but its marker; the first without `AND`.
+pub fn push_conditions(sql: &mut QueryBuilder<Engine>, query: &ImageQuery) -> Result<()> {
+    sql.push("NOT deleted AND status <> 'killed'");
+    sql.push(if query.hidden {
+        " AND os_hidden"
+    } else {
+        " AND NOT os_hidden"
+    });
+    push_seen(sql, query);
+    push_wanted(sql, query);
+    for filter in &query.filters {
+        sql.push(" AND ");
+        push_filter(sql, filter)?;
+    }
+    Ok(())
+}
+
+/// What the viewer may see.
+fn push_seen(sql: &mut QueryBuilder<Engine>, query: &ImageQuery) {
+    match &query.viewer {
+        Viewer::Administrator | Viewer::AdministratorOf(_) => {}
+        Viewer::Anonymous => {
+            sql.push(
+                " AND CASE WHEN visibility IN ('public', 'community') THEN TRUE ELSE FALSE END",
+            );
+        }
+        Viewer::Project(project) => {
+            sql.push(" AND CASE WHEN visibility IN ('public', 'community') OR owner = ")
+                .push_bind(project.clone())
+                .push(" THEN TRUE WHEN visibility = 'shared' THEN EXISTS (SELECT 1 FROM image_members AS m WHERE m.image_id = images.id AND ");
+            push_member(sql, project, query.member_status);
+            sql.push(") ELSE FALSE END");
+        }
+    }
+}
+
+fn push_member(sql: &mut QueryBuilder<Engine>, project: &str, status: Option<MemberStatus>) {
+    sql.push("m.member = ")
+        .push_bind(project.to_owned())
+        .push(" AND NOT m.deleted");
+    if let Some(status) = status {
+        sql.push(" AND m.status = ").push_bind(status.as_str());
+    }
+}
+
+/// What the viewer asks for of it.
+fn push_wanted(sql: &mut QueryBuilder<Engine>, query: &ImageQuery) {
+    match (query.visibility, query.viewer.project()) {
+        (VisibilityFilter::All, _) => {}
+        (VisibilityFilter::Only(visibility), _) => {
+            push_equal(sql.push(" AND "), "visibility", visibility.as_str());
+        }
+        (VisibilityFilter::Usual, None) => {
+            sql.push(" AND visibility <> 'community'");
+        }
+        (VisibilityFilter::Usual, Some(project)) => {
+            sql.push(" AND (visibility <> 'community' OR owner = ")
+                .push_bind(project.to_owned())
+                .push(")");
+        }
+    }
+}
+
+/// Equality that no index serves.
+fn push_equal(sql: &mut QueryBuilder<Engine>, column: &str, value: &str) {
+    sql.push(format_args!("CASE {column} WHEN "))
+        .push_bind(value.to_owned())
+        .push(" THEN TRUE ELSE FALSE END");
+}
+
+fn push_filter(sql: &mut QueryBuilder<Engine>, filter: &Filter) -> Result<()> {
+    match filter {
+        Filter::Text("owner", value) => push_equal(sql, "owner", value),
+        Filter::Text(column, value) => {
+            sql.push(text(column)?).push(" = ").push_bind(value.clone());
+        }
+        Filter::In(column, values) => push_list(sql.push(text(column)?).push(" IN "), values),
+        Filter::Number(column, value) => push_number(sql, column, " = ", *value)?,
+        Filter::AtLeast(column, value) => push_number(sql, column, " >= ", *value)?,
+        Filter::AtMost(column, value) => push_number(sql, column, " <= ", *value)?,
+        Filter::Protected(true) => {
+            sql.push("protected");
+        }
+        Filter::Protected(false) => {
+            sql.push("NOT protected");
+        }
+        Filter::Property(name, value) => {
+            sql.push("EXISTS (SELECT 1 FROM image_properties AS p WHERE p.image_id = images.id AND NOT p.deleted AND p.name = ")
+                .push_bind(name.clone())
+                .push(" AND p.value = ")
+                .push_bind(value.clone())
+                .push(")");
+        }
+        Filter::Tag(tag) => {
+            sql.push("EXISTS (SELECT 1 FROM image_tags AS t WHERE t.image_id = images.id AND NOT t.deleted AND t.value = ")
+                .push_bind(tag.clone())
+                .push(")");
+        }
+        Filter::Time(column, comparison, time) => {
+            let column = known(column, &["created_at", "updated_at"])?;
+            sql.push(column)
+                .push(match comparison {
+                    Comparison::Gt => " > ",
+                    Comparison::Gte => " >= ",
+                    Comparison::Lt => " < ",
+                    Comparison::Lte => " <= ",
+                    Comparison::Eq => " = ",
+                    Comparison::Neq => " <> ",
+                })
+                .push_bind(stamp(*time));
+        }
+        Filter::Nothing => {
+            sql.push("FALSE");
+        }
+    }
+    Ok(())
+}
+
+fn push_number(
+    sql: &mut QueryBuilder<Engine>,
+    column: &'static str,
+    comparison: &'static str,
+    value: i64,
+) -> Result<()> {
+    let column = known(column, &["size", "virtual_size", "min_disk", "min_ram"])?;
+    sql.push(column).push(comparison).push_bind(value);
+    Ok(())
+}
+
+fn text(column: &'static str) -> Result<&'static str> {
+    known(
+        column,
+        &[
+            "name",
+            "id",
+            "status",
+            "container_format",
+            "disk_format",
+            "owner",
+            "checksum",
+            "os_hash_algo",
+            "os_hash_value",
+        ],
+    )
+}
+
+/// Names of columns become part of a statement, so only these.
+fn known(column: &'static str, columns: &[&str]) -> Result<&'static str> {
+    if columns.contains(&column) {
+        Ok(column)
+    } else {
+        Err(Error::Failed(format!(
+            "images are not filtered by {column}"
+        )))
+    }
+}
+
+impl Source {
+    /// Adds a query for the ids of the set, possibly with ids of deleted images among them.
+    pub fn push(&self, sql: &mut QueryBuilder<Engine>) {
+        match self {
+            Source::Hidden => {
+                sql.push("SELECT id FROM images WHERE os_hidden = TRUE");
+            }
+            Source::Of(visibility) => {
+                sql.push("SELECT id FROM images WHERE visibility = ")
+                    .push_bind(visibility.as_str());
+            }
+            Source::OwnedBy(project) => {
+                sql.push("SELECT id FROM images WHERE owner = ")
+                    .push_bind(project.clone());
+            }
+            Source::SharedWith(project) => {
+                sql.push("SELECT image_id FROM image_members WHERE member = ")
+                    .push_bind(project.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,317 @@
+use super::*;
+use crate::db::Error;
+
+/// An image that uses every column.
+fn full() -> Image {
+    Image {
+        disk_format: Some("qcow2".to_owned()),
+        container_format: Some("bare".to_owned()),
+        size: Some(5 << 40),
+        virtual_size: Some(0),
+        min_disk: 3,
+        min_ram: u32::try_from(i32::MAX).unwrap(),
+        protected: true,
+        hidden: true,
+        checksums: data().checksums,
+        visibility: Visibility::Community,
+        properties: [
+            ("os_distro".to_owned(), "debian".to_owned()),
+            ("quotes".to_owned(), "say \"hi\" \\ ü \n".to_owned()),
+            ("empty".to_owned(), String::new()),
+            ("null".to_owned(), "a\0b".to_owned()),
+        ]
+        .into(),
+        tags: ["zebra", "apple", "a\0b", "🦀"].map(str::to_owned).into(),
+        locations: vec![location("one"), location("two")],
+        ..image(1)
+    }
+}
+
+#[tokio::test]
+async fn an_image_reads_back_as_it_was_written() {
+    let db = Scratch::new().await;
+    let bare = Image {
+        name: None,
+        owner: None,
+        ..image(2)
+    };
+    for image in [full(), bare] {
+        db.create_image(&image).await.unwrap();
+        assert_eq!(db.image(image.id).await.unwrap(), Some(image));
+    }
+    assert_eq!(db.image(id(3)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_case_of_an_id_is_kept() {
+    let db = Scratch::new().await;
+    let upper: ImageId = "ABCDEFAB-0000-4000-8000-00000000000F".parse().unwrap();
+    let lower: ImageId = "abcdefab-0000-4000-8000-00000000000f".parse().unwrap();
+    db.add(Image {
+        id: upper,
+        ..image(1)
+    })
+    .await;
+    assert_eq!(db.image(upper).await.unwrap().unwrap().id, upper);
+    assert_eq!(db.image(lower).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_id_is_taken_for_ever() {
+    let db = Scratch::new().await;
+    let image = db.add(image(1)).await;
+    let again = db.create_image(&image).await.unwrap_err();
+    assert!(matches!(again, Error::Duplicate(id) if id == image.id));
+    db.delete_image(image.id, at(9)).await.unwrap();
+    let again = db.create_image(&image).await.unwrap_err();
+    assert!(matches!(again, Error::Duplicate(id) if id == image.id));
+    assert!(db.image_existed(image.id).await.unwrap());
+    assert!(!db.image_existed(id(2)).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_written_leaves_nothing() {
+    let db = Scratch::new().await;
+    let image = Image {
+        size: Some(u64::MAX),
+        ..full()
+    };
+    assert!(matches!(
+        db.create_image(&image).await,
+        Err(Error::Failed(_))
+    ));
+    assert!(!db.image_existed(image.id).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_update_writes_columns_and_what_differs_in_properties_and_tags() {
+    let db = Scratch::new().await;
+    let mut image = db.add(full()).await;
+    image.name = Some("other".to_owned());
+    image.updated_at = at(100);
+    image.hidden = false;
+    image.properties.remove("empty");
+    image
+        .properties
+        .insert("os_distro".to_owned(), "fedora".to_owned());
+    image.properties.insert("new".to_owned(), "1".to_owned());
+    image.tags.retain(|tag| tag != "zebra");
+    image.tags.push("zoo".to_owned());
+    let written = db.update_image(&image, Status::Queued).await.unwrap();
+    assert_eq!(written, image);
+    assert_eq!(db.image(image.id).await.unwrap(), Some(image));
+    let touched =
+        "SELECT name FROM image_properties WHERE updated_at LIKE '%00:01:40.%' ORDER BY name";
+    assert_eq!(db.ask(touched).await, ["empty", "new", "os_distro"]);
+}
+
+#[tokio::test]
+async fn a_property_that_comes_back_lives_in_its_old_row() {
+    let db = Scratch::new().await;
+    let image = db.add(full()).await;
+    let without = Image {
+        properties: [].into(),
+        tags: vec![],
+        ..image.clone()
+    };
+    db.update_image(&without, Status::Queued).await.unwrap();
+    assert_eq!(db.image(image.id).await.unwrap(), Some(without));
+    assert_eq!(
+        db.update_image(&image, Status::Queued).await.unwrap(),
+        image
+    );
+    let rows = "SELECT CAST(count(*) AS TEXT) FROM image_properties";
+    assert_eq!(db.ask(rows).await, ["4"]);
+}
+
+#[tokio::test]
+async fn saving_an_image_leaves_an_import_of_the_original_alone() {
+    let db = Scratch::new().await;
+    let mut image = image(1);
+    let lock = "os_glance_import_task".to_owned();
+    image.properties.insert(lock.clone(), "task 1".to_owned());
+    db.create_image(&image).await.unwrap();
+    for mine in [None, Some("task 2".to_owned())] {
+        image.properties.clear();
+        image
+            .properties
+            .extend(mine.map(|mine| (lock.clone(), mine)));
+        let written = db.update_image(&image, Status::Queued).await.unwrap();
+        assert_eq!(written.properties[&lock], "task 1");
+    }
+}
+
+#[tokio::test]
+async fn thousands_of_properties_and_tags_are_written_and_changed() {
+    let db = Scratch::new().await;
+    let mut image = image(1);
+    image.properties = (0..3000)
+        .map(|n| (format!("p{n:04}"), n.to_string()))
+        .collect();
+    image.tags = (0..3000).map(|n| format!("t{n}")).collect();
+    db.create_image(&image).await.unwrap();
+    image.properties = (1500..4500)
+        .map(|n| (format!("p{n:04}"), n.to_string()))
+        .collect();
+    image.tags = (1500..4500).map(|n| format!("t{n}")).collect();
+    assert_eq!(
+        db.update_image(&image, Status::Queued).await.unwrap(),
+        image
+    );
+}
+
+#[tokio::test]
+async fn a_change_for_another_state_is_refused_with_the_state_there_is() {
+    let db = Scratch::new().await;
+    let image = db.add(image(1)).await;
+    let conflict = |error| {
+        matches!(
+            error,
+            Error::Conflict {
+                status: Status::Queued,
+                ..
+            }
+        )
+    };
+    let gone = |error| matches!(error, Error::Gone(_));
+
+    assert!(conflict(
+        db.update_image(&image, Status::Active).await.unwrap_err()
+    ));
+    assert!(conflict(
+        db.activate_image(image.id, &data(), at(2))
+            .await
+            .unwrap_err()
+    ));
+    let refused = db
+        .set_status(image.id, &[Status::Saving], Status::Active, at(2))
+        .await;
+    assert!(conflict(refused.unwrap_err()));
+    assert_eq!(db.image(image.id).await.unwrap(), Some(image.clone()));
+
+    db.delete_image(image.id, at(3)).await.unwrap();
+    assert!(gone(
+        db.update_image(&image, Status::Queued).await.unwrap_err()
+    ));
+    assert!(gone(
+        db.activate_image(image.id, &data(), at(4))
+            .await
+            .unwrap_err()
+    ));
+    let refused = db
+        .set_status(image.id, &[Status::Queued], Status::Saving, at(4))
+        .await;
+    assert!(gone(refused.unwrap_err()));
+    assert!(gone(db.delete_image(image.id, at(4)).await.unwrap_err()));
+    assert!(gone(db.add_tag(image.id, "late", at(4)).await.unwrap_err()));
+    assert!(gone(
+        db.create_member(image.id, BOB, at(4)).await.unwrap_err()
+    ));
+}
+
+#[tokio::test]
+async fn an_upload_is_committed_with_all_it_found_out() {
+    let db = Scratch::new().await;
+    let image = db.add(image(1)).await;
+    let was = db
+        .set_status(
+            image.id,
+            &[Status::Active, Status::Queued],
+            Status::Saving,
+            at(5),
+        )
+        .await
+        .unwrap();
+    assert_eq!(was, Status::Queued);
+    db.activate_image(image.id, &data(), at(6)).await.unwrap();
+    let expected = Image {
+        status: Status::Active,
+        size: Some(1000),
+        virtual_size: Some(2000),
+        checksums: data().checksums,
+        locations: data().locations,
+        updated_at: at(6),
+        ..image
+    };
+    assert_eq!(db.image(id(1)).await.unwrap(), Some(expected));
+}
+
+#[tokio::test]
+async fn deletion_marks_an_image_and_all_that_belongs_to_it() {
+    for later in [false, true] {
+        let db = Scratch::new().await;
+        let image = db.add(full()).await;
+        db.create_member(image.id, BOB, at(2)).await.unwrap();
+        let locations = if later {
+            db.delete_image_later(image.id, at(7)).await.unwrap()
+        } else {
+            db.delete_image(image.id, at(7)).await.unwrap()
+        };
+        assert_eq!(locations, image.locations);
+        assert_eq!(db.image(image.id).await.unwrap(), None);
+        let marks = "SELECT DISTINCT deleted || ' ' || deleted_at FROM (\
+            SELECT deleted, deleted_at FROM images UNION ALL \
+            SELECT deleted, deleted_at FROM image_properties UNION ALL \
+            SELECT deleted, deleted_at FROM image_tags UNION ALL \
+            SELECT deleted, deleted_at FROM image_members UNION ALL \
+            SELECT deleted, deleted_at FROM image_locations)";
+        assert_eq!(db.ask(marks).await, ["1 2024-10-04 00:00:07.000000"]);
+        let status = "SELECT status FROM images UNION SELECT status FROM image_locations";
+        let expected = if later { "pending_delete" } else { "deleted" };
+        assert_eq!(db.ask(status).await, [expected]);
+    }
+}
+
+#[tokio::test]
+async fn a_tag_is_borne_once_and_taken_away_once() {
+    let db = Scratch::new().await;
+    let image = db.add(image(1)).await;
+    assert!(db.add_tag(image.id, "b", at(2)).await.unwrap());
+    assert!(db.add_tag(image.id, "a", at(3)).await.unwrap());
+    assert!(!db.add_tag(image.id, "b", at(4)).await.unwrap());
+    let there = db.image(image.id).await.unwrap().unwrap();
+    assert_eq!(
+        (there.tags, there.updated_at),
+        (vec!["b".to_owned(), "a".to_owned()], at(4))
+    );
+
+    assert!(db.delete_tag(image.id, "b", at(5)).await.unwrap());
+    assert!(!db.delete_tag(image.id, "b", at(6)).await.unwrap());
+    assert!(!db.delete_tag(id(9), "b", at(6)).await.unwrap());
+    assert!(db.add_tag(image.id, "b", at(7)).await.unwrap());
+    let there = db.image(image.id).await.unwrap().unwrap();
+    assert_eq!(
+        (there.tags, there.updated_at),
+        (vec!["a".to_owned(), "b".to_owned()], at(7))
+    );
+}
+
+#[tokio::test]
+async fn a_row_that_makes_no_sense_is_inconsistent() {
+    for (column, value) in [
+        ("status", "'lost'"),
+        ("visibility", "'secret'"),
+        ("size", "-1"),
+        ("size", "'big'"),
+        ("min_disk", "-1"),
+        ("created_at", "'yesterday'"),
+        ("os_hash_algo", "'sha512'"),
+        ("os_hash_value", "'abcd'"),
+    ] {
+        let db = Scratch::new().await;
+        db.add(image(1)).await;
+        db.run(format!("UPDATE images SET {column} = {value}"))
+            .await;
+        let error = db.image(id(1)).await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::Inconsistent {
+                    table: "images",
+                    ..
+                }
+            ),
+            "{column} {value}: {error}"
+        );
+    }
+}

@@ -1,0 +1,81 @@
+use super::*;
+use crate::db::Error;
+
+#[tokio::test]
+async fn of_two_who_want_a_transition_one_gets_it() {
+    let db = Scratch::new().await;
+    let other = db.other().await;
+    for number in 0..50 {
+        let image = db.add(image(number)).await;
+        let (mine, theirs) = tokio::join!(
+            db.set_status(image.id, &[Status::Queued], Status::Saving, at(1)),
+            other.set_status(image.id, &[Status::Queued], Status::Saving, at(1)),
+        );
+        let won = [mine, theirs]
+            .into_iter()
+            .filter(|result| match result {
+                Ok(Status::Queued) => true,
+                Err(Error::Conflict {
+                    status: Status::Saving,
+                    ..
+                }) => false,
+                other => panic!("{other:?}"),
+            })
+            .count();
+        assert_eq!(won, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_writers_all_get_their_turn() {
+    let db = Scratch::new().await;
+    let other = db.other().await;
+    db.add(image(1)).await;
+    let writers: Vec<_> = (0..100)
+        .map(|number| {
+            let db = if number % 2 == 0 {
+                db.db.clone()
+            } else {
+                other.clone()
+            };
+            tokio::spawn(async move { db.add_tag(id(1), &format!("t{number}"), at(2)).await })
+        })
+        .collect();
+    for writer in writers {
+        assert!(writer.await.unwrap().unwrap());
+    }
+    assert_eq!(db.image(id(1)).await.unwrap().unwrap().tags.len(), 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_start_at_once_on_a_new_file_both_succeed() {
+    for _ in 0..10 {
+        let dir = TempDir::new().unwrap();
+        let config = config(dir.path().join("new/glance.db"));
+        let starts: Vec<_> = (0..4)
+            .map(|number| {
+                let config = config.clone();
+                tokio::spawn(async move {
+                    let db = Db::open(&config).await?;
+                    db.create_image(&image(number)).await
+                })
+            })
+            .collect();
+        for start in starts {
+            start.await.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_is_given_up_never_happened() {
+    let db = Scratch::new().await;
+    let image = db.add(image(1)).await;
+    let mut write = db.link.write().await.unwrap();
+    crate::db::images::touch(&mut write, image.id, at(99))
+        .await
+        .unwrap();
+    drop(write);
+    assert_eq!(db.image(image.id).await.unwrap(), Some(image));
+    db.add_tag(id(1), "next", at(2)).await.unwrap();
+}

@@ -8,6 +8,7 @@ pub mod log;
 pub mod paste;
 pub mod policy;
 pub mod schedule;
+pub mod sources;
 pub mod stores;
 
 pub use api::ApiConfig;
@@ -18,7 +19,10 @@ pub use log::LogConfig;
 pub use paste::Pipeline;
 pub use policy::PolicyConfig;
 pub use schedule::Schedule;
+pub use sources::Sources;
 pub use stores::StoresConfig;
+
+use std::path::PathBuf;
 
 /// Everything that an operator can set.
 #[derive(Debug, Clone)]
@@ -32,4 +36,26 @@ pub struct Config {
     pub policy: PolicyConfig,
     pub pipeline: Pipeline,
     pub log: LogConfig,
+    /// Where all state is, where glance was started without any configuration.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// A configuration, and how it came about.
+#[derive(Debug)]
+pub struct Loaded<T> {
+    pub config: T,
+    pub warnings: Vec<String>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("a wrong option")]
+pub struct Error;
+
+#[expect(unused_variables, reason = "outline")]
+impl Config {
+    /// Reads the configuration of the service.
+    pub fn load(sources: &Sources) -> Result<Loaded<Self>, Error> {
+        todo!()
+    }
 }

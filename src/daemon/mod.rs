@@ -7,6 +7,7 @@
 
 mod jobs;
 mod notify;
+mod reload;
 mod schedule;
 mod signals;
 mod welcome;
@@ -21,7 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::Cache;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::db::Db;
 use crate::ops::{Glance, Parts};
 use crate::policy::Policy;
@@ -47,8 +48,23 @@ pub enum Error {
     Policy(#[from] policy::Error),
 }
 
+/// What the service starts with.
+#[derive(Debug)]
+pub struct Start {
+    pub config: Config,
+    /// Reopened on SIGHUP, which also takes over the levels of the configuration read again.
+    pub telemetry: telemetry::Handle,
+    /// From these SIGHUP reads the configuration again.
+    pub sources: Sources,
+}
+
 /// Runs the service until SIGTERM or SIGINT, and returns when the last request is done.
-pub async fn run(config: Config) -> Result<(), Error> {
+pub async fn run(start: Start) -> Result<(), Error> {
+    let Start {
+        config,
+        telemetry,
+        sources,
+    } = start;
     let mut signals = Signals::catch().map_err(Error::Signals)?;
     let notify = Notify::from_env();
     let socket = listener::bind(&config.api)?;
@@ -56,7 +72,6 @@ pub async fn run(config: Config) -> Result<(), Error> {
         .local_addr()
         .unwrap_or_else(|_| SocketAddr::new(config.api.bind_host, config.api.bind_port));
     let glance = open(config).await?;
-    warn_about(&glance.config);
 
     let stop = CancellationToken::new();
     let between = TaskTracker::new();
@@ -71,8 +86,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     welcome::print(&glance.config, address);
     while let Signal::Reload = signals.next().await {
         notify.reloading();
-        telemetry::reopen();
-        tracing::info!("reloaded: the log file is open anew, rules count as they are edited");
+        reload::run(&telemetry, &sources).await;
         notify.ready();
     }
 
@@ -119,20 +133,4 @@ async fn close(glance: &Glance) {
         cache.close().await;
     }
     glance.db.close().await;
-}
-
-/// What of the pipeline an operator should know of.
-fn warn_about(config: &Config) {
-    use crate::config::paste::Filter;
-    let has = |filter: &Filter| config.pipeline.filters.contains(filter);
-    if has(&Filter::AuthToken) {
-        tracing::error!(
-            "the pipeline has authtoken, and this build cannot check tokens: every request for images is answered 401"
-        );
-    } else if has(&Filter::Context) {
-        tracing::warn!(
-            "identity is taken from request headers (X-Identity-Status, X-User-Id, X-Roles, ...): only a proxy \
-             that sets them all may reach this service"
-        );
-    }
 }

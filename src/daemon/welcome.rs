@@ -2,21 +2,20 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use crate::config::Config;
 
 /// Prints it where it is due.
 pub fn print(config: &Config, address: SocketAddr) {
-    if !config.policy.allow_all {
-        return;
+    if let Some(state) = &config.state_dir {
+        // Nobody may be reading, and that is fine.
+        let _ = std::io::stdout().write_all(text(state, address).as_bytes());
     }
-    let state = config.image.staging_dir.parent();
-    let state = state.map_or_else(String::new, |dir| dir.display().to_string());
-    // Nobody may be reading, and that is fine.
-    let _ = std::io::stdout().write_all(text(&state, address).as_bytes());
 }
 
-fn text(state: &str, address: SocketAddr) -> String {
+fn text(state: &Path, address: SocketAddr) -> String {
+    let state = state.display();
     format!(
         "glance listens on http://{address} and keeps its state in {state}.\n\
          Every caller is an administrator here. Try next:\n\n  \
@@ -32,7 +31,10 @@ mod tests {
 
     #[test]
     fn a_newcomer_learns_where_things_are_and_what_to_try() {
-        let text = text("/state", SocketAddr::from(([127, 0, 0, 1], 9292)));
+        let text = text(
+            Path::new("/state"),
+            SocketAddr::from(([127, 0, 0, 1], 9292)),
+        );
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[0],

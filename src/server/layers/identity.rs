@@ -47,35 +47,28 @@ impl Identity {
     }
 
     fn caller(&self, headers: &HeaderMap, request_id: String) -> Result<Caller, Fault> {
-        let caller = match self.source {
-            Source::Nobody => Some(auth::administrator(request_id)),
+        match self.source {
+            Source::Nobody => Ok(auth::administrator(request_id)),
             Source::Headers { anonymous } => {
-                check_catalog(headers)?;
-                auth::caller_from_headers(headers, anonymous, request_id).map(|mut caller| {
-                    caller.is_admin |= self.policy.is_admin(&caller);
-                    caller
-                })
+                let mut caller = auth::caller_from_headers(headers, anonymous, request_id)?;
+                caller.is_admin |= self.policy.is_admin(&caller);
+                Ok(caller)
             }
-            Source::Tokens => None,
-        };
-        caller.ok_or_else(|| Fault::of(StatusCode::UNAUTHORIZED))
+            Source::Tokens => Err(auth::Error::Unconfirmed.into()),
+        }
     }
 }
 
-/// The service catalog is not used, but one that cannot be read is refused, and this late.
-fn check_catalog(headers: &HeaderMap) -> Result<(), Fault> {
-    let confirmed = headers
-        .get("x-identity-status")
-        .is_some_and(|status| status == "Confirmed");
-    match headers.get("x-service-catalog") {
-        Some(catalog)
-            if confirmed
-                && serde_json::from_slice::<serde::de::IgnoredAny>(catalog.as_bytes()).is_err() =>
-        {
-            Err(Fault::of(StatusCode::INTERNAL_SERVER_ERROR)
-                .because("Invalid service catalog json."))
+impl From<auth::Error> for Fault {
+    fn from(error: auth::Error) -> Self {
+        match error {
+            auth::Error::Unconfirmed => Fault::of(StatusCode::UNAUTHORIZED),
+            auth::Error::Ambiguous(_) => Fault::new(StatusCode::BAD_REQUEST, error.to_string()),
+            // No fault of the service, but this is what the original says.
+            auth::Error::InvalidCatalog => {
+                Fault::of(StatusCode::INTERNAL_SERVER_ERROR).because(error.to_string())
+            }
         }
-        _ => Ok(()),
     }
 }
 

@@ -18,8 +18,12 @@ mod version_negotiation;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::routing::any;
+use axum::{Extension, Router};
+use http::StatusCode;
+use http::header::LOCATION;
 use tokio_util::sync::CancellationToken;
 
 pub use proxy_headers::{BaseUrl, Client, Peer};
@@ -53,9 +57,12 @@ pub fn wrap(router: Router, settings: Settings<'_>) -> Router {
         policy,
         draining,
     } = settings;
+    let versioned = Router::new()
+        .route("/v2", any(to_its_root))
+        .fallback_service(router);
     let identity = Identity::new(pipeline, api.allow_anonymous_access, policy);
     let mut service = Router::new()
-        .fallback_service(router)
+        .fallback_service(versioned)
         .layer(from_fn_with_state(Arc::new(identity), identity::layer))
         .layer(from_fn_with_state(
             Arc::new(versions),
@@ -86,6 +93,12 @@ pub fn wrap(router: Router, settings: Settings<'_>) -> Router {
         .layer(from_fn(access_log::layer))
         .layer(from_fn(request_id::layer))
         .layer(from_fn_with_state(trusted, proxy_headers::layer))
+}
+
+/// The version's path without a slash leads to the one with it.
+async fn to_its_root(base: Extension<BaseUrl>) -> impl IntoResponse {
+    let Extension(BaseUrl(base)) = base;
+    (StatusCode::FOUND, [(LOCATION, format!("{base}/v2/"))])
 }
 
 #[cfg(test)]

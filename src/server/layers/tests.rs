@@ -111,7 +111,7 @@ const ALICE: [(&str, &str); 4] = [
 
 #[tokio::test]
 async fn a_confirmed_identity_reaches_the_handler() {
-    let (response, body) = ask(service(Filter::Context), Method::GET, "/v2.9//me", &ALICE).await;
+    let (response, body) = ask(service(Filter::Context), Method::GET, "/v2.9/me", &ALICE).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(body, "alice false http://here:9292");
     assert!(response.headers()[ID].to_str().unwrap().starts_with("req-"));
@@ -152,6 +152,15 @@ async fn claimed_identities_are_lies_where_tokens_should_be_checked() {
 async fn options_is_200_for_anybody() {
     let (response, body) = ask(service(Filter::Context), Method::OPTIONS, "/v2/me", &[]).await;
     assert_eq!((response.status(), body.as_str()), (StatusCode::OK, ""));
+}
+
+#[tokio::test]
+async fn a_version_without_a_slash_leads_to_the_one_with_it() {
+    for path in ["/v2", "/v2.9"] {
+        let (response, body) = ask(service(Filter::Context), Method::GET, path, &ALICE).await;
+        assert_eq!((response.status(), body.as_str()), (StatusCode::FOUND, ""));
+        assert_eq!(response.headers()[LOCATION], "http://here:9292/v2/");
+    }
 }
 
 #[tokio::test]

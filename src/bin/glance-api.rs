@@ -13,10 +13,11 @@ use glance::telemetry;
 
 /// Serves the OpenStack Image API.
 ///
-/// Without any configuration it keeps its state in $GLANCE_STATE_DIR, else in
-/// ~/.local/state/glance, and serves this machine alone.
+/// Without any configuration it serves this machine alone, and keeps all its state in the directory
+/// that the variable `GLANCE_STATE_DIR` names, else in ~/.local/state/glance.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "glance-api", version)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are booleans")]
 struct Arguments {
     /// A configuration file; later ones count more. Searched in ~/.glance, ~, /etc/glance, /etc
     #[arg(long, value_name = "PATH")]

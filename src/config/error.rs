@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Why glance does not start with what it was given.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     /// The line itself is not shown: what is no assignment may still be a secret.
     #[error("{}:{line}: {problem}", path.display())]

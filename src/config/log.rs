@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use tracing::level_filters::LevelFilter;
+
 use super::error::Error;
 use super::ini::Settings;
 
@@ -15,7 +17,7 @@ pub struct LogConfig {
     /// `use_json`
     pub json: bool,
     /// `default_log_levels`, as `(logger, level)`.
-    pub levels: Vec<(String, String)>,
+    pub levels: Vec<(String, LevelFilter)>,
 }
 
 impl LogConfig {
@@ -27,19 +29,33 @@ impl LogConfig {
             (None, file) => file,
         };
         let level = |pair: String| {
-            pair.split_once('=')
-                .map(|(logger, level)| (logger.trim().to_owned(), level.trim().to_owned()))
-                .ok_or_else(|| {
-                    default.refuse("default_log_levels", "pairs such as sqlalchemy=WARN")
-                })
+            let (logger, level) = pair.split_once('=')?;
+            Some((logger.trim().to_owned(), self::level(level.trim())?))
         };
+        let wrong = || default.refuse("default_log_levels", "pairs such as sqlalchemy=WARNING");
         let levels = default.list("default_log_levels")?;
         Ok(Self {
             debug: default.flag("debug")?,
             file,
             use_stderr: default.flag("use_stderr")?,
             json: default.flag("use_json")?,
-            levels: levels.into_iter().map(level).collect::<Result<_, _>>()?,
+            levels: levels
+                .into_iter()
+                .map(level)
+                .collect::<Option<_>>()
+                .ok_or_else(wrong)?,
         })
     }
+}
+
+/// A level by its name in Python's logging.
+fn level(name: &str) -> Option<LevelFilter> {
+    Some(match name.to_uppercase().as_str() {
+        "NOTSET" | "TRACE" => LevelFilter::TRACE,
+        "DEBUG" => LevelFilter::DEBUG,
+        "INFO" => LevelFilter::INFO,
+        "WARN" | "WARNING" => LevelFilter::WARN,
+        "ERROR" | "CRITICAL" | "FATAL" => LevelFilter::ERROR,
+        _ => return None,
+    })
 }

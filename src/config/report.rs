@@ -54,10 +54,11 @@ fn lines(settings: &Settings, section: &str, known: &Known) -> Result<String, Er
     Ok(text)
 }
 
-/// Whether a value would lose blanks or quotes at its ends if it stood bare.
+/// Whether a value would lose blanks or quotes at its ends if it stood bare. Over several lines
+/// it never has them, and quotes would stay.
 fn is_kept_by_quotes(text: &str) -> bool {
-    text.trim() != text
-        || (text.len() > 1 && text.starts_with(['"', '\'']) && text.ends_with(['"', '\'']))
+    let quoted = |quote: char| text.starts_with(quote) && text.ends_with(quote);
+    !text.contains('\n') && (text.trim() != text || quoted('"') || quoted('\''))
 }
 
 /// What a start with this configuration would do, a line for each thing.

@@ -189,6 +189,11 @@ fn wrong_values_are_refused_with_their_place() {
              file, http, rbd, s3, swift, vmware",
         ),
         (
+            "[DEFAULT]\ndefault_log_levels = glance=LOUD\n",
+            "glance-api.conf:2: [DEFAULT] default_log_levels = glance=LOUD: must be pairs such as \
+             sqlalchemy=WARNING",
+        ),
+        (
             "[paste_deploy]\nconfig_file = /nowhere/paste.ini\n",
             "glance-api.conf:2: [paste_deploy] config_file = /nowhere/paste.ini: must be a paste file \
              that is there",

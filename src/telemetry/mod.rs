@@ -27,12 +27,8 @@ use sink::Sink;
 /// Why logs could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot write the log {}: {source}", path.display())]
+    #[error("cannot write the log {}", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error(
-        "{level} is no log level: [DEFAULT] default_log_levels takes DEBUG, INFO, WARNING, ERROR"
-    )]
-    Level { level: String },
     #[error("logs are set up already")]
     Twice(#[from] TryInitError),
     #[error("the log levels cannot change any more")]
@@ -54,7 +50,7 @@ impl Handle {
 
     /// Takes over the levels of a configuration that was read again.
     pub fn apply(&self, config: &LogConfig) -> Result<(), Error> {
-        Ok(self.levels.reload(levels::targets(config)?)?)
+        Ok(self.levels.reload(levels::targets(config))?)
     }
 }
 
@@ -77,7 +73,7 @@ fn subscriber(
     Error,
 > {
     let sink = Arc::new(Sink::open(config)?);
-    let (targets, levels) = reload::Layer::new(levels::targets(config)?);
+    let (targets, levels) = reload::Layer::new(levels::targets(config));
     let lines = Lines::new(Arc::clone(&sink), clock, config.json);
     let subscriber = Registry::default().with(lines.with_filter(targets));
     Ok((subscriber, Handle { sink, levels }))

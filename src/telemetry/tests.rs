@@ -104,8 +104,5 @@ fn a_log_that_cannot_be_written_is_told() {
         ..LogConfig::default()
     };
     let error = Sink::open(&config).unwrap_err().to_string();
-    assert!(
-        error.starts_with("cannot write the log /nowhere/glance-api.log: "),
-        "{error}"
-    );
+    assert_eq!(error, "cannot write the log /nowhere/glance-api.log");
 }

@@ -113,10 +113,7 @@ fn a_file_that_was_named_must_be_there() {
     let (_home, mut sources) = home(&[]);
     sources.files = vec![PathBuf::from("/nowhere/glance-api.conf")];
     let error = sources.read().unwrap_err().to_string();
-    assert!(
-        error.starts_with("cannot read /nowhere/glance-api.conf: "),
-        "{error}"
-    );
+    assert_eq!(error, "cannot read /nowhere/glance-api.conf");
 }
 
 #[test]

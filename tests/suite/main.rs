@@ -1,0 +1,3 @@
+//! What the service promises, proven on its parts put together.
+
+mod cache;

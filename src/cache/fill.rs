@@ -85,6 +85,8 @@ async fn feed(
         let batch = tokio::select! {
             biased;
             () = stop.cancelled() => break Step::Broken("this node is stopping".into()),
+            // Ended before its time, and knows why.
+            () = writer.closed() => return,
             batch = tokio::time::timeout(STALL, next_batch(&mut bytes)) => batch,
         };
         match batch {
@@ -103,7 +105,7 @@ async fn feed(
         }
     };
     drop(hasher);
-    // A writer that ended before knows why.
+    // See above.
     let _ = writer.send(last).await;
 }
 
@@ -226,12 +228,12 @@ impl Writer {
             )));
         }
         self.claim.reserve(will_be, self.size)?;
+        self.look_after_the_file()?;
         for chunk in batch {
             let file = self.claim.partial.file();
             file.write_all_at(chunk, self.written)?;
             self.written += chunk.len() as u64;
         }
-        self.look_after_the_file()?;
         let visible = match self.size {
             Some(size) => self.written.min(size.saturating_sub(HELD_BACK)),
             None => self.written.saturating_sub(HELD_BACK),

@@ -71,13 +71,11 @@ impl Saving {
                     id,
                     stored: None,
                 }))),
-                Err(db::Error::Conflict(_)) => Err(match glance.db.image(id).await? {
-                    Some(image) => Error::StatusTransition {
-                        from: image.status,
-                        to: Status::Saving,
-                    },
-                    None => Error::NoSuchImage(id.to_string()),
+                Err(db::Error::Conflict { status, .. }) => Err(Error::StatusTransition {
+                    from: status,
+                    to: Status::Saving,
                 }),
+                Err(db::Error::Gone(_)) => Err(Error::NoSuchImage(id.to_string())),
                 Err(error) => Err(error.into()),
             }
         })
@@ -142,7 +140,7 @@ impl Saving {
             Err(error) => {
                 self.undo().await?;
                 Err(match error {
-                    db::Error::Conflict(_) => Error::DeletedMeanwhile(id),
+                    db::Error::Conflict { .. } | db::Error::Gone(_) => Error::DeletedMeanwhile(id),
                     other => other.into(),
                 })
             }
@@ -179,7 +177,8 @@ impl Upload {
         let wanted = match restored.await {
             Ok(_) => false,
             // Deleted; or active, where the commit arrived and its acknowledgement did not.
-            Err(db::Error::Conflict(_)) => match glance.db.image(id).await {
+            Err(db::Error::Gone(_)) => false,
+            Err(db::Error::Conflict { .. }) => match glance.db.image(id).await {
                 Ok(image) => image.is_some_and(|image| !image.locations.is_empty()),
                 Err(error) => {
                     error!(image.id = %id, %error, "keeping the data of image {id}: {error}");

@@ -1,3 +1,4 @@
 //! What the service promises, by subject.
 
+mod cache;
 mod store;

@@ -1,0 +1,11 @@
+//! The cache of a node.
+
+mod crash;
+mod directory;
+mod faults;
+mod fills;
+mod index;
+mod limit;
+mod queue;
+mod siblings;
+mod support;

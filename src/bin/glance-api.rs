@@ -111,11 +111,11 @@ fn serve(loaded: Loaded<Config>, sources: Sources) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(daemon::run(Start {
+    Ok(runtime.block_on(daemon::run(Start {
         config,
         telemetry,
         sources,
-    }))
+    }))?)
 }
 
 /// Creates the directory of all state, for its owner alone.

@@ -101,7 +101,7 @@ fn hash(default: &Section<'_>) -> Result<HashAlgorithm, Error> {
 /// Where imports are staged: a store of its own beside named stores, else `node_staging_uri`.
 fn staging_dir(settings: &Settings) -> Result<PathBuf, Error> {
     let default = settings.section("DEFAULT");
-    if default.is_set("enabled_backends") {
+    if !default.dict("enabled_backends")?.is_empty() {
         let store = settings.section("os_glance_staging_store");
         return Ok(store.path("filesystem_store_datadir")?.unwrap_or_default());
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::Error;
-use super::ini::{Section, Settings};
+use super::ini::{self, Section, Settings};
 
 #[derive(Debug, Clone)]
 pub struct StoresConfig {
@@ -125,7 +125,7 @@ impl StoresConfig {
                 ));
             }
             let driver = driver(&name).ok_or_else(|| refuse(one_of_drivers()))?;
-            let name = id.to_lowercase();
+            let name = ini::normal(&id);
             let options = settings.section(&name);
             stores.push(StoreConfig::from(id, driver, &options)?);
         }

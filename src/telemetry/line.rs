@@ -16,7 +16,7 @@ use super::sink::Sink;
 use crate::clock::Clock;
 
 /// The field of a span or event that names the request.
-const REQUEST_ID: &str = "request_id";
+const REQUEST_ID: &str = "request.id";
 
 /// Writes events to a sink.
 pub(super) struct Lines {
@@ -172,7 +172,7 @@ fn as_json(time: DateTime<Local>, metadata: &Metadata<'_>, fields: &Fields) -> S
         "filename": metadata.file(),
         "lineno": metadata.line(),
         "process": std::process::id(),
-        "context": fields.request_id.as_ref().map(|request| json!({ REQUEST_ID: request })),
+        "context": fields.request_id.as_ref().map(|request| json!({ "request_id": request })),
         "extra": extra,
     });
     format!("{object}\n")

@@ -24,7 +24,7 @@ fn logged(config: LogConfig, events: impl FnOnce(&Handle)) -> String {
 fn lines_look_as_those_of_the_original() {
     let text = logged(LogConfig::default(), |_| {
         info!(target: "glance::ops", size = 3_u64, from = "the cache", "sent");
-        let _span = info_span!(target: "glance", "request", request_id = "req-1").entered();
+        let _span = info_span!(target: "glance", "request", request.id = "req-1").entered();
         warn!(target: "glance.access", "a\nb");
     });
     let lines: Vec<&str> = text.lines().collect();
@@ -49,7 +49,7 @@ fn json_lines_hold_the_fields_apart() {
         ..LogConfig::default()
     };
     let text = logged(config, |_| {
-        info!(target: "glance::ops", request_id = "req-2", size = 3_u64, "sent");
+        info!(target: "glance::ops", size = 3_u64, request.id = "req-2", "sent");
     });
     let line: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(line["message"], "sent");

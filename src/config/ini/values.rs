@@ -28,10 +28,14 @@ pub fn float(text: &str) -> Result<f64, Must> {
 
 fn number<T: FromStr>(text: &str) -> Option<T> {
     let text = text.trim();
-    let between_digits = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
-    let mut parts = text.split('_');
-    parts.next();
-    if !parts.all(between_digits) || text.contains("__") || text.starts_with('_') {
+    // An underscore must have a digit on either side.
+    let ends = |part: &str| part.ends_with(|c: char| c.is_ascii_digit());
+    let begins = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+    let parts: Vec<&str> = text.split('_').collect();
+    if !parts
+        .windows(2)
+        .all(|pair| ends(pair[0]) && begins(pair[1]))
+    {
         return None;
     }
     text.replace('_', "").parse().ok()
@@ -151,7 +155,7 @@ mod tests {
         assert_eq!(integer("+7"), Ok(7));
         assert_eq!(integer("-1"), Ok(-1));
         assert_eq!(integer("007"), Ok(7));
-        for text in ["1.5", "0x10", "1__0", "_1", "1_", "ten", ""] {
+        for text in ["1.5", "0x10", "1__0", "_1", "-_1", "1_", "ten", ""] {
             assert!(integer(text).is_err(), "{text}");
         }
     }

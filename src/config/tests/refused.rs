@@ -1,0 +1,129 @@
+//! What does not start, and what starts with a warning.
+
+use std::path::Path;
+
+use super::{DATABASE, Site};
+
+#[test]
+fn without_configuration_nobody_else_is_served() {
+    let mut site = Site::empty();
+    site.sources.flags = vec![("bind_host", "0.0.0.0".to_owned())];
+    assert!(
+        site.error().contains("does not listen on 0.0.0.0"),
+        "{}",
+        site.error()
+    );
+}
+
+#[test]
+fn a_file_without_a_database_is_refused() {
+    assert_eq!(
+        Site::new("[DEFAULT]\n").error(),
+        "[database] connection is not set: it must be the URL of the database, such as \
+         sqlite:////var/lib/glance/glance.db"
+    );
+}
+
+#[test]
+fn wrong_values_are_refused_with_their_place() {
+    for (text, error) in [
+        (
+            "[DEFAULT]\nbind_port = ninety\n",
+            "glance-api.conf:2: [DEFAULT] bind_port = ninety: must be a whole number",
+        ),
+        (
+            "[DEFAULT]\ndebug = perhaps\n",
+            "glance-api.conf:2: [DEFAULT] debug = perhaps: must be true or false (or 1, on, yes, 0, off, no)",
+        ),
+        (
+            "[DEFAULT]\nenabled_import_methods = a\n",
+            "glance-api.conf:2: [DEFAULT] enabled_import_methods = a: must be a list in brackets, such as [a, b]",
+        ),
+        (
+            "[DEFAULT]\nhashing_algorithm = crc32\n",
+            "glance-api.conf:2: [DEFAULT] hashing_algorithm = crc32: must be one of md5, sha1, sha224, \
+             sha256, sha384, sha512, sha3_224, sha3_256, sha3_384, sha3_512, blake2b, blake2s",
+        ),
+        (
+            "[DEFAULT]\nnode_staging_uri = /tmp\n",
+            "glance-api.conf:2: [DEFAULT] node_staging_uri = /tmp: must be a file:// URI of a directory",
+        ),
+        (
+            "[database]\nconnection = mysql+pymysql://glance:secret@db/glance\n",
+            "glance-api.conf:2: [database] connection = mysql+pymysql://glance:***@db/glance: must be an \
+             sqlite:/// URL: this build serves SQLite only for now, not MySQL or PostgreSQL",
+        ),
+        (
+            "[image_cache]\nprune_schedule = 61 * * * *\n",
+            "glance-api.conf:2: [image_cache] prune_schedule = 61 * * * *: must be a schedule as in \
+             crontab(5), whose minute is 0 to 59, not \"61\"",
+        ),
+        (
+            "[glance_store]\nstores = file, floppy\n",
+            "glance-api.conf:2: [glance_store] stores = file, floppy: must be of these drivers: cinder, \
+             file, http, rbd, s3, swift, vmware",
+        ),
+        (
+            "[DEFAULT]\ndefault_log_levels = glance=LOUD\n",
+            "glance-api.conf:2: [DEFAULT] default_log_levels = glance=LOUD: must be pairs such as \
+             sqlalchemy=WARNING",
+        ),
+        (
+            "[paste_deploy]\nconfig_file = /nowhere/paste.ini\n",
+            "glance-api.conf:2: [paste_deploy] config_file = /nowhere/paste.ini: must be a paste file \
+             that is there",
+        ),
+        (
+            "[DEFAULT]\nenabled_backends = fast:file\n[glance_store]\ndefault_backend = slow\n",
+            "glance-api.conf:4: [glance_store] default_backend = slow: must be the name of one of \
+             enabled_backends",
+        ),
+    ] {
+        let site = Site::new(&format!(
+            "{text}{}",
+            if text.contains("[database]") {
+                ""
+            } else {
+                DATABASE
+            }
+        ));
+        assert_eq!(site.error(), error);
+    }
+}
+
+#[test]
+fn what_has_no_effect_is_told_once() {
+    let site = Site::new(&format!(
+        "{DATABASE}[DEFAULT]\nbogus = 1\nbogus = 2\nworkers = 4\nregistry_host = r\nuse_syslog = true\n\
+         use_journal = false\nlogdir = /l\n[image_cache_prefetch:a]\nanything = 1\n"
+    ));
+    assert_eq!(
+        site.warnings(),
+        [
+            "glance-api.conf:4: [DEFAULT] bogus is unknown and has no effect",
+            "glance-api.conf:6: [DEFAULT] workers has no meaning here: one process uses all processors",
+            "glance-api.conf:7: [DEFAULT] registry_host has no meaning here: there is no registry: the \
+             database is used directly",
+            "glance-api.conf:8: [DEFAULT] use_syslog has no meaning here: logs go to a file or to \
+             standard error, which journald keeps",
+            "glance-api.conf:10: [DEFAULT] logdir is deprecated, write [DEFAULT] log_dir",
+        ]
+    );
+    assert_eq!(
+        site.load().config.log.file.as_deref(),
+        Some(Path::new("/l/glance-api.log"))
+    );
+}
+
+#[test]
+fn a_pipeline_with_authtoken_is_refused_for_now() {
+    let site = Site::new(&format!(
+        "{DATABASE}[paste_deploy]\nflavor = keystone+caching\n"
+    ));
+    assert!(
+        site.error()
+            .contains("cannot check tokens with Keystone yet"),
+        "{}",
+        site.error()
+    );
+}

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 
 use super::Result;
-use super::dialect::{self, Connection, push_list, stamp};
+use super::dialect::{self, Connection, List, stamp};
 use crate::domain::ImageId;
 
 /// What is marked with an image.
@@ -47,7 +47,7 @@ pub async fn rows(
         .push(", updated_at = ")
         .push_bind(stamp(now))
         .push(" WHERE id IN ");
-    push_list(&mut sql, rows);
+    List::new(rows).push(&mut sql);
     sql.build().execute(db).await?;
     Ok(())
 }

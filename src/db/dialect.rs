@@ -8,7 +8,7 @@ mod sqlite;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Serialize;
 use sqlx::query::Query;
-use sqlx::{Database, QueryBuilder};
+use sqlx::{Database, QueryBuilder, Row as _};
 
 use super::Error;
 
@@ -55,13 +55,30 @@ pub fn query(sql: &'static str) -> Query<'static, Engine, <Engine as Database>::
     sqlx::query(sql)
 }
 
-/// Adds `(value, value, ..)` to a statement, of texts or numbers, bound as one parameter: so it reads the
-/// same, and is prepared once, however long the list is.
-pub fn push_list<T: Serialize>(sql: &mut QueryBuilder<Engine>, values: &[T]) {
-    let list = serde_json::json!(values).to_string();
-    sql.push("(SELECT value FROM json_each(")
-        .push_bind(list)
-        .push("))");
+/// Texts or numbers for a statement, bound as one parameter: so it reads the same, and is prepared once,
+/// however long the list is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List(String);
+
+impl List {
+    /// Aggregates a column `id` of a query into a list.
+    pub const OF_IDS: &str = "json_group_array(id)";
+
+    pub fn new<T: Serialize>(values: &[T]) -> Self {
+        Self(serde_json::json!(values).to_string())
+    }
+
+    /// The list that [`List::OF_IDS`] is in the column at `place`.
+    pub fn read(row: &Row, place: usize) -> Result<Self, Error> {
+        Ok(Self(row.try_get(place)?))
+    }
+
+    /// Adds `(value, value, ..)` to a statement.
+    pub fn push(self, sql: &mut QueryBuilder<Engine>) {
+        sql.push("(SELECT value FROM json_each(")
+            .push_bind(self.0)
+            .push("))");
+    }
 }
 
 /// A time as the database keeps it.

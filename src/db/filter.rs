@@ -7,7 +7,7 @@
 
 use sqlx::QueryBuilder;
 
-use super::dialect::{Engine, push_list, stamp};
+use super::dialect::{Engine, List, stamp};
 use super::{Error, Result};
 use crate::domain::query::{Comparison, Filter, ImageQuery, Viewer, VisibilityFilter};
 use crate::domain::{MemberStatus, Visibility};
@@ -21,7 +21,7 @@ pub enum Source {
     SharedWith(String),
 }
 
-/// Sets that have all images of the list among them. None where only the whole table has.
+/// Sets that have all images of the list among them, the cheapest first. None where only the whole table has.
 pub fn sources(query: &ImageQuery) -> Option<Vec<Source>> {
     if query.hidden {
         return Some(vec![Source::Hidden]);
@@ -142,7 +142,9 @@ fn push_filter(sql: &mut QueryBuilder<Engine>, filter: &Filter) -> Result<()> {
         Filter::Text(column, value) => {
             sql.push(text(column)?).push(" = ").push_bind(value.clone());
         }
-        Filter::In(column, values) => push_list(sql.push(text(column)?).push(" IN "), values),
+        Filter::In(column, values) => {
+            List::new(values).push(sql.push(text(column)?).push(" IN "));
+        }
         Filter::Number(column, value) => push_number(sql, column, " = ", *value)?,
         Filter::AtLeast(column, value) => push_number(sql, column, " >= ", *value)?,
         Filter::AtMost(column, value) => push_number(sql, column, " <= ", *value)?,
@@ -224,7 +226,7 @@ fn known(column: &'static str, columns: &[&str]) -> Result<&'static str> {
 }
 
 impl Source {
-    /// Adds a query for the ids of the set, possibly with ids of deleted images among them.
+    /// Adds a query for the ids of the set, with those of deleted images among them.
     pub fn push(&self, sql: &mut QueryBuilder<Engine>) {
         match self {
             Source::Hidden => {
@@ -239,7 +241,7 @@ impl Source {
                     .push_bind(project.clone());
             }
             Source::SharedWith(project) => {
-                sql.push("SELECT image_id FROM image_members WHERE member = ")
+                sql.push("SELECT image_id AS id FROM image_members WHERE member = ")
                     .push_bind(project.clone());
             }
         }

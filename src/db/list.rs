@@ -5,20 +5,20 @@
 //!
 //! The work is proportional to the page, not to the table. Sorted by a time or the id, an index has all images
 //! in order and is walked from the marker until the page is full. Where few images are visible that walk would
-//! be long, but then they are quickly gathered by the indexes that find them, and sorted. So the visible ones
-//! are counted first, up to [`FEW`].
+//! be long, but then the indexes that find them find them quickly: so they are gathered first, and where
+//! there turn out to be [`FEW`] or more of them the walk is short after all.
 
 use sqlx::{QueryBuilder, Row as _};
 
-use super::dialect::{BELONGINGS, Connection, Engine, Row, Stamp};
+use super::dialect::{BELONGINGS, Connection, Engine, List, Row, Stamp};
 use super::filter::{self, Source};
 use super::row::{self, IMAGE_COLUMNS};
 use super::{Db, Result};
 use crate::domain::query::{Direction, ImageQuery, SortKey, Viewer, total_order};
 use crate::domain::{Image, ImageId};
 
-/// So many images are gathered and sorted sooner than a walk finds a page of them among a hundred thousand.
-const FEW: u32 = 2000;
+/// A walk finds a page among a hundred thousand images sooner than that many are gathered and sorted.
+const FEW: i64 = 1000;
 
 /// One value of the marker's row.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,11 +41,11 @@ impl Db {
             },
         };
         let few = match filter::sources(query) {
-            Some(sources) if are_few(&mut db, &sources).await? => sources,
-            _ => Vec::new(),
+            Some(sources) => gather(&mut db, &sources).await?,
+            None => None,
         };
         let mut sql = QueryBuilder::new("WITH page AS MATERIALIZED (");
-        push_page(&mut sql, query, &order, &after, &few)?;
+        push_page(&mut sql, query, &order, &after, few)?;
         sql.push(format_args!(
             ") SELECT {IMAGE_COLUMNS}, {BELONGINGS} FROM page AS images"
         ));
@@ -61,14 +61,12 @@ pub fn push_page(
     query: &ImageQuery,
     order: &[(SortKey, Direction)],
     after: &[Value],
-    few: &[Source],
+    few: Option<List>,
 ) -> Result<()> {
     sql.push(format_args!("SELECT {IMAGE_COLUMNS} FROM images WHERE "));
     filter::push_conditions(sql, query)?;
-    if !few.is_empty() {
-        sql.push(" AND id IN (");
-        push_sources(sql, few, " UNION ");
-        sql.push(")");
+    if let Some(few) = few {
+        few.push(sql.push(" AND id IN "));
     }
     if !after.is_empty() {
         push_after(sql, order, after);
@@ -76,15 +74,6 @@ pub fn push_page(
     push_order(sql, order);
     sql.push(" LIMIT ").push_bind(i64::from(query.limit));
     Ok(())
-}
-
-fn push_sources(sql: &mut QueryBuilder<Engine>, sources: &[Source], between: &'static str) {
-    for (place, source) in sources.iter().enumerate() {
-        if place > 0 {
-            sql.push(between);
-        }
-        source.push(sql);
-    }
 }
 
 fn push_order(sql: &mut QueryBuilder<Engine>, order: &[(SortKey, Direction)]) {
@@ -215,13 +204,25 @@ fn value(row: &Row, key: SortKey) -> Result<Value> {
     })
 }
 
-/// Whether the sets have fewer than [`FEW`] images in all.
-async fn are_few(db: &mut Connection, sources: &[Source]) -> Result<bool> {
-    let mut sql = QueryBuilder::new("SELECT count(*) FROM (");
-    push_sources(&mut sql, sources, " UNION ALL ");
-    sql.push(" LIMIT ")
-        .push_bind(i64::from(FEW))
-        .push(") AS some");
-    let count: i64 = sql.build_query_scalar().fetch_one(db).await?;
-    Ok(count < i64::from(FEW))
+/// The ids in all of the sets. None where they are too many.
+async fn gather(db: &mut Connection, sources: &[Source]) -> Result<Option<List>> {
+    let row = gathering(sources).build().fetch_one(db).await?;
+    let count: i64 = row.try_get(0)?;
+    if count < FEW {
+        Ok(Some(List::read(&row, 1)?))
+    } else {
+        Ok(None)
+    }
+}
+
+pub fn gathering(sources: &[Source]) -> QueryBuilder<Engine> {
+    let mut sql = QueryBuilder::new(format!("SELECT count(*), {} FROM (", List::OF_IDS));
+    for (place, source) in sources.iter().enumerate() {
+        if place > 0 {
+            sql.push(" UNION ALL ");
+        }
+        source.push(&mut sql);
+    }
+    sql.push(" LIMIT ").push_bind(FEW).push(") AS found");
+    sql
 }

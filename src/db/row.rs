@@ -24,6 +24,8 @@ pub const MEMBER_COLUMNS: &str = "image_id, member, status, created_at, updated_
 /// A row of one table, read column by column.
 struct Columns<'r> {
     table: &'static str,
+    /// The column that says which row it is.
+    key: &'static str,
     row: &'r Row,
 }
 
@@ -40,6 +42,7 @@ struct LocationColumns {
 pub fn image(row: &Row) -> Result<Image> {
     let row = Columns {
         table: "images",
+        key: "id",
         row,
     };
     let created_at = row.time("created_at")?;
@@ -70,6 +73,7 @@ pub fn image(row: &Row) -> Result<Image> {
 pub fn member(row: &Row) -> Result<Member> {
     let row = Columns {
         table: "image_members",
+        key: "image_id",
         row,
     };
     let created_at = row.time("created_at")?;
@@ -100,7 +104,7 @@ fn inconsistent(table: &'static str, what: &dyn Display) -> Error {
 
 impl<'r> Columns<'r> {
     fn wrong(&self, column: &str, what: &dyn Display) -> Error {
-        let id: String = self.row.try_get("id").unwrap_or_default();
+        let id: String = self.row.try_get(self.key).unwrap_or_default();
         inconsistent(self.table, &format_args!("{id} {column}: {what}"))
     }
 

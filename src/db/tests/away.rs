@@ -43,7 +43,7 @@ async fn another_file_in_its_place_is_the_database_from_then_on() {
 async fn a_start_without_a_database_goes_on_until_there_is_one() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("state"), "in the way").unwrap();
-    let db = Db::open(&config(dir.path().join("state/glance.db")))
+    let db = Db::open(&config(&dir.path().join("state/glance.db")))
         .await
         .unwrap();
     assert!(away(db.ping().await));
@@ -58,7 +58,7 @@ async fn a_file_that_is_no_database_is_a_failure() {
     let file = dir.path().join("glance.db");
     fs::write(&file, "no database ".repeat(100)).unwrap();
     assert!(matches!(
-        Db::open(&config(file)).await,
+        Db::open(&config(&file)).await,
         Err(Error::Failed(_))
     ));
 }

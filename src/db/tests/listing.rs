@@ -162,6 +162,7 @@ async fn deleted_killed_and_hidden_images_are_not_listed() {
 
 #[tokio::test]
 async fn every_filter_finds_its_images() {
+    use Comparison::{Eq, Gt, Gte, Lt, Lte, Neq};
     let db = Scratch::new().await;
     let image_1 = Image {
         name: Some("a,b".to_owned()),
@@ -192,7 +193,6 @@ async fn every_filter_finds_its_images() {
     db.delete_tag(id(2), "red", at(2)).await.unwrap();
     db.add_tag(id(2), "red", at(2)).await.unwrap();
 
-    use Comparison::{Eq, Gt, Gte, Lt, Lte, Neq};
     let text = |text: &str| text.to_owned();
     let two = at(2) + Duration::microseconds(5);
     let table: Vec<(Vec<Filter>, &[u32])> = vec![

@@ -9,7 +9,7 @@ mod paging;
 mod plans;
 mod races;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Duration, Utc};
 use tempfile::TempDir;
@@ -39,7 +39,7 @@ impl std::ops::Deref for Scratch {
 impl Scratch {
     async fn new() -> Self {
         let dir = TempDir::new().unwrap();
-        let db = Db::open(&config(dir.path().join("state/glance.db")))
+        let db = Db::open(&config(&dir.path().join("state/glance.db")))
             .await
             .unwrap();
         Self { dir, db }
@@ -51,7 +51,7 @@ impl Scratch {
 
     /// A second handle on the same file, as another process has it.
     async fn other(&self) -> Db {
-        Db::open(&config(self.file())).await.unwrap()
+        Db::open(&config(&self.file())).await.unwrap()
     }
 
     async fn add(&self, image: Image) -> Image {
@@ -82,7 +82,7 @@ impl Scratch {
     }
 }
 
-fn config(file: PathBuf) -> DatabaseConfig {
+fn config(file: &Path) -> DatabaseConfig {
     DatabaseConfig {
         connection: format!("sqlite:///{}?timeout=10", file.display()),
         max_connections: 55,

@@ -46,7 +46,7 @@ async fn written() -> Scratch {
     let original = rusqlite::Connection::open(&file).unwrap();
     original.execute_batch(WRITTEN).unwrap();
     original.close().unwrap();
-    let db = Db::open(&config(file)).await.unwrap();
+    let db = Db::open(&config(&file)).await.unwrap();
     Scratch { dir, db }
 }
 

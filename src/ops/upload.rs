@@ -47,13 +47,12 @@ impl Glance {
 }
 
 /// An image whose data is coming in. Dropped, it is an image that waits for data again.
-struct Saving(Option<Upload>);
-
-/// What there is to take back.
-struct Upload {
+struct Saving {
     glance: Glance,
     id: ImageId,
     stored: Option<(Arc<dyn Store>, Location)>,
+    /// There is nothing to take back any more.
+    settled: bool,
 }
 
 impl Saving {
@@ -66,11 +65,12 @@ impl Saving {
                 .db
                 .set_status(id, &[Status::Queued], Status::Saving, now);
             match begun.await {
-                Ok(_) => Ok(Self(Some(Upload {
+                Ok(_) => Ok(Self {
                     glance,
                     id,
                     stored: None,
-                }))),
+                    settled: false,
+                }),
                 Err(db::Error::Conflict { status, .. }) => Err(Error::StatusTransition {
                     from: status,
                     to: Status::Saving,
@@ -89,23 +89,17 @@ impl Saving {
         bytes: ByteStream,
         size: Option<i64>,
     ) -> Result<NewData> {
-        let Some(upload) = &mut self.0 else {
-            return Err(Error::DeletedMeanwhile(image.id));
-        };
-        let config = &upload.glance.config.image;
+        let config = &self.glance.config.image;
         let size = size.filter(|size| *size != 0);
         let bytes = limited(bytes, config.size_cap, size);
         let (bytes, inspection) = inspected(bytes);
         let (bytes, digests) =
             hashed(bytes, [HashAlgorithm::Md5, config.hash]).map_err(store::Error::Failed)?;
 
-        let (_, store) = upload.glance.stores.default_store();
+        let (_, store) = self.glance.stores.default_store();
         let declared = size.and_then(|size| u64::try_from(size).ok());
-        let (location, size) = store
-            .put(upload.id, bytes, declared)
-            .await
-            .map_err(refusal)?;
-        upload.stored = Some((store, location.clone()));
+        let (location, size) = store.put(self.id, bytes, declared).await.map_err(refusal)?;
+        self.stored = Some((store, location.clone()));
 
         // What is inside a container is for those who unpack it.
         let virtual_size = if image.container_format.as_deref() == Some("bare") {
@@ -130,72 +124,68 @@ impl Saving {
 
     /// Makes the image active with its data.
     async fn activate(mut self, data: NewData) -> Result<()> {
-        let Some(upload) = &self.0 else { return Ok(()) };
-        let (id, now) = (upload.id, upload.glance.clock.now());
-        match upload.glance.db.activate_image(id, &data, now).await {
-            Ok(()) => {
-                self.0 = None;
-                Ok(())
-            }
-            Err(error) => {
-                self.undo().await?;
-                Err(match error {
-                    db::Error::Conflict { .. } | db::Error::Gone(_) => Error::DeletedMeanwhile(id),
-                    other => other.into(),
-                })
-            }
+        let now = self.glance.clock.now();
+        let active = self.glance.db.activate_image(self.id, &data, now).await;
+        if let Err(error) = active {
+            let id = self.id;
+            self.undo().await?;
+            return Err(match error {
+                db::Error::Conflict { .. } | db::Error::Gone(_) => Error::DeletedMeanwhile(id),
+                other => other.into(),
+            });
         }
+        self.settled = true;
+        Ok(())
     }
 
     async fn undo(mut self) -> Result<()> {
-        if let Some(upload) = self.0.take() {
-            upload.undo().await;
-        }
+        self.settled = true;
+        take_back(self.glance.clone(), self.id, self.stored.take()).await;
         Ok(())
     }
 }
 
 impl Drop for Saving {
     fn drop(&mut self) {
-        let Some(upload) = self.0.take() else { return };
+        if self.settled {
+            return;
+        }
+        let id = self.id;
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(upload.undo());
+            runtime.spawn(take_back(self.glance.clone(), id, self.stored.take()));
         } else {
-            error!(image.id = %upload.id, "image {} stays in saving", upload.id);
+            error!(image.id = %id, "image {id} stays in saving");
         }
     }
 }
 
-impl Upload {
-    /// Back to `queued`, and no bytes left, unless the database says that they are an image's after all.
-    async fn undo(self) {
-        let Self { glance, id, stored } = self;
-        let now = glance.clock.now();
-        let restored = glance
-            .db
-            .set_status(id, &[Status::Saving], Status::Queued, now);
-        let wanted = match restored.await {
-            Ok(_) => false,
-            // Deleted; or active, where the commit arrived and its acknowledgement did not.
-            Err(db::Error::Gone(_)) => false,
-            Err(db::Error::Conflict { .. }) => match glance.db.image(id).await {
-                Ok(image) => image.is_some_and(|image| !image.locations.is_empty()),
-                Err(error) => {
-                    error!(image.id = %id, %error, "keeping the data of image {id}: {error}");
-                    true
-                }
-            },
+/// Back to `queued`, and no bytes left, unless the database says that they are an image's after all.
+async fn take_back(glance: Glance, id: ImageId, stored: Option<(Arc<dyn Store>, Location)>) {
+    let now = glance.clock.now();
+    let restored = glance
+        .db
+        .set_status(id, &[Status::Saving], Status::Queued, now);
+    let wanted = match restored.await {
+        Ok(_) => false,
+        Err(db::Error::Gone(_)) => false,
+        // Active, where the commit arrived and its acknowledgement did not.
+        Err(db::Error::Conflict { .. }) => match glance.db.image(id).await {
+            Ok(image) => image.is_some_and(|image| !image.locations.is_empty()),
             Err(error) => {
-                error!(image.id = %id, %error, "image {id} stays in saving: {error}");
+                error!(image.id = %id, %error, "keeping the data of image {id}: {error}");
                 true
             }
-        };
-        let Some((store, location)) = stored.filter(|_| !wanted) else {
-            return;
-        };
-        if let Err(error) = store.delete(&location).await {
-            warn!(image.id = %id, %error, "cannot delete the data of image {id}: {error}");
+        },
+        Err(error) => {
+            error!(image.id = %id, %error, "image {id} stays in saving: {error}");
+            true
         }
+    };
+    let Some((store, location)) = stored.filter(|_| !wanted) else {
+        return;
+    };
+    if let Err(error) = store.delete(&location).await {
+        warn!(image.id = %id, %error, "cannot delete the data of image {id}: {error}");
     }
 }
 

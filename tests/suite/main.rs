@@ -1,0 +1,3 @@
+//! One test binary: it links once.
+
+mod architecture;

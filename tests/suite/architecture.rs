@@ -49,7 +49,7 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("hyper", &["server", "daemon"]),
     ("clap", &["bin", "cli"]),
     ("sqlx", &["db"]),
-    ("rusqlite", &["cache"]),
+    ("rusqlite", &["cache", "db"]),
     ("saphyr", &["policy"]),
 ];
 

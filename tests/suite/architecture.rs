@@ -57,10 +57,7 @@ const MAX_LINES: usize = 400;
 
 #[test]
 fn arrows_point_down() {
-    let problems: Vec<_> = sources()
-        .iter()
-        .flat_map(|source| source.problems())
-        .collect();
+    let problems: Vec<_> = sources().iter().flat_map(Source::problems).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 

@@ -1,4 +1,6 @@
 //! What the service promises, by subject.
 
+mod architecture;
 mod cache;
+mod cli;
 mod store;

@@ -1,0 +1,194 @@
+//! What one node can do, beside nginx serving the same file: downloads from a warm cache, a stampede on a
+//! cold one, uploads, and the memory all of it takes. `cargo bench --bench node`, or `just bench`.
+//!
+//! Everything is measured from outside, on the release build, in one run: what is compared takes turns, and
+//! medians are shown. The ratios say more than the rates, for the machine is in both sides of them.
+
+mod http;
+mod memory;
+mod nginx;
+mod origin;
+mod service;
+mod table;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use digest::Digest;
+
+use memory::Watch;
+use nginx::Nginx;
+use origin::Origin;
+use service::Service;
+use table::Table;
+
+const MIB: u64 = 1024 * 1024;
+
+/// Bytes per second of the store behind a cold cache.
+const STORE_RATE: u64 = 100_000_000;
+
+/// Measures one node.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The server to measure.
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_glance-api"))]
+    server: PathBuf,
+    /// The size of the image that one client downloads or uploads, in MiB; a crowd shares one of an eighth.
+    #[arg(long, default_value_t = 1024)]
+    size: u64,
+    /// How often each side of a comparison has its turn.
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// What `cargo bench` passes, and `cargo test --benches` does not.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    if !args.bench {
+        println!("a debug build is not worth measuring: cargo bench --bench node");
+        return Ok(());
+    }
+    let dir = tempfile::tempdir()?;
+    let service = Service::start(&args.server, dir.path())?;
+    let mut table = Table::default();
+
+    let idle = Watch::during(service.pid(), || {
+        thread::sleep(Duration::from_secs(2));
+        Ok(())
+    })?;
+    table.memory("idle", idle.most, 30);
+    for (clients, size) in [(1, args.size * MIB), (64, args.size * MIB / 8)] {
+        warm(&service, clients, size, args.rounds, &mut table)?;
+    }
+    upload(&service, args.size * MIB, args.rounds, &mut table)?;
+    cold(&service, 32, 4 * STORE_RATE, &mut table)?;
+
+    println!("{table}");
+    Ok(())
+}
+
+/// Downloads of what is in the cache.
+fn warm(
+    service: &Service,
+    clients: usize,
+    size: u64,
+    rounds: usize,
+    table: &mut Table,
+) -> Result<()> {
+    let image = service.image(size)?;
+    let path = format!("/v2/images/{image}/file");
+    // Brings it in.
+    rate(service.address(), &path, 1, size)?;
+    let file = service.cached(&image)?;
+    let nginx = Nginx::start(&file)?;
+
+    let run = Watch::during(service.pid(), || {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            ours.push(rate(service.address(), &path, clients, size)?);
+            if let Some(nginx) = &nginx {
+                theirs.push(rate(nginx.address(), "/", clients, size)?);
+            }
+        }
+        Ok((median(ours), median(theirs)))
+    })?;
+    let (ours, theirs) = run.value;
+    let name = format!("warm download, {clients} at once");
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) => table.ratio(&name, ours, "nginx", theirs, 0.7),
+        (ours, _) => table.skipped(&name, ours.unwrap_or_default(), "nginx is not installed"),
+    }
+    table.memory(&name, run.most, 60);
+    service.delete(&image)
+}
+
+/// Uploads, beside the slower of the two hashes that each of them needs.
+fn upload(service: &Service, size: u64, rounds: usize, table: &mut Table) -> Result<()> {
+    let piece = http::noise(8 * MIB);
+    let run = Watch::during(service.pid(), || {
+        let (mut uploads, mut hashes) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let image = service.record()?;
+            let start = Instant::now();
+            service.put(&image, &piece, size)?;
+            uploads.push(per_second(size, start));
+            service.delete(&image)?;
+            let slower = hash::<md5::Md5>(&piece, size).min(hash::<sha2::Sha512>(&piece, size));
+            hashes.push(slower);
+        }
+        Ok((median(uploads), median(hashes)))
+    })?;
+    if let (Some(ours), Some(hash)) = run.value {
+        table.ratio("upload", ours, "the slower hash", hash, 0.6);
+    }
+    table.memory("upload", run.most, 60);
+    Ok(())
+}
+
+/// A crowd on an image that is not in the cache, before a slow store.
+fn cold(service: &Service, clients: usize, size: u64, table: &mut Table) -> Result<()> {
+    let origin = Origin::start(size, STORE_RATE)?;
+    let image = service.image_at(&origin.url(), size)?;
+    let path = format!("/v2/images/{image}/file");
+    let run = Watch::during(service.pid(), || {
+        let start = Instant::now();
+        rate(service.address(), &path, clients, size)?;
+        Ok(start.elapsed())
+    })?;
+    let name = format!("cold stampede, {clients} at once");
+    let ideal = Duration::from_secs(size / STORE_RATE);
+    table.count(&format!("{name}, store reads"), origin.reads(), 1);
+    table.at_most(&name, run.value, "the store alone", ideal, 1.3);
+    table.memory(&name, run.most, 60);
+    Ok(())
+}
+
+/// Bytes per second of `clients` that download `path` at once, from the start of all to the end of the last.
+fn rate(address: SocketAddr, path: &str, clients: usize, size: u64) -> Result<f64> {
+    let ready = Barrier::new(clients + 1);
+    thread::scope(|scope| {
+        let downloads: Vec<_> = (0..clients)
+            .map(|_| {
+                scope.spawn(|| {
+                    ready.wait();
+                    http::download(address, path)
+                })
+            })
+            .collect();
+        ready.wait();
+        let start = Instant::now();
+        for download in downloads {
+            let got = download.join().ok().context("a client panicked")??;
+            ensure!(got == size, "{got} bytes in place of {size}");
+        }
+        Ok(per_second(size * clients as u64, start))
+    })
+}
+
+/// Bytes per second that one core hashes.
+fn hash<D: Digest>(piece: &[u8], size: u64) -> f64 {
+    let start = Instant::now();
+    let mut hash = D::new();
+    for part in http::parts(piece, size) {
+        hash.update(part);
+    }
+    std::hint::black_box(hash.finalize());
+    per_second(size, start)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate is no ledger")]
+fn per_second(bytes: u64, start: Instant) -> f64 {
+    bytes as f64 / start.elapsed().as_secs_f64()
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}

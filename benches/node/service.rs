@@ -1,0 +1,192 @@
+//! A glance-api of the release build, with everything it has in one directory.
+
+use std::fmt::Write;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use md5::Digest;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::http::{self, Body};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running service. It ends when this is dropped.
+pub struct Service {
+    child: Child,
+    address: SocketAddr,
+    dir: PathBuf,
+}
+
+impl Service {
+    pub fn start(binary: &Path, dir: &Path) -> Result<Self> {
+        let address = free_address()?;
+        let (at, port) = (dir.display(), address.port());
+        for name in ["images", "cache", "staging"] {
+            fs::create_dir(dir.join(name))?;
+        }
+        // Nobody is asked who it is, and everybody is the administrator.
+        fs::write(dir.join("policy.yaml"), "context_is_admin: '@'\n")?;
+        let conf = dir.join("glance-api.conf");
+        fs::write(
+            &conf,
+            format!(
+                "[DEFAULT]\nbind_host = 127.0.0.1\nbind_port = {port}\n\
+                 worker_self_reference_url = http://{address}\n\
+                 image_cache_dir = {at}/cache\nimage_cache_max_size = 107374182400\n\
+                 image_cache_driver = sqlite\nnode_staging_uri = file://{at}/staging\n\
+                 [paste_deploy]\nflavor = caching\n\
+                 [database]\nconnection = sqlite:///{at}/glance.db\n\
+                 [glance_store]\nstores = file,http\ndefault_store = file\n\
+                 filesystem_store_datadir = {at}/images\n\
+                 [oslo_policy]\npolicy_file = {at}/policy.yaml\n"
+            ),
+        )?;
+        let log = fs::File::create(dir.join("log"))?;
+        let child = Command::new(binary)
+            .arg("--config-file")
+            .arg(&conf)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("{} cannot be started", binary.display()))?;
+        let service = Self {
+            child,
+            address,
+            dir: dir.to_owned(),
+        };
+        if wait_for(address, "/healthcheck").is_err() {
+            bail!(
+                "the server does not start: {}",
+                fs::read_to_string(dir.join("log"))?
+            );
+        }
+        Ok(service)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A new image of `size` bytes.
+    pub fn image(&self, size: u64) -> Result<String> {
+        let image = self.record()?;
+        self.put(&image, &http::noise(8 * crate::MIB), size)?;
+        Ok(image)
+    }
+
+    /// A new image without data.
+    pub fn record(&self) -> Result<String> {
+        let body = Body::Json(r#"{"disk_format": "raw", "container_format": "bare"}"#);
+        let answer = http::call(self.address, "POST", "/v2/images", &body)?;
+        let image: serde_json::Value = serde_json::from_slice(&answer)?;
+        let id = image["id"].as_str().context("an image without an id")?;
+        Ok(id.to_owned())
+    }
+
+    /// Uploads `size` bytes of `piece` after `piece`.
+    pub fn put(&self, image: &str, piece: &[u8], size: u64) -> Result<()> {
+        let path = format!("/v2/images/{image}/file");
+        http::call(self.address, "PUT", &path, &Body::Data(piece, size)).map(drop)
+    }
+
+    pub fn delete(&self, image: &str) -> Result<()> {
+        let path = format!("/v2/images/{image}");
+        http::call(self.address, "DELETE", &path, &Body::None).map(drop)
+    }
+
+    /// An image whose `size` bytes, the origin's, are at `url`.
+    ///
+    /// Clients cannot register a location yet, so that the row is written for them.
+    pub fn image_at(&self, url: &str, size: u64) -> Result<String> {
+        let image = self.record()?;
+        let piece = http::noise(crate::MIB);
+        let (md5, sha512) = (
+            digest::<md5::Md5>(&piece, size),
+            digest::<sha2::Sha512>(&piece, size),
+        );
+        let db = rusqlite::Connection::open(self.dir.join("glance.db"))?;
+        db.busy_timeout(PATIENCE)?;
+        db.execute(
+            "UPDATE images SET status = 'active', size = ?1, checksum = ?2, os_hash_algo = 'sha512', \
+             os_hash_value = ?3 WHERE id = ?4",
+            (i64::try_from(size)?, md5, sha512, &image),
+        )?;
+        db.execute(
+            "INSERT INTO image_locations (image_id, value, meta_data, status, created_at, updated_at, \
+             deleted) VALUES (?1, ?2, '{}', 'active', datetime('now'), datetime('now'), 0)",
+            (&image, url),
+        )?;
+        Ok(image)
+    }
+
+    /// The file of a cached image, once it is one.
+    pub fn cached(&self, image: &str) -> Result<PathBuf> {
+        let file = self.dir.join("cache").join(image);
+        let start = Instant::now();
+        while !file.exists() {
+            if start.elapsed() > PATIENCE {
+                bail!("{image} does not get into the cache");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(file)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+fn digest<D: Digest>(piece: &[u8], size: u64) -> String {
+    let mut hash = D::new();
+    for part in http::parts(piece, size) {
+        hash.update(part);
+    }
+    hash.finalize()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// An address that nobody listens on.
+pub fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// Waits until somebody answers.
+pub fn wait_for(address: SocketAddr, path: &str) -> Result<()> {
+    let start = Instant::now();
+    while let Err(error) = http::download(address, path) {
+        if start.elapsed() > PATIENCE {
+            return Err(error);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Ends a child the polite way, and waits for it.
+pub fn end(child: &mut Child) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if pid.is_none_or(|pid| kill_process(pid, Signal::TERM).is_err()) {
+        let _ = child.kill();
+    }
+    if let Err(error) = child.wait() {
+        eprintln!("a child was lost: {error}");
+    }
+}

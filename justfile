@@ -1,0 +1,41 @@
+# `just` lists what there is; `just ci` is what a merge needs.
+
+target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
+shared := env("GLANCE_SHARED", justfile_directory() / "../shared")
+
+_default:
+    @just --list --unsorted
+
+# Formatting, lints and the tests: what every commit should pass
+check:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    cargo test
+
+# The tests whose name contains FILTER
+test filter="":
+    cargo test -- {{ filter }}
+
+# The binaries as they are shipped
+release:
+    cargo build --release
+
+# The real glance and openstack clients against the release build
+clients: release
+    tests/clients/run.sh {{ target }}/release
+
+# Recorded conversations (all that should pass, or PATHS) against the release build
+recordings *paths: release
+    .ci/recordings.sh "{{ shared }}" {{ target }}/release/glance-api {{ paths }}
+
+# Speed beside nginx, as ratios
+bench *args:
+    cargo bench --bench node -- {{ args }}
+
+# The verdicts of oslo.policy, asked anew: PYTHON is one that has glance
+triples python:
+    {{ python }} tests/policy/triples.py > tests/policy/triples.json
+
+# All of it, as on a clean machine
+ci:
+    .ci/run

@@ -125,9 +125,8 @@ impl Writer {
         while let Some(message) = self.next(inbox) {
             match message {
                 Message::Committed(id, at) => {
-                    let change = self.change(id);
-                    *change = super::index::Change::default();
-                    change.committed = Some(at);
+                    // The hits of those who were quicker than this message are kept.
+                    self.change(id).committed = Some(at);
                 }
                 Message::Hit(id, at) => {
                     let change = self.change(id);

@@ -150,6 +150,9 @@ fn promise(node: &Node, partial: &Partial, bytes: u64) -> io::Result<bool> {
     for image in &room.evicted {
         node.journal.gone(image.id);
     }
+    if room.disk_full {
+        node.trouble.tell_disk_full();
+    }
     Ok(room.granted)
 }
 

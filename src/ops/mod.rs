@@ -2,6 +2,7 @@
 
 pub mod download;
 pub mod error;
+pub mod prefetch;
 pub mod upload;
 
 use std::sync::Arc;

@@ -174,6 +174,33 @@ async fn a_directory_of_the_original_is_served_at_once_and_can_go_back() {
     assert_eq!(top, expected);
 }
 
+#[test]
+fn looking_changes_nothing() {
+    let (shelf, images) = originals();
+    let state = || -> Vec<_> {
+        let found = walkdir::WalkDir::new(shelf.dir.path()).sort_by_file_name();
+        let entries = found.into_iter().map(Result::unwrap);
+        let content = |entry: &walkdir::DirEntry| std::fs::read(entry.path()).ok();
+        entries
+            .map(|entry| (entry.path().to_owned(), content(&entry)))
+            .collect()
+    };
+    let before = state();
+    let tool = Directory::open(&shelf.config, Clock::system()).unwrap();
+    let listed: Vec<_> = tool
+        .entries()
+        .unwrap()
+        .iter()
+        .map(|e| (e.id, e.hits))
+        .collect();
+    assert_eq!(listed, [(images[1].id, 3), (images[0].id, 1)]);
+    assert_eq!(tool.queued().unwrap(), []);
+    assert_eq!(tool.plan_prune().unwrap(), []);
+    assert_eq!(tool.plan_clean().unwrap(), []);
+    drop(tool);
+    assert!(state() == before);
+}
+
 #[tokio::test]
 async fn hits_that_the_original_counted_on_files_are_taken_over() {
     let shelf = Shelf::new();

@@ -108,16 +108,21 @@ impl Claim {
             partial
         };
         let reader = partial.reader()?;
-        let first = expected.size.unwrap_or(node.limits.max_size.min(STEP));
-        if !promise(node, &partial, first)? {
+        let step = node.limits.max_size.min(STEP);
+        let first = match expected.size {
+            Some(size) => promise(node, &partial, size)?.then_some(size),
+            None if promise(node, &partial, step)? => Some(step),
+            None => promise(node, &partial, 1)?.then_some(1),
+        };
+        let Some(promised) = first else {
             return Ok(Reached::Not);
-        }
+        };
         partial.allocate(expected.size.unwrap_or(0))?;
         Ok(Reached::Claimed(Self {
             partial,
             running: Running::new(Arc::clone(node), Fill::new(id, reader)),
             expected: expected.clone(),
-            promised: first,
+            promised,
         }))
     }
 
@@ -144,6 +149,9 @@ fn promise(node: &Node, partial: &Partial, bytes: u64) -> io::Result<bool> {
     let room = space::reserve(partial, node.limits, bytes, node.clock.now(), &uses)?;
     for image in &room.evicted {
         node.journal.gone(image.id);
+    }
+    if room.disk_full {
+        node.trouble.tell_disk_full();
     }
     Ok(room.granted)
 }

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::index::Rows;
 use super::layout::Placed;
+use super::rows::Rows;
 use crate::domain::ImageId;
 
 /// A row of the listing.

@@ -4,17 +4,16 @@
 //! a file goes, a file without a row gets one. The database is one plain file in rollback-journal mode, as
 //! the original reads and writes it. One that is no database, or not this one, is put aside and made anew.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::layout::{Layout, Placed};
-use crate::domain::ImageId;
+use super::rows::{self, Changes, Rows};
 
 /// Waiting longer for another process would hold up a listing.
 const BUSY: Duration = Duration::from_secs(1);
@@ -29,28 +28,6 @@ const SCHEMA: &str = "
         checksum TEXT
     );
 ";
-
-/// A row of the table.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Row {
-    pub number: i64,
-    pub hits: u64,
-    pub last_accessed: DateTime<Utc>,
-    pub last_modified: DateTime<Utc>,
-}
-
-pub type Rows = HashMap<ImageId, Row>;
-
-/// What happened to an image and is not in the index yet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Change {
-    /// It was put into its place.
-    pub committed: Option<DateTime<Utc>>,
-    pub hits: u64,
-    pub last_accessed: Option<DateTime<Utc>>,
-}
-
-pub type Changes = BTreeMap<ImageId, Change>;
 
 /// The index of one directory. It is opened when it is first needed, and again when it was replaced.
 #[derive(Debug)]
@@ -76,7 +53,7 @@ impl Index {
         if !self.layout.index().exists() {
             return Ok(Rows::new());
         }
-        self.with(|connection, _| read_rows(connection))
+        self.with(|connection, _| rows::read(connection))
     }
 
     /// Writes down what happened, in one transaction. A row is kept or made where the file is there, and
@@ -86,7 +63,7 @@ impl Index {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for (id, change) in changes {
-                write_change(&transaction, layout, *id, change)?;
+                rows::write(&transaction, layout, *id, change)?;
             }
             transaction.commit()
         })
@@ -95,8 +72,8 @@ impl Index {
     /// Makes rows and files agree, in one transaction, and says what the rows are then.
     pub fn mend(&mut self, images: &[Placed]) -> rusqlite::Result<Rows> {
         self.with(|connection, layout| {
-            let rows = read_rows(connection)?;
-            let names = read_names(connection)?;
+            let rows = rows::read(connection)?;
+            let names = rows::names(connection)?;
             let found: HashMap<&str, &Placed> = images
                 .iter()
                 .map(|image| (image.id.as_str(), image))
@@ -123,10 +100,10 @@ impl Index {
             }
             for image in new {
                 if layout.image(image.id).exists() {
-                    insert_found(&transaction, layout, image)?;
+                    rows::insert(&transaction, layout, image)?;
                 }
             }
-            let rows = read_rows(&transaction)?;
+            let rows = rows::read(&transaction)?;
             transaction.commit()?;
             Ok(rows)
         })
@@ -256,116 +233,4 @@ fn is_broken(error: &rusqlite::Error) -> bool {
         rusqlite::Error::SqlInputError { msg, .. } => msg.contains("column"),
         _ => false,
     }
-}
-
-fn read_names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    connection
-        .prepare_cached("SELECT image_id FROM cached_images WHERE image_id IS NOT NULL")?
-        .query_map([], |row| row.get(0))?
-        .collect()
-}
-
-fn read_rows(connection: &Connection) -> rusqlite::Result<Rows> {
-    let mut statement = connection.prepare_cached(
-        "SELECT rowid, image_id, hits, last_accessed, last_modified, size, checksum
-         FROM cached_images WHERE image_id IS NOT NULL",
-    )?;
-    let rows = statement.query_map([], |row| {
-        let name: String = row.get(1)?;
-        let hits: Option<i64> = row.get(2)?;
-        let accessed: Option<f64> = row.get(3)?;
-        let modified: Option<f64> = row.get(4)?;
-        let found = Row {
-            number: row.get(0)?,
-            hits: hits.and_then(|hits| hits.try_into().ok()).unwrap_or(0),
-            last_accessed: time(accessed.unwrap_or(0.0)),
-            last_modified: time(modified.unwrap_or(0.0)),
-        };
-        Ok(name.parse::<ImageId>().ok().map(|id| (id, found)))
-    })?;
-    rows.filter_map(Result::transpose).collect()
-}
-
-fn write_change(
-    connection: &Connection,
-    layout: &Layout,
-    id: ImageId,
-    change: &Change,
-) -> rusqlite::Result<()> {
-    let size = fs::symlink_metadata(layout.image(id)).map(|found| found.len());
-    let Ok(size) = size else {
-        connection
-            .prepare_cached("DELETE FROM cached_images WHERE image_id = ?")?
-            .execute([id.as_str()])?;
-        return Ok(());
-    };
-    if let Some(at) = change.committed {
-        connection
-            .prepare_cached(
-                "INSERT INTO cached_images (image_id, last_accessed, last_modified, hits, size)
-                 VALUES (?1, ?2, ?2, 0, ?3)
-                 ON CONFLICT (image_id) DO UPDATE SET
-                     last_accessed = ?2, last_modified = ?2, hits = 0, size = ?3",
-            )?
-            .execute(params![id.as_str(), seconds(at), integer(size)])?;
-    }
-    if let Some(at) = change.last_accessed {
-        connection
-            .prepare_cached(
-                "INSERT INTO cached_images (image_id, last_accessed, last_modified, hits, size)
-                 VALUES (?1, ?2, ?2, ?3, ?4)
-                 ON CONFLICT (image_id) DO UPDATE SET
-                     last_accessed = max(last_accessed, ?2), hits = hits + ?3",
-            )?
-            .execute(params![
-                id.as_str(),
-                seconds(at),
-                integer(change.hits),
-                integer(size)
-            ])?;
-    }
-    Ok(())
-}
-
-/// Makes a row for a file that somebody else has put there. The original's `xattr` driver counts its hits
-/// on the file itself.
-fn insert_found(connection: &Connection, layout: &Layout, image: &Placed) -> rusqlite::Result<()> {
-    let mut value = [0; 20];
-    let hits = rustix::fs::getxattr(layout.image(image.id), "user.hits", &mut value[..])
-        .ok()
-        .and_then(|len| std::str::from_utf8(value.get(..len)?).ok()?.parse().ok())
-        .unwrap_or(0_i64);
-    connection
-        .prepare_cached(
-            "INSERT OR IGNORE INTO cached_images (image_id, last_accessed, last_modified, hits, size)
-             VALUES (?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            image.id.as_str(),
-            seconds(image.accessed.max(image.modified)),
-            seconds(image.modified),
-            hits,
-            integer(image.size)
-        ])?;
-    Ok(())
-}
-
-fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "the original keeps times as floating-point seconds"
-)]
-fn seconds(at: DateTime<Utc>) -> f64 {
-    at.timestamp_micros() as f64 / 1e6
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a cast of what is out of range ends at the limits, which are no times"
-)]
-fn time(seconds: f64) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros((seconds * 1e6).round() as i64).unwrap_or(DateTime::UNIX_EPOCH)
 }

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
-use super::index::{Changes, Index, Row, Rows};
+use super::index::Index;
 use super::layout::Placed;
 use super::prune::Uses;
+use super::rows::{Change, Changes, Row, Rows};
 use crate::domain::ImageId;
 
 /// How long a change may stay unwritten.
@@ -125,16 +126,15 @@ impl Writer {
         while let Some(message) = self.next(inbox) {
             match message {
                 Message::Committed(id, at) => {
-                    let change = self.change(id);
-                    *change = super::index::Change::default();
-                    change.committed = Some(at);
+                    // The hits of those who were quicker than this message are kept.
+                    self.change(id).committed = Some(at);
                 }
                 Message::Hit(id, at) => {
                     let change = self.change(id);
                     change.hits += 1;
                     change.last_accessed = change.last_accessed.max(Some(at));
                 }
-                Message::Gone(id) => *self.change(id) = super::index::Change::default(),
+                Message::Gone(id) => *self.change(id) = Change::default(),
                 Message::Mend(images, reply) => {
                     self.write();
                     // Who asked may have left.
@@ -171,7 +171,7 @@ impl Writer {
         }
     }
 
-    fn change(&mut self, id: ImageId) -> &mut super::index::Change {
+    fn change(&mut self, id: ImageId) -> &mut Change {
         self.due.get_or_insert_with(|| Instant::now() + BATCH);
         self.pending.entry(id).or_default()
     }

@@ -26,6 +26,7 @@ mod prune;
 mod queue;
 mod queue_watch;
 mod reconcile;
+mod rows;
 mod space;
 mod trouble;
 

@@ -53,6 +53,11 @@ impl Wishes {
         self.at_once().retain(|id| queued.contains(id));
     }
 
+    /// It is being fetched. Where that fails it is not hurried again.
+    fn taken(&self, id: ImageId) {
+        self.at_once().remove(&id);
+    }
+
     fn is_hurried(&self, id: ImageId) -> bool {
         self.at_once().contains(&id)
     }
@@ -97,21 +102,29 @@ impl QueueWatch {
         }
     }
 
-    /// The next image to fetch: the first in the queue that has rested enough and is not in `skip`. Waits
-    /// for one. May be dropped and called again.
-    pub async fn next(&self, skip: &HashSet<ImageId>) -> ImageId {
+    /// The next image to fetch: the first in the queue that has settled and is in neither set. Waits for
+    /// one. Who is in `resting` is taken all the same where it is wanted at once. May be dropped and called
+    /// again.
+    pub async fn next(&self, busy: &HashSet<ImageId>, resting: &HashSet<ImageId>) -> ImageId {
         loop {
             let wishes = &self.node.wishes;
             let queue = self.look().await;
             wishes.keep(&queue);
             let now = self.node.clock.now();
-            let waiting = queue.iter().filter(|queued| !skip.contains(&queued.id));
-            let rests = waiting.map(|queued| (wishes.rests(*queued, now), queued.id));
-            // Who is wanted at once goes before those that have only rested enough.
-            let first = rests.min_by_key(|(rest, id)| (*rest, !wishes.is_hurried(*id)));
+            let first = queue
+                .iter()
+                .filter(|queued| !busy.contains(&queued.id))
+                .map(|queued| (queued, wishes.is_hurried(queued.id)))
+                .filter(|(queued, hurried)| *hurried || !resting.contains(&queued.id))
+                // Of those that need not wait any longer the hurried ones go first.
+                .map(|(queued, hurried)| (wishes.rests(*queued, now), !hurried, queued.id))
+                .min_by_key(|(rest, unhurried, _)| (*rest, *unhurried));
             let rest = match first {
-                Some((Duration::ZERO, id)) => return id,
-                Some((rest, _)) => rest.min(SWEEP),
+                Some((Duration::ZERO, _, id)) => {
+                    wishes.taken(id);
+                    return id;
+                }
+                Some((rest, ..)) => rest.min(SWEEP),
                 None => SWEEP,
             };
             // Either way the directory is read again.

@@ -141,6 +141,8 @@ impl Usage {
 #[derive(Debug)]
 pub struct Room {
     pub granted: bool,
+    /// It is the disk that has none, and not the limit.
+    pub disk_full: bool,
     /// The images that had to leave.
     pub evicted: Vec<Placed>,
 }
@@ -157,19 +159,18 @@ pub fn reserve(
     let layout = partial.layout();
     let granted = |evicted| Room {
         granted: true,
+        disk_full: false,
         evicted,
     };
-    let refused = |evicted| Room {
+    let refused = |excess: Excess, evicted| Room {
         granted: false,
+        disk_full: excess.on_disk > 0,
         evicted,
     };
-    if bytes > limits.max_size {
-        return Ok(refused(Vec::new()));
-    }
     {
         let lock = SpaceLock::take(layout)?;
         let usage = Usage::measure(layout, now, &lock)?;
-        if usage.excess(partial, limits, bytes)? == 0 {
+        if usage.excess(partial, limits, bytes)?.bytes() == 0 {
             promise(partial, bytes, &lock)?;
             return Ok(granted(Vec::new()));
         }
@@ -179,12 +180,12 @@ pub fn reserve(
     let usage = Usage::measure(layout, now, &lock)?;
     let excess = usage.excess(partial, limits, bytes)?;
     let waste: u64 = usage.waste.iter().map(|(_, size)| size).sum();
+    let needed = excess.bytes().saturating_sub(waste);
     let images = &usage.contents.images;
-    let Some(leaving) = prune::least_recently_used(images, &uses, excess.saturating_sub(waste))
-    else {
-        return Ok(refused(Vec::new()));
+    let Some(leaving) = prune::least_recently_used(images, &uses, needed) else {
+        return Ok(refused(excess, Vec::new()));
     };
-    if excess > 0 {
+    if excess.bytes() > 0 {
         for (path, _) in &usage.waste {
             layout::remove(path)?;
         }
@@ -196,16 +197,30 @@ pub fn reserve(
     }
     // A disk gets room back only when the last reader of a removed file is done, so it is asked again.
     let usage = Usage::measure(layout, now, &lock)?;
-    if usage.excess(partial, limits, bytes)? > 0 {
-        return Ok(refused(leaving));
+    let excess = usage.excess(partial, limits, bytes)?;
+    if excess.bytes() > 0 {
+        return Ok(refused(excess, leaving));
     }
     promise(partial, bytes, &lock)?;
     Ok(granted(leaving))
 }
 
+/// What must go before there is room.
+#[derive(Debug, Clone, Copy)]
+struct Excess {
+    over_limit: u64,
+    on_disk: u64,
+}
+
+impl Excess {
+    fn bytes(self) -> u64 {
+        self.over_limit.max(self.on_disk)
+    }
+}
+
 impl Usage {
-    /// Bytes that must go before `partial` may have `bytes` in all.
-    fn excess(&self, partial: &Partial, limits: Limits, bytes: u64) -> io::Result<u64> {
+    /// What must go before `partial` may have `bytes` in all.
+    fn excess(&self, partial: &Partial, limits: Limits, bytes: u64) -> io::Result<Excess> {
         let (own, others): (Vec<Filling>, Vec<Filling>) = self
             .fills
             .iter()
@@ -225,7 +240,10 @@ impl Usage {
             .saturating_add(to_come)
             .saturating_add(limits.min_free);
         let free = fs2::available_space(partial.layout().root())?;
-        Ok(over_limit.max(wanted.saturating_sub(free)))
+        Ok(Excess {
+            over_limit,
+            on_disk: wanted.saturating_sub(free),
+        })
     }
 }
 

@@ -8,12 +8,17 @@ use std::time::{Duration, Instant};
 /// How long the directory is left alone before it is tried again.
 const REST: Duration = Duration::from_secs(3);
 
+/// How often to say that the disk is full: small images may still fit, so there is no end to tell of.
+const REMIND: Duration = Duration::from_mins(10);
+
 /// Whether the directory can be used.
 #[derive(Debug)]
 pub struct Trouble {
     dir: PathBuf,
     /// Until when it is left alone; none where all is well.
     resting: Mutex<Option<Instant>>,
+    /// When the log was last told of a full disk.
+    told_full: Mutex<Option<Instant>>,
 }
 
 impl Trouble {
@@ -21,16 +26,13 @@ impl Trouble {
         Self {
             dir,
             resting: Mutex::default(),
+            told_full: Mutex::default(),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something did not work.
     pub fn begin(&self, error: &io::Error) {
-        let before = self.lock().replace(Instant::now() + REST);
+        let before = lock(&self.resting).replace(Instant::now() + REST);
         if before.is_none() {
             let dir = self.dir.display();
             tracing::warn!("images are served past the cache, for {dir} cannot be used: {error}");
@@ -39,7 +41,7 @@ impl Trouble {
 
     /// Something worked.
     pub fn end(&self) {
-        if self.lock().take().is_some() {
+        if lock(&self.resting).take().is_some() {
             tracing::info!(
                 "the cache directory {} can be used again",
                 self.dir.display()
@@ -49,6 +51,23 @@ impl Trouble {
 
     /// Whether it is too early to try again.
     pub fn is_resting(&self) -> bool {
-        self.lock().is_some_and(|until| Instant::now() < until)
+        lock(&self.resting).is_some_and(|until| Instant::now() < until)
     }
+
+    /// There is no room on the disk for an image, whoever took it.
+    pub fn tell_disk_full(&self) {
+        let now = Instant::now();
+        let mut told = lock(&self.told_full);
+        if told.is_none_or(|told| now > told + REMIND) {
+            *told = Some(now);
+            let dir = self.dir.display();
+            tracing::warn!(
+                "images are served past the cache: the disk of {dir} has no room for them"
+            );
+        }
+    }
+}
+
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -147,10 +147,7 @@ async fn two_who_claim_at_once_make_one_fill() {
             found => panic!("{found:?}"),
         };
         let along = tokio::spawn(collect(along.read(None)));
-        claim
-            .fill_whole(blob_of(image.bytes.clone()))
-            .await
-            .unwrap();
+        claim.fill_whole(blob_of(&image.bytes)).await.unwrap();
         assert!(along.await.unwrap().unwrap() == image.bytes);
     }
 }

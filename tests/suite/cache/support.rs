@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 pub(crate) const MIB: usize = 1024 * 1024;
 
 /// Nothing here takes so long unless it hangs.
-pub(crate) const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_mins(1);
 
 /// A throw-away cache directory.
 pub(crate) struct Shelf {
@@ -115,7 +115,7 @@ impl Image {
 
     /// The store's data, in pieces.
     pub(crate) fn blob(&self) -> Blob {
-        blob_of(self.bytes.clone())
+        blob_of(&self.bytes)
     }
 
     pub(crate) async fn claim(&self, cache: &Cache) -> Claim {
@@ -139,7 +139,7 @@ impl Image {
     }
 
     pub(crate) async fn is_cached(&self, cache: &Cache) -> bool {
-        let found = cache.lookup(self.id, &self.expected()).await;
+        let found = cache.peek(self.id, &self.expected()).await;
         matches!(found, Lookup::Cached(_))
     }
 
@@ -160,7 +160,7 @@ pub(crate) fn pattern(id: ImageId, size: usize) -> Bytes {
         .collect()
 }
 
-pub(crate) fn blob_of(bytes: Bytes) -> Blob {
+pub(crate) fn blob_of(bytes: &Bytes) -> Blob {
     let pieces: Vec<io::Result<Bytes>> = (0..bytes.len())
         .step_by(100_000)
         .map(|at| Ok(bytes.slice(at..bytes.len().min(at + 100_000))))
@@ -224,11 +224,11 @@ pub(crate) fn broken(error: &io::Error) -> &FillBroken {
     inner.downcast_ref().expect("some other error")
 }
 
-pub(crate) fn range(start: usize, end: usize) -> Option<ByteRange> {
-    Some(ByteRange {
+pub(crate) fn range(start: usize, end: usize) -> ByteRange {
+    ByteRange {
         start: start as u64,
         end: end as u64,
-    })
+    }
 }
 
 /// Waits until something holds that is not announced.

@@ -1,0 +1,147 @@
+//! The rows of the index, read and written.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, params};
+
+use super::layout::{Layout, Placed};
+use crate::domain::ImageId;
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Row {
+    pub number: i64,
+    pub hits: u64,
+    pub last_accessed: DateTime<Utc>,
+    pub last_modified: DateTime<Utc>,
+}
+
+pub type Rows = HashMap<ImageId, Row>;
+
+/// What happened to an image and is not in the index yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Change {
+    /// It was put into its place.
+    pub committed: Option<DateTime<Utc>>,
+    pub hits: u64,
+    pub last_accessed: Option<DateTime<Utc>>,
+}
+
+pub type Changes = BTreeMap<ImageId, Change>;
+
+/// The images that have a row, and whatever else has one.
+pub fn names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached("SELECT image_id FROM cached_images WHERE image_id IS NOT NULL")?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+/// Every row of an image.
+pub fn read(connection: &Connection) -> rusqlite::Result<Rows> {
+    let mut statement = connection.prepare_cached(
+        "SELECT rowid, image_id, hits, last_accessed, last_modified, size, checksum
+         FROM cached_images WHERE image_id IS NOT NULL",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let name: String = row.get(1)?;
+        let hits: Option<i64> = row.get(2)?;
+        let accessed: Option<f64> = row.get(3)?;
+        let modified: Option<f64> = row.get(4)?;
+        let found = Row {
+            number: row.get(0)?,
+            hits: hits.and_then(|hits| hits.try_into().ok()).unwrap_or(0),
+            last_accessed: time(accessed.unwrap_or(0.0)),
+            last_modified: time(modified.unwrap_or(0.0)),
+        };
+        Ok(name.parse::<ImageId>().ok().map(|id| (id, found)))
+    })?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// Writes down what happened to an image.
+pub fn write(
+    connection: &Connection,
+    layout: &Layout,
+    id: ImageId,
+    change: &Change,
+) -> rusqlite::Result<()> {
+    let size = fs::symlink_metadata(layout.image(id)).map(|found| found.len());
+    let Ok(size) = size else {
+        connection
+            .prepare_cached("DELETE FROM cached_images WHERE image_id = ?")?
+            .execute([id.as_str()])?;
+        return Ok(());
+    };
+    if let Some(at) = change.committed {
+        connection
+            .prepare_cached(
+                "INSERT INTO cached_images (image_id, last_accessed, last_modified, hits, size)
+                 VALUES (?1, ?2, ?2, 0, ?3)
+                 ON CONFLICT (image_id) DO UPDATE SET
+                     last_accessed = ?2, last_modified = ?2, hits = 0, size = ?3",
+            )?
+            .execute(params![id.as_str(), seconds(at), integer(size)])?;
+    }
+    if let Some(at) = change.last_accessed {
+        connection
+            .prepare_cached(
+                "INSERT INTO cached_images (image_id, last_accessed, last_modified, hits, size)
+                 VALUES (?1, ?2, ?2, ?3, ?4)
+                 ON CONFLICT (image_id) DO UPDATE SET
+                     last_accessed = max(last_accessed, ?2), hits = hits + ?3",
+            )?
+            .execute(params![
+                id.as_str(),
+                seconds(at),
+                integer(change.hits),
+                integer(size)
+            ])?;
+    }
+    Ok(())
+}
+
+/// Makes a row for a file that somebody else has put there. The original's `xattr` driver counts its hits
+/// on the file itself.
+pub fn insert(connection: &Connection, layout: &Layout, image: &Placed) -> rusqlite::Result<()> {
+    let mut value = [0; 20];
+    let hits = rustix::fs::getxattr(layout.image(image.id), "user.hits", &mut value[..])
+        .ok()
+        .and_then(|len| std::str::from_utf8(value.get(..len)?).ok()?.parse().ok())
+        .unwrap_or(0_i64);
+    connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO cached_images (image_id, last_accessed, last_modified, hits, size)
+             VALUES (?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            image.id.as_str(),
+            seconds(image.accessed.max(image.modified)),
+            seconds(image.modified),
+            hits,
+            integer(image.size)
+        ])?;
+    Ok(())
+}
+
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the original keeps times as floating-point seconds"
+)]
+fn seconds(at: DateTime<Utc>) -> f64 {
+    at.timestamp_micros() as f64 / 1e6
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a cast of what is out of range ends at the limits, which are no times"
+)]
+fn time(seconds: f64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros((seconds * 1e6).round() as i64).unwrap_or(DateTime::UNIX_EPOCH)
+}

@@ -1,5 +1,9 @@
 //! The copies on this node.
 
+pub mod directory;
+
+pub use directory::Directory;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};

@@ -23,6 +23,8 @@ pub struct CacheConfig {
     pub prefetch_workers: usize,
     /// `[image_cache] queue_settle`: how long a queued image rests before it is fetched.
     pub queue_settle: Duration,
+    /// `[image_cache] api_url`: where this node's API is, for the tools that ask it.
+    pub api_url: Option<String>,
     /// `[image_cache] prune_schedule`; empty turns it off.
     pub prune_schedule: Option<Schedule>,
     /// `[image_cache] clean_schedule`; empty turns it off.

@@ -1,7 +1,7 @@
 //! The cache directory as the tools need it: rows like those of the API, and nothing created by accident.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 
@@ -48,6 +48,12 @@ pub fn state(directory: &Directory) -> Result<CacheState> {
         cached_images: directory.entries()?.iter().map(row).collect(),
         queued_images,
     })
+}
+
+/// When the partial copy of an image was last written to; none where there is no such copy.
+pub fn written(config: &CacheConfig, id: &str) -> Option<SystemTime> {
+    let partial = config.dir.join("incomplete").join(id);
+    partial.metadata().and_then(|file| file.modified()).ok()
 }
 
 fn row(entry: &Entry) -> CachedImage {

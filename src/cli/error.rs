@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::{cache, client};
+use crate::{cache, client, config};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -14,10 +14,16 @@ pub enum Error {
     Api(#[from] client::Error),
     #[error(transparent)]
     Cache(#[from] cache::Error),
+    #[error(transparent)]
+    Config(#[from] config::Error),
     #[error("{0} is no directory")]
     NoDirectory(PathBuf),
+    #[error("No cache is configured")]
+    NoCache,
     #[error("Image ID '{0}' is not a valid UUID.")]
     NotAnId(String),
+    #[error("it would never be cached: {0}")]
+    Unfetchable(String),
     #[error("Nothing was done, for nobody answered")]
     NoAnswer,
     #[error("{0}")]
@@ -42,10 +48,15 @@ impl Error {
     fn advice(&self) -> Option<String> {
         match self {
             Error::Api(error) => api_advice(error),
-            Error::Cache(_) | Error::Options(_) | Error::NotAnId(_) => None,
+            Error::Cache(_) | Error::Config(_) | Error::Options(_) | Error::NotAnId(_) | Error::Unfetchable(_) => None,
             Error::NoDirectory(_) => {
-                Some("--cache-dir wants the image_cache_dir of glance-api".to_owned())
+                Some("it should be the image_cache_dir of glance-api, which makes it at its start".to_owned())
             }
+            Error::NoCache => Some(
+                "set image_cache_dir in glance-cache.conf or glance-api.conf, or name another file with \
+                 --config-file"
+                    .to_owned(),
+            ),
             Error::NoAnswer => Some("--force goes ahead without asking".to_owned()),
             Error::Output(source) | Error::Runtime(source) => Some(source.to_string()),
         }
@@ -59,6 +70,7 @@ fn api_advice(error: &client::Error) -> Option<String> {
             let hint = "is glance-api running? --cache-dir works without it";
             match cause(source) {
                 Cause::Refused => hint.to_owned(),
+                Cause::NoTls => "it does not speak TLS; use http:// in its address".to_owned(),
                 Cause::Certificate(why) => format!("{why}; --os-cacert names the authority to believe"),
                 Cause::Other(why) => format!("{why}; {hint}"),
             }
@@ -80,7 +92,7 @@ fn api_advice(error: &client::Error) -> Option<String> {
         Api::Unintelligible { .. } => "is it glance-api that listens there?".to_owned(),
         Api::NoToken { .. } => "look at --os-auth-url and the account that goes with it".to_owned(),
         Api::Tls(source) => match cause(source) {
-            Cause::Refused => return None,
+            Cause::Refused | Cause::NoTls => return None,
             Cause::Certificate(why) | Cause::Other(why) => why,
         },
         Api::Address(_) => {
@@ -93,6 +105,7 @@ fn api_advice(error: &client::Error) -> Option<String> {
 /// What lies under a failed connection.
 enum Cause {
     Refused,
+    NoTls,
     Certificate(String),
     Other(String),
 }
@@ -113,12 +126,13 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> Cause {
     let refused = innermost
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-    if refused {
-        Cause::Refused
-    } else if let Some(rustls::Error::InvalidCertificate(why)) = innermost.downcast_ref() {
-        Cause::Certificate(format!("its certificate is not believed ({why:?})"))
-    } else {
-        Cause::Other(innermost.to_string())
+    match innermost.downcast_ref() {
+        _ if refused => Cause::Refused,
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            Cause::Certificate(format!("its certificate is not believed ({why:?})"))
+        }
+        Some(rustls::Error::InvalidMessage(_)) => Cause::NoTls,
+        Some(_) | None => Cause::Other(innermost.to_string()),
     }
 }
 

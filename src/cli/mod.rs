@@ -2,13 +2,18 @@
 //!
 //! Results go to standard output and talk to standard error, so that a pipe sees only results.
 
+pub mod clean;
 pub mod manage;
+pub mod prefetch;
+pub mod prune;
 
 mod console;
 mod directory;
 mod error;
+mod job;
 mod table;
 mod units;
+mod watch;
 
 pub use error::{Error, Result};
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::config::KeystoneConfig;
+
 /// A password or a key: it goes out in requests and nowhere else.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hidden(String);
@@ -80,6 +82,42 @@ impl Credentials {
         Self::Token(token.into())
     }
 
+    /// The service's own account, as far as it is set.
+    pub fn of_service(config: &KeystoneConfig) -> Self {
+        let nobody = Self::None {
+            missing: vec!["the account in [keystone_authtoken]"],
+        };
+        let Some(url) = config.auth_url.clone() else {
+            return nobody;
+        };
+        let application = config
+            .application_credential_id
+            .clone()
+            .zip(config.application_credential_secret.clone());
+        let account = config.username.clone().zip(config.password.clone());
+        let (user, scope) = match (application, account) {
+            (Some((id, secret)), _) => {
+                let secret = secret.into();
+                (User::ApplicationCredential { id, secret }, None)
+            }
+            (None, Some((name, password))) => {
+                let domain = named(
+                    config.user_domain_id.as_ref(),
+                    config.user_domain_name.as_ref(),
+                );
+                let password = password.into();
+                let user = User::Password {
+                    name,
+                    domain,
+                    password,
+                };
+                (user, scope_of(config))
+            }
+            (None, None) => return nobody,
+        };
+        Self::Keystone(Box::new(Keystone { url, user, scope }))
+    }
+
     pub(super) fn given_token(&self) -> Option<String> {
         match self {
             Self::Token(token) => Some(token.reveal().to_owned()),
@@ -96,6 +134,26 @@ impl Credentials {
             Self::None { missing } => missing.clone(),
             Self::Token(_) | Self::Keystone(_) => Vec::new(),
         }
+    }
+}
+
+fn scope_of(config: &KeystoneConfig) -> Option<Scope> {
+    if let Some(id) = &config.project_id {
+        return Some(Scope::ProjectId(id.clone()));
+    }
+    let name = config.project_name.clone()?;
+    let domain = named(
+        config.project_domain_id.as_ref(),
+        config.project_domain_name.as_ref(),
+    );
+    Some(Scope::Project { name, domain })
+}
+
+fn named(id: Option<&String>, name: Option<&String>) -> Named {
+    match (id, name) {
+        (Some(id), _) => Named::Id(id.clone()),
+        (None, Some(name)) => Named::Name(name.clone()),
+        (None, None) => Named::Id("default".to_owned()),
     }
 }
 

@@ -44,6 +44,11 @@ pub struct CacheState {
 }
 
 #[derive(Deserialize)]
+struct ImageStatus {
+    status: String,
+}
+
+#[derive(Deserialize)]
 struct Deleted {
     num_deleted: u64,
 }
@@ -89,6 +94,12 @@ impl ImageApi {
     /// `GET /v2/cache`: both lists of one moment.
     pub async fn state(&self) -> Result<CacheState> {
         self.ask(Method::GET, "/v2/cache").await
+    }
+
+    /// `GET /v2/images/{id}`: where the image is in its life.
+    pub async fn status(&self, id: ImageId) -> Result<String> {
+        let image: ImageStatus = self.ask(Method::GET, &format!("/v2/images/{id}")).await?;
+        Ok(image.status)
     }
 
     /// `PUT /v2/queued_images/{id}`: the image is fetched after those queued before it.

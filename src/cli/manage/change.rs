@@ -63,7 +63,11 @@ pub fn queue(
     let place = open()?;
     let mut outcome = Outcome::default();
     for id in ids {
-        let done = place.queue(*id);
+        let fetchable = match patience {
+            Some(_) => place.expect_fetchable(*id),
+            None => Ok(()),
+        };
+        let done = fetchable.and_then(|()| place.queue(*id));
         if done.is_ok() && options.verbose && !options.json {
             console.result(format!("Queued image {id} for caching"))?;
         }

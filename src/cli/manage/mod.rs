@@ -97,7 +97,7 @@ fn help(command: Option<&str>, console: &mut Console<'_>) -> Result<Exit> {
         return Ok(Exit::Success);
     };
     if let Some(command) = tool.find_subcommand_mut(name) {
-        console.result(command.render_long_help())?;
+        console.result(command.render_help())?;
         return Ok(Exit::Success);
     }
     console.say(format!(

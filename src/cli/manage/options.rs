@@ -112,7 +112,7 @@ pub struct Reach {
         value_name = "NAME",
         short_alias = 'I',
         alias = "os_username",
-        help = "Name of the user."
+        help = "Name of the user"
     )]
     pub os_username: Option<String>,
     #[arg(
@@ -123,7 +123,7 @@ pub struct Reach {
         value_name = "PASSWORD",
         short_alias = 'K',
         alias = "os_password",
-        help = "Password of the user."
+        help = "Password of the user"
     )]
     pub os_password: Option<String>,
     #[arg(
@@ -132,7 +132,7 @@ pub struct Reach {
         env = "OS_PROJECT_ID",
         value_name = "ID",
         alias = "os_project_id",
-        help = "Project that the token is for, by id."
+        help = "Project that the token is for, by id"
     )]
     pub os_project_id: Option<String>,
     #[arg(
@@ -142,7 +142,7 @@ pub struct Reach {
         value_name = "NAME",
         short_alias = 'T',
         alias = "os_project_name",
-        help = "Project that the token is for, by name."
+        help = "Project that the token is for, by name"
     )]
     pub os_project_name: Option<String>,
     #[arg(
@@ -150,7 +150,7 @@ pub struct Reach {
         global = true,
         env = "OS_USER_DOMAIN_ID",
         value_name = "ID",
-        help = "Domain of the user, by id."
+        help = "Domain of the user, by id"
     )]
     pub os_user_domain_id: Option<String>,
     #[arg(
@@ -158,7 +158,7 @@ pub struct Reach {
         global = true,
         env = "OS_USER_DOMAIN_NAME",
         value_name = "NAME",
-        help = "Domain of the user, by name."
+        help = "Domain of the user, by name"
     )]
     pub os_user_domain_name: Option<String>,
     #[arg(
@@ -166,7 +166,7 @@ pub struct Reach {
         global = true,
         env = "OS_PROJECT_DOMAIN_ID",
         value_name = "ID",
-        help = "Domain of the project, by id."
+        help = "Domain of the project, by id"
     )]
     pub os_project_domain_id: Option<String>,
     #[arg(
@@ -174,7 +174,7 @@ pub struct Reach {
         global = true,
         env = "OS_PROJECT_DOMAIN_NAME",
         value_name = "NAME",
-        help = "Domain of the project, by name."
+        help = "Domain of the project, by name"
     )]
     pub os_project_domain_name: Option<String>,
     #[arg(
@@ -183,7 +183,7 @@ pub struct Reach {
         env = "OS_DOMAIN_ID",
         value_name = "ID",
         default_value = "default",
-        help = "Domain where no other is named."
+        help = "Domain where no other is named"
     )]
     pub os_domain_id: String,
     /// `all` for a token that is for no project.
@@ -203,7 +203,7 @@ pub struct Reach {
         env = "OS_APPLICATION_CREDENTIAL_SECRET",
         hide_env_values = true,
         value_name = "SECRET",
-        help = "Secret of the application credential."
+        help = "Secret of the application credential"
     )]
     pub os_application_credential_secret: Option<String>,
     /// Accepted; the address says where the API is.

@@ -5,7 +5,7 @@ use tokio::runtime::{self, Runtime};
 use super::Options;
 use crate::cache::Directory;
 use crate::cli::{Error, Result, directory};
-use crate::client::{CacheState, CachedImage, ImageApi};
+use crate::client::{self, CacheState, CachedImage, ImageApi};
 use crate::domain::ImageId;
 
 /// Where the commands are carried out.
@@ -50,6 +50,19 @@ impl Place {
         match self {
             Self::Api { api, runtime } => Ok(runtime.block_on(api.state())?),
             Self::Directory(directory) => directory::state(directory),
+        }
+    }
+
+    /// Refuses an image that no patience would see cached, as far as that can be known here.
+    pub fn expect_fetchable(&self, id: ImageId) -> Result<()> {
+        let Self::Api { api, runtime } = self else {
+            return Ok(());
+        };
+        match runtime.block_on(api.status(id)) {
+            Ok(status) if status == "active" => Ok(()),
+            Ok(status) => Err(Error::Unfetchable(format!("it is {status}, not active"))),
+            Err(client::Error::NotFound { sentence, .. }) => Err(Error::Unfetchable(sentence)),
+            Err(error) => Err(error.into()),
         }
     }
 

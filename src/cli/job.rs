@@ -1,0 +1,156 @@
+//! A job that cron runs: read the configuration, do it once, say nothing when all is well.
+//!
+//! With `--schedule` it stays and does that again and again; a run that fails does not end it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use chrono::Local;
+use clap::error::ErrorKind;
+use clap::{Args, Parser};
+
+use super::console::Console;
+use super::{Error, Exit, Result};
+use crate::clock::Clock;
+use crate::config::{CacheConfig, Config, Schedule, Sources};
+
+/// The cache's own file is read after that of the service, so that it may differ.
+const PROGRAMS: &[&str] = &["glance-api", "glance-cache"];
+/// The clock may be set while we sleep.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 failed, wholly or in part; 2 the command line makes no sense.
+Without --config-file and --config-dir, glance-api.conf and then glance-cache.conf are looked for in
+~/.glance, ~, /etc/glance and /etc.";
+
+/// What the jobs have in common on their command lines.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
+pub struct JobOptions {
+    /// Read this configuration file; may be given several times, the last one wins.
+    #[arg(long, value_name = "PATH")]
+    pub config_file: Vec<PathBuf>,
+    /// Read the *.conf files of this directory.
+    #[arg(long, value_name = "DIR")]
+    pub config_dir: Vec<PathBuf>,
+    /// Say what is done.
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Log in detail.
+    #[arg(short, long)]
+    pub debug: bool,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print a report as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Stay, and run when this says: five fields as crontab(5) has them, or six with seconds first.
+    #[arg(long, value_name = "CRON", value_parser = Schedule::parse)]
+    pub schedule: Option<Schedule>,
+    /// Log to this file.
+    #[arg(long, value_name = "PATH", alias = "logfile")]
+    pub log_file: Option<PathBuf>,
+    /// Directory of a relative --log-file.
+    #[arg(long, value_name = "DIR", alias = "logdir")]
+    pub log_dir: Option<PathBuf>,
+}
+
+impl JobOptions {
+    /// The configuration that the options name.
+    pub fn config(&self) -> Result<Config> {
+        Ok(Config::load(&Sources {
+            files: self.config_file.clone(),
+            dirs: self.config_dir.clone(),
+            programs: PROGRAMS,
+        })?)
+    }
+
+    /// Says what was done: as JSON if that is wanted, in words if those are, to nobody otherwise.
+    pub fn report(
+        &self,
+        console: &mut Console<'_>,
+        words: &str,
+        json: &serde_json::Value,
+    ) -> Result<()> {
+        if self.json {
+            console.json(json)
+        } else if self.verbose || self.dry_run {
+            console.result(words)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The cache that is configured.
+pub fn cache_of(config: &Config) -> Result<&CacheConfig> {
+    config.cache.as_ref().ok_or(Error::NoCache)
+}
+
+/// Reads the command line of a job and runs it, on the streams of this process.
+pub fn main<T: Parser + AsRef<JobOptions>>(
+    arguments: impl IntoIterator<Item = OsString>,
+    run: impl Fn(&T, &mut Console<'_>) -> Result<Exit>,
+) -> Exit {
+    match T::try_parse_from(arguments) {
+        Ok(options) => Console::of_process(|console| keep(&options, console, &run)),
+        Err(error) => {
+            // Where nobody reads the help there is nothing to be done.
+            let _ = error.print();
+            match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success,
+                _ => Exit::Usage,
+            }
+        }
+    }
+}
+
+fn keep<T: AsRef<JobOptions>>(
+    options: &T,
+    console: &mut Console<'_>,
+    run: &impl Fn(&T, &mut Console<'_>) -> Result<Exit>,
+) -> Exit {
+    let Some(schedule) = &options.as_ref().schedule else {
+        return once(options, console, run);
+    };
+    let clock = Clock::system();
+    let mut last = clock.now().with_timezone(&Local);
+    while let Some(next) = schedule.next_after(&last) {
+        sleep_until(&next, &clock);
+        once(options, console, run);
+        last = clock.now().with_timezone(&Local).max(next);
+    }
+    console.say("The schedule names no time that will ever come.");
+    Exit::Failure
+}
+
+fn once<T: AsRef<JobOptions>>(
+    options: &T,
+    console: &mut Console<'_>,
+    run: &impl Fn(&T, &mut Console<'_>) -> Result<Exit>,
+) -> Exit {
+    run(options, console).unwrap_or_else(|error| {
+        console.say(error.sentence());
+        if options.as_ref().debug {
+            console.say(format!("{error:#?}"));
+        }
+        Exit::Failure
+    })
+}
+
+fn sleep_until(next: &chrono::DateTime<Local>, clock: &Clock) {
+    while let Ok(left) = (next.to_utc() - clock.now()).to_std() {
+        if left.is_zero() {
+            break;
+        }
+        thread::sleep(left.min(LONGEST_SLEEP));
+    }
+}

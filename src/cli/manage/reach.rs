@@ -1,8 +1,183 @@
-//! From options to credentials: an empty variable counts as none, as shells leave them behind.
+//! Where the API is and who is asking, from options and variables to credentials.
+//!
+//! An empty variable counts as none, as shells leave them behind.
 
-use super::options::Reach;
+use std::path::PathBuf;
+
+use clap::Args;
+
 use crate::cli::{Error, Result};
 use crate::client::{Address, Credentials, ImageApi, Keystone, Named, Scope, Trust, User};
+
+/// Where the API is, and who is asking.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options for the API")]
+pub struct Reach {
+    /// Address of the API: a name, an IPv4 or IPv6 address, or a URL (https://...).
+    #[arg(
+        short = 'H',
+        long,
+        global = true,
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0"
+    )]
+    pub host: String,
+    /// Port of the API, where the address names none.
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "PORT",
+        default_value_t = 9292
+    )]
+    pub port: u16,
+    /// Believe any certificate.
+    #[arg(short = 'k', long, global = true)]
+    pub insecure: bool,
+    /// Certificate authorities to believe, in PEM.
+    #[arg(long, global = true, env = "OS_CACERT", value_name = "FILE")]
+    pub os_cacert: Option<PathBuf>,
+    /// A token for the API.
+    #[arg(
+        long, global = true, env = "OS_AUTH_TOKEN", hide_env_values = true, value_name = "TOKEN",
+        short_alias = 'A', aliases = ["os_auth_token", "auth_token"]
+    )]
+    pub os_auth_token: Option<String>,
+    /// What other clients call it.
+    #[arg(long, global = true, env = "OS_TOKEN", hide = true)]
+    pub os_token: Option<String>,
+    /// Address of Keystone.
+    #[arg(
+        long,
+        global = true,
+        env = "OS_AUTH_URL",
+        value_name = "URL",
+        short_alias = 'N',
+        alias = "os_auth_url"
+    )]
+    pub os_auth_url: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        env = "OS_USERNAME",
+        value_name = "NAME",
+        short_alias = 'I',
+        alias = "os_username",
+        help = "Name of the user"
+    )]
+    pub os_username: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        env = "OS_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD",
+        short_alias = 'K',
+        alias = "os_password",
+        help = "Password of the user"
+    )]
+    pub os_password: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        env = "OS_PROJECT_ID",
+        value_name = "ID",
+        alias = "os_project_id",
+        help = "Project that the token is for, by id"
+    )]
+    pub os_project_id: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        env = "OS_PROJECT_NAME",
+        value_name = "NAME",
+        short_alias = 'T',
+        alias = "os_project_name",
+        help = "Project that the token is for, by name"
+    )]
+    pub os_project_name: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        env = "OS_USER_DOMAIN_ID",
+        value_name = "ID",
+        help = "Domain of the user, by id"
+    )]
+    pub os_user_domain_id: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        env = "OS_USER_DOMAIN_NAME",
+        value_name = "NAME",
+        help = "Domain of the user, by name"
+    )]
+    pub os_user_domain_name: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        env = "OS_PROJECT_DOMAIN_ID",
+        value_name = "ID",
+        help = "Domain of the project, by id"
+    )]
+    pub os_project_domain_id: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        env = "OS_PROJECT_DOMAIN_NAME",
+        value_name = "NAME",
+        help = "Domain of the project, by name"
+    )]
+    pub os_project_domain_name: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        env = "OS_DOMAIN_ID",
+        value_name = "ID",
+        default_value = "default",
+        help = "Domain where no other is named"
+    )]
+    pub os_domain_id: String,
+    /// `all` for a token that is for no project.
+    #[arg(long, global = true, env = "OS_SYSTEM_SCOPE", value_name = "SCOPE")]
+    pub os_system_scope: Option<String>,
+    /// Application credential in place of user and password.
+    #[arg(
+        long,
+        global = true,
+        env = "OS_APPLICATION_CREDENTIAL_ID",
+        value_name = "ID"
+    )]
+    pub os_application_credential_id: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        env = "OS_APPLICATION_CREDENTIAL_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET",
+        help = "Secret of the application credential"
+    )]
+    pub os_application_credential_secret: Option<String>,
+    /// Accepted; the address says where the API is.
+    #[arg(
+        long,
+        global = true,
+        env = "OS_REGION_NAME",
+        value_name = "REGION",
+        short_alias = 'R',
+        alias = "os_region_name"
+    )]
+    pub os_region_name: Option<String>,
+    /// `keystone` or `noauth`.
+    #[arg(
+        short = 'S',
+        long = "os-auth-strategy",
+        global = true,
+        env = "OS_AUTH_STRATEGY",
+        value_name = "STRATEGY",
+        alias = "os_auth_strategy"
+    )]
+    pub strategy: Option<String>,
+}
 
 impl Reach {
     /// The API that the options mean.

@@ -2,7 +2,7 @@
 
 pub mod directory;
 
-pub use directory::Directory;
+pub use directory::{Directory, Placed, Queued, Waste};
 
 use std::sync::Arc;
 

@@ -7,9 +7,11 @@ use super::console::Console;
 use super::job::{self, JobOptions};
 use super::{Exit, Result, directory};
 
+const NAME: &str = "glance-cache-cleaner";
+
 /// Takes away data that was not what it should be, and partial files that nobody writes to any more.
 #[derive(Debug, Parser)]
-#[command(name = "glance-cache-cleaner", version)]
+#[command(name = NAME, version)]
 pub struct Options {
     #[command(flatten)]
     job: JobOptions,
@@ -27,9 +29,13 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
 }
 
 fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
-    let config = options.job.config()?;
+    let config = options.job.config(NAME)?;
     let directory = directory::open(job::cache_of(&config)?)?;
-    let files = directory.clean(options.job.dry_run)?;
+    let files = if options.job.dry_run {
+        directory.plan_clean()?.len() as u64
+    } else {
+        directory.clean()?
+    };
     options.job.report(
         console,
         &words(files, options.job.dry_run),

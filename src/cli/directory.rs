@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{Error, Result};
 use crate::cache::{Directory, Entry};
 use crate::client::{CacheState, CachedImage};
+use crate::clock::Clock;
 use crate::config::CacheConfig;
 use crate::config::cache::CacheDriver;
 
@@ -33,7 +34,7 @@ pub fn open(config: &CacheConfig) -> Result<Directory> {
     if !config.dir.is_dir() {
         return Err(Error::NoDirectory(config.dir.clone()));
     }
-    Ok(Directory::open(config)?)
+    Ok(Directory::open(config, Clock::system())?)
 }
 
 /// Both lists, as `GET /v2/cache` has them.
@@ -42,7 +43,7 @@ pub fn state(directory: &Directory) -> Result<CacheState> {
     let queued_images = directory
         .queued()?
         .iter()
-        .map(ToString::to_string)
+        .map(|queued| queued.id.to_string())
         .collect();
     Ok(CacheState {
         cached_images: directory.entries()?.iter().map(row).collect(),

@@ -14,10 +14,8 @@ use clap::{Args, Parser};
 use super::console::Console;
 use super::{Error, Exit, Result};
 use crate::clock::Clock;
-use crate::config::{CacheConfig, Config, Schedule, Sources};
+use crate::config::{CacheConfig, Program, Schedule, Sources, ToolConfig};
 
-/// The cache's own file is read after that of the service, so that it may differ.
-const PROGRAMS: &[&str] = &["glance-api", "glance-cache"];
 /// The clock may be set while we sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
@@ -64,13 +62,25 @@ pub struct JobOptions {
 }
 
 impl JobOptions {
-    /// The configuration that the options name.
-    pub fn config(&self) -> Result<Config> {
-        Ok(Config::load(&Sources {
+    /// The configuration that the options name; `program` names the log file where there is only a
+    /// directory for it.
+    pub fn config(&self, program: &str) -> Result<ToolConfig> {
+        let text = |path: &PathBuf| path.display().to_string();
+        let flags = [
+            ("debug", self.debug.then(|| "true".to_owned())),
+            ("log_file", self.log_file.as_ref().map(text)),
+            ("log_dir", self.log_dir.as_ref().map(text)),
+        ];
+        let sources = Sources {
             files: self.config_file.clone(),
             dirs: self.config_dir.clone(),
-            programs: PROGRAMS,
-        })?)
+            flags: flags
+                .into_iter()
+                .filter_map(|(option, text)| Some((option, text?)))
+                .collect(),
+            ..Sources::new(Program::Cache)
+        };
+        Ok(ToolConfig::load(&sources, program)?.config)
     }
 
     /// Says what was done: as JSON if that is wanted, in words if those are, to nobody otherwise.
@@ -91,7 +101,7 @@ impl JobOptions {
 }
 
 /// The cache that is configured.
-pub fn cache_of(config: &Config) -> Result<&CacheConfig> {
+pub fn cache_of(config: &ToolConfig) -> Result<&CacheConfig> {
     config.cache.as_ref().ok_or(Error::NoCache)
 }
 

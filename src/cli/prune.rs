@@ -6,10 +6,13 @@ use serde_json::json;
 use super::console::Console;
 use super::job::{self, JobOptions};
 use super::{Exit, Result, directory, units};
+use crate::cache::Pruned;
+
+const NAME: &str = "glance-cache-pruner";
 
 /// Takes the cache back to its limit: the images that were not used for longest leave.
 #[derive(Debug, Parser)]
-#[command(name = "glance-cache-pruner", version)]
+#[command(name = NAME, version)]
 pub struct Options {
     #[command(flatten)]
     job: JobOptions,
@@ -27,9 +30,17 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
 }
 
 fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
-    let config = options.job.config()?;
+    let config = options.job.config(NAME)?;
     let directory = directory::open(job::cache_of(&config)?)?;
-    let pruned = directory.prune(options.job.dry_run)?;
+    let pruned = if options.job.dry_run {
+        let leaving = directory.plan_prune()?;
+        Pruned {
+            files: leaving.len() as u64,
+            bytes: leaving.iter().map(|image| image.size).sum(),
+        }
+    } else {
+        directory.prune()?
+    };
     options.job.report(
         console,
         &words(pruned.files, pruned.bytes, options.job.dry_run),

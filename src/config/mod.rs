@@ -33,19 +33,54 @@ pub struct Config {
     pub stores: StoresConfig,
     pub policy: PolicyConfig,
     pub pipeline: Pipeline,
-    pub keystone: KeystoneConfig,
     pub log: LogConfig,
 }
 
+/// What the companion tools of the cache need of it.
+#[derive(Debug, Clone)]
+pub struct ToolConfig {
+    /// Where the API of this node listens.
+    pub api: ApiConfig,
+    /// None where no cache directory is set.
+    pub cache: Option<CacheConfig>,
+    pub database: DatabaseConfig,
+    pub keystone: KeystoneConfig,
+    pub stores: StoresConfig,
+    pub log: LogConfig,
+}
+
+/// Whose configuration it is: this decides which files are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    Api,
+    Cache,
+}
+
 /// Where the configuration is looked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Sources {
-    /// `--config-file`, the last one wins.
+    pub program: Program,
     pub files: Vec<std::path::PathBuf>,
-    /// `--config-dir`
     pub dirs: Vec<std::path::PathBuf>,
-    /// Programs whose files are looked for when none is named, the last one wins.
-    pub programs: &'static [&'static str],
+    /// Options of `[DEFAULT]` that were flags, over all else.
+    pub flags: Vec<(&'static str, String)>,
+}
+
+impl Sources {
+    pub fn new(program: Program) -> Self {
+        Self {
+            program,
+            files: Vec::new(),
+            dirs: Vec::new(),
+            flags: Vec::new(),
+        }
+    }
+}
+
+/// A configuration, and how it came about.
+#[derive(Debug)]
+pub struct Loaded<T> {
+    pub config: T,
 }
 
 /// Why the configuration cannot be used.
@@ -53,8 +88,8 @@ pub struct Sources {
 pub enum Error {}
 
 #[expect(unused_variables, reason = "outline")]
-impl Config {
-    pub fn load(sources: &Sources) -> Result<Self, Error> {
+impl ToolConfig {
+    pub fn load(sources: &Sources, program: &str) -> Result<Loaded<Self>, Error> {
         todo!()
     }
 }

@@ -9,7 +9,7 @@ use crate::cache::Directory;
 use crate::cli::watch::Watch;
 use crate::cli::{Result, directory};
 use crate::client::{Address, Credentials, Error, ImageApi, Trust};
-use crate::config::{CacheConfig, Config};
+use crate::config::{CacheConfig, ToolConfig};
 use crate::domain::ImageId;
 
 /// A look at the directory costs little, and a small image is there in an instant.
@@ -24,7 +24,10 @@ pub struct Requested {
 
 /// Asks the API for every image. One that it refuses does not keep it from being asked for the others; an
 /// API that cannot be asked at all is an error.
-pub async fn request(config: &Config, queue: &[ImageId]) -> std::result::Result<Requested, Error> {
+pub async fn request(
+    config: &ToolConfig,
+    queue: &[ImageId],
+) -> std::result::Result<Requested, Error> {
     let api = service_api(config)?;
     let mut requested = Requested::default();
     for id in queue {
@@ -40,7 +43,7 @@ pub async fn request(config: &Config, queue: &[ImageId]) -> std::result::Result<
 }
 
 /// The API of this node, asked by the service's own account where there is one.
-fn service_api(config: &Config) -> std::result::Result<ImageApi, Error> {
+fn service_api(config: &ToolConfig) -> std::result::Result<ImageApi, Error> {
     let own = config
         .cache
         .as_ref()

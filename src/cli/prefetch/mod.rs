@@ -18,10 +18,12 @@ use super::{Error, Exit, Result, directory};
 use crate::client;
 use crate::domain::ImageId;
 
+const NAME: &str = "glance-cache-prefetcher";
+
 /// Fetches the images that are queued, through the API of this node or, where that is down, straight from
 /// the store.
 #[derive(Debug, Parser)]
-#[command(name = "glance-cache-prefetcher", version)]
+#[command(name = NAME, version)]
 pub struct Options {
     #[command(flatten)]
     job: JobOptions,
@@ -50,9 +52,9 @@ pub struct Fetched {
 }
 
 fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
-    let config = options.job.config()?;
+    let config = options.job.config(NAME)?;
     let directory = directory::open(job::cache_of(&config)?)?;
-    let queue = directory.queued()?;
+    let queue: Vec<_> = directory.queued()?.iter().map(|queued| queued.id).collect();
     if queue.is_empty() || options.job.dry_run {
         report(options, console, &would_fetch(&queue, options.job.dry_run))?;
         return Ok(Exit::Success);

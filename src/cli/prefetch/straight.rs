@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use super::Fetched;
 use crate::cache::{Cache, Expected, Lookup};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::ToolConfig;
 use crate::db::Db;
 use crate::domain::{ImageId, Status};
 use crate::store::Registry;
 
 /// Reads every image from its store into the cache; an error where neither database nor store can be asked.
-pub async fn fetch(config: &Config, queue: &[ImageId]) -> Result<Fetched, String> {
+pub async fn fetch(config: &ToolConfig, queue: &[ImageId]) -> Result<Fetched, String> {
     let cache = config.cache.clone().ok_or("no cache is configured")?;
     // To open one that is not there would create it.
     if let Some(file) = sqlite_file(&config.database.connection)

@@ -23,7 +23,6 @@ pub fn at(path: &Path) -> Result<Directory> {
         min_free_space: 0,
         prefetch_workers: 1,
         queue_settle: Duration::ZERO,
-        api_url: None,
         prune_schedule: None,
         clean_schedule: None,
     })

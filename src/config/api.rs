@@ -1,7 +1,10 @@
 //! The listener and its limits: `[DEFAULT]` and our own `[server]`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::time::Duration;
+
+use super::error::Error;
+use super::ini::Settings;
 
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
@@ -33,4 +36,41 @@ pub struct ApiConfig {
     pub max_header_size: usize,
     /// `[server] max_connections`: more wait in the backlog.
     pub max_connections: usize,
+}
+
+impl ApiConfig {
+    pub(super) fn from(settings: &Settings) -> Result<Self, Error> {
+        let default = settings.section("DEFAULT");
+        let server = settings.section("server");
+        let address_of = |host: &str| {
+            let must =
+                || "an address of this machine, such as 127.0.0.1, or a name of one".to_owned();
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            // Names are looked up here, once: whoever reads the configuration need not.
+            let mut addresses = (host, 0).to_socket_addrs().map_err(|_| must())?;
+            addresses
+                .next()
+                .map(|address| address.ip())
+                .ok_or_else(must)
+        };
+        let unset = || default.refuse("bind_host", "an address of this machine");
+        Ok(Self {
+            bind_host: default.read("bind_host", address_of)?.ok_or_else(unset)?,
+            bind_port: default.number("bind_port")?,
+            backlog: default.number("backlog")?,
+            public_endpoint: default.text("public_endpoint")?,
+            self_reference_url: default.text("worker_self_reference_url")?,
+            max_request_id_length: default.number("max_request_id_length")?,
+            allow_anonymous_access: default.flag("allow_anonymous_access")?,
+            proxy_headers: settings
+                .section("oslo_middleware")
+                .flag("enable_proxy_headers_parsing")?,
+            header_timeout: server.seconds("header_timeout")?,
+            idle_timeout: server.seconds("idle_timeout")?,
+            body_timeout: server.seconds("body_timeout")?,
+            drain_timeout: server.seconds("drain_timeout")?,
+            max_header_size: server.number_of_bytes("max_header_size")?,
+            max_connections: server.number("max_connections")?,
+        })
+    }
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cron::Schedule;
+use super::error::Error;
+use super::ini::Settings;
+use super::schedule::Schedule;
 
 #[derive(Debug, Clone)]
 pub struct CacheConfig {
@@ -23,8 +25,6 @@ pub struct CacheConfig {
     pub prefetch_workers: usize,
     /// `[image_cache] queue_settle`: how long a queued image rests before it is fetched.
     pub queue_settle: Duration,
-    /// `[image_cache] api_url`: where this node's API is, for the tools that ask it.
-    pub api_url: Option<String>,
     /// `[image_cache] prune_schedule`; empty turns it off.
     pub prune_schedule: Option<Schedule>,
     /// `[image_cache] clean_schedule`; empty turns it off.
@@ -37,4 +37,37 @@ pub enum CacheDriver {
     Sqlite,
     Xattr,
     CentralizedDb,
+}
+
+impl CacheConfig {
+    /// None where no directory is set.
+    pub(super) fn from(settings: &Settings) -> Result<Option<Self>, Error> {
+        let default = settings.section("DEFAULT");
+        let ours = settings.section("image_cache");
+        let Some(dir) = default.path("image_cache_dir")? else {
+            return Ok(None);
+        };
+        // A schedule has a default, so only an empty one is none.
+        let schedule = |option| ours.read(option, Schedule::parse);
+        Ok(Some(Self {
+            dir,
+            max_size: default.number("image_cache_max_size")?,
+            stall_time: default.seconds("image_cache_stall_time")?,
+            driver: match default
+                .string("image_cache_driver")?
+                .to_lowercase()
+                .as_str()
+            {
+                "sqlite" => CacheDriver::Sqlite,
+                "xattr" => CacheDriver::Xattr,
+                _ => CacheDriver::CentralizedDb,
+            },
+            index_file: default.path("image_cache_sqlite_db")?.unwrap_or_default(),
+            min_free_space: ours.size("min_free_space")?,
+            prefetch_workers: ours.number("prefetch_workers")?,
+            queue_settle: ours.seconds("queue_settle")?,
+            prune_schedule: schedule("prune_schedule")?,
+            clean_schedule: schedule("clean_schedule")?,
+        }))
+    }
 }

@@ -2,9 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::error::Error;
+use super::ini::{Section, Settings};
 use crate::domain::checksum::HashAlgorithm;
 
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the operator"
+)]
 pub struct ImageConfig {
     /// `image_size_cap`, bytes.
     pub size_cap: u64,
@@ -37,4 +43,74 @@ pub struct ImageConfig {
     pub staging_dir: PathBuf,
     /// `delayed_delete`
     pub delayed_delete: bool,
+}
+
+impl ImageConfig {
+    pub(super) fn from(settings: &Settings) -> Result<Self, Error> {
+        let default = settings.section("DEFAULT");
+        let format = settings.section("image_format");
+        Ok(Self {
+            size_cap: default.number("image_size_cap")?,
+            page_default: default.number("limit_param_default")?,
+            page_max: default.number("api_limit_max")?,
+            property_quota: default.number("image_property_quota")?,
+            tag_quota: default.number("image_tag_quota")?,
+            member_quota: default.number("image_member_quota")?,
+            location_quota: default.number("image_location_quota")?,
+            user_storage_quota: default.size("user_storage_quota")?,
+            hash: hash(&default)?,
+            disk_formats: format.list("disk_formats")?,
+            container_formats: format.list("container_formats")?,
+            require_format_match: format.flag("require_image_format_match")?,
+            show_direct_url: default.flag("show_image_direct_url")?,
+            show_locations: default.flag("show_multiple_locations")?,
+            import_methods: default.bracketed("enabled_import_methods")?,
+            staging_dir: staging_dir(settings)?,
+            delayed_delete: default.flag("delayed_delete")?,
+        })
+    }
+}
+
+/// `hashing_algorithm`, by its name in Python's hashlib.
+fn hash(default: &Section<'_>) -> Result<HashAlgorithm, Error> {
+    let known = |name: &str| match name {
+        "md5" => Ok(HashAlgorithm::Md5),
+        "sha1" => Ok(HashAlgorithm::Sha1),
+        "sha224" => Ok(HashAlgorithm::Sha224),
+        "sha256" => Ok(HashAlgorithm::Sha256),
+        "sha384" => Ok(HashAlgorithm::Sha384),
+        "sha512" => Ok(HashAlgorithm::Sha512),
+        "sha3_224" => Ok(HashAlgorithm::Sha3_224),
+        "sha3_256" => Ok(HashAlgorithm::Sha3_256),
+        "sha3_384" => Ok(HashAlgorithm::Sha3_384),
+        "sha3_512" => Ok(HashAlgorithm::Sha3_512),
+        "blake2b" => Ok(HashAlgorithm::Blake2b),
+        "blake2s" => Ok(HashAlgorithm::Blake2s),
+        _ => Err(
+            "one of md5, sha1, sha224, sha256, sha384, sha512, sha3_224, sha3_256, sha3_384, \
+                  sha3_512, blake2b, blake2s"
+                .to_owned(),
+        ),
+    };
+    let option = "hashing_algorithm";
+    default
+        .read(option, known)?
+        .ok_or_else(|| default.refuse(option, "the name of a hash, such as sha512"))
+}
+
+/// Where imports are staged: a store of its own beside named stores, else `node_staging_uri`.
+fn staging_dir(settings: &Settings) -> Result<PathBuf, Error> {
+    let default = settings.section("DEFAULT");
+    if default.is_set("enabled_backends") {
+        let store = settings.section("os_glance_staging_store");
+        return Ok(store.path("filesystem_store_datadir")?.unwrap_or_default());
+    }
+    let directory = |uri: &str| {
+        uri.strip_prefix("file://")
+            .map(PathBuf::from)
+            .ok_or_else(|| "a file:// URI of a directory".to_owned())
+    };
+    Ok(default
+        .read("node_staging_uri", directory)?
+        .unwrap_or_default())
 }

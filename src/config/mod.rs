@@ -1,4 +1,7 @@
 //! Configuration: plain data, read once.
+//!
+//! [`Sources`] says where it stands, [`Config::load`] reads, checks and types it. What glance can
+//! start in spite of is a [`Warning`], everything else an [`Error`] that names the place.
 
 pub mod api;
 pub mod cache;
@@ -11,16 +14,37 @@ pub mod policy;
 pub mod schedule;
 pub mod stores;
 
+mod check;
+mod error;
+mod ini;
+mod options;
+mod report;
+mod secrecy;
+mod sources;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
 pub use api::ApiConfig;
 pub use cache::CacheConfig;
+pub use check::Warning;
 pub use database::DatabaseConfig;
+pub use error::{Error, Origin, Place};
 pub use image::ImageConfig;
 pub use keystone::KeystoneConfig;
 pub use log::LogConfig;
 pub use paste::Pipeline;
 pub use policy::PolicyConfig;
+pub use report::{print, summary};
 pub use schedule::Schedule;
+pub use secrecy::hide_passwords;
+pub use sources::{Program, Sources};
 pub use stores::StoresConfig;
+
+use ini::Settings;
+use sources::Found;
 
 /// Everything that an operator can set.
 #[derive(Debug, Clone)]
@@ -34,6 +58,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     pub pipeline: Pipeline,
     pub log: LogConfig,
+    /// Where all state is, where glance was started without any configuration.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// What the companion tools of the cache need of it.
@@ -41,55 +67,105 @@ pub struct Config {
 pub struct ToolConfig {
     /// Where the API of this node listens.
     pub api: ApiConfig,
+    /// `[image_cache] api_url`: where the API of this node is, if not where it listens.
+    pub api_url: Option<String>,
     /// None where no cache directory is set.
     pub cache: Option<CacheConfig>,
-    pub database: DatabaseConfig,
+    /// None where no database is named, or none that this build can ask: most tools need none.
+    pub database: Option<DatabaseConfig>,
     pub keystone: KeystoneConfig,
     pub stores: StoresConfig,
     pub log: LogConfig,
-}
-
-/// Whose configuration it is: this decides which files are searched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Program {
-    Api,
-    Cache,
-}
-
-/// Where the configuration is looked for.
-#[derive(Debug, Clone)]
-pub struct Sources {
-    pub program: Program,
-    pub files: Vec<std::path::PathBuf>,
-    pub dirs: Vec<std::path::PathBuf>,
-    /// Options of `[DEFAULT]` that were flags, over all else.
-    pub flags: Vec<(&'static str, String)>,
-}
-
-impl Sources {
-    pub fn new(program: Program) -> Self {
-        Self {
-            program,
-            files: Vec::new(),
-            dirs: Vec::new(),
-            flags: Vec::new(),
-        }
-    }
 }
 
 /// A configuration, and how it came about.
 #[derive(Debug)]
 pub struct Loaded<T> {
     pub config: T,
+    pub warnings: Vec<Warning>,
+    /// The files that were read, in their order.
+    pub files: Vec<PathBuf>,
+    settings: Settings,
 }
 
-/// Why the configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {}
+impl Config {
+    /// Reads the configuration of the service.
+    pub fn load(sources: &Sources) -> Result<Loaded<Self>, Error> {
+        let found = sources.read()?;
+        let mut warnings = check::check(&found.settings)?;
+        let config = Self::from(&found, &mut warnings)?;
+        config.judge(&mut warnings)?;
+        Ok(Loaded {
+            config,
+            warnings,
+            files: found.files,
+            settings: found.settings,
+        })
+    }
 
-#[expect(unused_variables, reason = "outline")]
+    fn from(found: &Found, warnings: &mut Vec<Warning>) -> Result<Self, Error> {
+        let settings = &found.settings;
+        let walk = Pipeline::from(found)?;
+        warnings.extend(walk.warnings);
+        let mut api = ApiConfig::from(settings)?;
+        api.proxy_headers = walk.proxy_headers.unwrap_or(api.proxy_headers);
+        Ok(Self {
+            api,
+            image: ImageConfig::from(settings)?,
+            cache: CacheConfig::from(settings)?,
+            database: DatabaseConfig::from(settings)?,
+            stores: StoresConfig::from(settings)?,
+            policy: PolicyConfig::from(found)?,
+            pipeline: walk.pipeline,
+            log: LogConfig::from(settings, "glance-api")?,
+            state_dir: found.state_dir.clone(),
+        })
+    }
+
+    /// What no single option is to blame for.
+    fn judge(&self, warnings: &mut Vec<Warning>) -> Result<(), Error> {
+        if self.pipeline.has_authtoken() {
+            return Err(Error::Unserved(format!(
+                "the pipeline of [paste_deploy] flavor = {} has authtoken, but this build cannot \
+                 check tokens with Keystone yet: choose another flavor, or a pipeline with context \
+                 alone behind a proxy that checks them",
+                self.pipeline.flavor
+            )));
+        }
+        if self.pipeline.has_context() {
+            warnings.push(Warning::TrustedHeaders);
+        }
+        if self.state_dir.is_some() && !self.api.bind_host.is_loopback() {
+            return Err(Error::Unserved(format!(
+                "without a configuration every caller is an administrator, so glance does not \
+                 listen on {} for others: write a configuration file first",
+                self.api.bind_host
+            )));
+        }
+        Ok(())
+    }
+}
+
 impl ToolConfig {
+    /// Reads what a companion tool needs; `program` names its log file.
     pub fn load(sources: &Sources, program: &str) -> Result<Loaded<Self>, Error> {
-        todo!()
+        let found = sources.read()?;
+        let settings = &found.settings;
+        let warnings = check::check(settings)?;
+        let config = Self {
+            api: ApiConfig::from(settings)?,
+            api_url: settings.section("image_cache").text("api_url")?,
+            cache: CacheConfig::from(settings)?,
+            database: DatabaseConfig::from(settings).ok(),
+            keystone: KeystoneConfig::from(settings)?,
+            stores: StoresConfig::from(settings)?,
+            log: LogConfig::from(settings, program)?,
+        };
+        Ok(Loaded {
+            config,
+            warnings,
+            files: found.files,
+            settings: found.settings,
+        })
     }
 }

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::error::Error;
+use super::ini::{Section, Settings};
+
 #[derive(Debug, Clone)]
 pub struct StoresConfig {
     /// `enabled_backends` is set: clients may choose stores by name.
@@ -55,4 +58,173 @@ pub struct HttpStoreConfig {
     pub insecure: bool,
     /// `http_proxy_information`, by scheme.
     pub proxies: Vec<(String, String)>,
+}
+
+/// The drivers of the original, by the names that they have in `stores` and `enabled_backends`.
+const DRIVERS: [(&str, &str); 7] = [
+    ("cinder", "glance.store.cinder.Store"),
+    ("file", "glance.store.filesystem.Store"),
+    ("http", "glance.store.http.Store"),
+    ("rbd", "glance.store.rbd.Store"),
+    ("s3", "glance.store.s3.Store"),
+    ("swift", "glance.store.swift.Store"),
+    ("vmware", "glance.store.vmware_datastore.Store"),
+];
+
+impl StoresConfig {
+    pub(super) fn from(settings: &Settings) -> Result<Self, Error> {
+        if settings
+            .section("DEFAULT")
+            .dict("enabled_backends")?
+            .is_empty()
+        {
+            Self::single(settings)
+        } else {
+            Self::named(settings)
+        }
+    }
+
+    /// The older form: a store per driver, all in `[glance_store]`.
+    fn single(settings: &Settings) -> Result<Self, Error> {
+        let section = settings.section("glance_store");
+        let mut stores: Vec<StoreConfig> = Vec::new();
+        for name in section.list("stores")? {
+            let driver = driver(&name).ok_or_else(|| section.refuse("stores", one_of_drivers()))?;
+            if stores.iter().all(|store| store.id != driver) {
+                stores.push(StoreConfig::from(driver.to_owned(), driver, &section)?);
+            }
+        }
+        let default = match section.string("default_store")?.as_str() {
+            "filesystem" => "file".to_owned(),
+            "https" => "http".to_owned(),
+            "vsphere" => "vmware".to_owned(),
+            scheme if scheme.starts_with("swift+") => "swift".to_owned(),
+            scheme => scheme.to_owned(),
+        };
+        if stores.iter().all(|store| store.id != default) {
+            let ids: Vec<_> = stores.iter().map(|store| store.id.as_str()).collect();
+            let must = format!("one of the configured stores: {}", ids.join(", "));
+            return Err(section.refuse("default_store", must));
+        }
+        Ok(Self {
+            multi: false,
+            default,
+            stores,
+        })
+    }
+
+    /// `enabled_backends`: stores by name, and a section for each.
+    fn named(settings: &Settings) -> Result<Self, Error> {
+        let section = settings.section("DEFAULT");
+        let refuse = |must: String| section.refuse("enabled_backends", must);
+        let mut stores = Vec::new();
+        for (id, name) in section.dict("enabled_backends")? {
+            if id.starts_with("os_glance_") {
+                return Err(refuse(
+                    "names without os_glance_, which the service keeps".to_owned(),
+                ));
+            }
+            let driver = driver(&name).ok_or_else(|| refuse(one_of_drivers()))?;
+            let name = id.to_lowercase();
+            let options = settings.section(&name);
+            stores.push(StoreConfig::from(id, driver, &options)?);
+        }
+        let section = settings.section("glance_store");
+        let default = section.text("default_backend")?.ok_or(Error::Missing {
+            section: "glance_store",
+            option: "default_backend",
+            must: "the name of one of enabled_backends, where new images go",
+        })?;
+        if stores.iter().all(|store| store.id != default) {
+            return Err(section.refuse("default_backend", "the name of one of enabled_backends"));
+        }
+        Ok(Self {
+            multi: true,
+            default,
+            stores,
+        })
+    }
+}
+
+impl StoreConfig {
+    fn from(id: String, driver: &str, options: &Section<'_>) -> Result<Self, Error> {
+        let driver = match driver {
+            "file" => DriverConfig::File(FileStoreConfig::from(options)?),
+            "http" => DriverConfig::Http(HttpStoreConfig::from(options)?),
+            driver => DriverConfig::Absent {
+                driver: driver.to_owned(),
+            },
+        };
+        Ok(Self {
+            id,
+            description: options.text("store_description")?,
+            weight: options.number("weight")?,
+            driver,
+        })
+    }
+}
+
+impl FileStoreConfig {
+    fn from(options: &Section<'_>) -> Result<Self, Error> {
+        let several = options.multi("filesystem_store_datadirs")?;
+        if !several.is_empty() && options.is_set("filesystem_store_datadir") {
+            let must = "left out where filesystem_store_datadirs is set";
+            return Err(options.refuse("filesystem_store_datadir", must));
+        }
+        let dirs = if several.is_empty() {
+            let dir = options.path("filesystem_store_datadir")?;
+            dir.into_iter().map(|dir| (dir, 0)).collect()
+        } else {
+            let wrong = || options.refuse("filesystem_store_datadirs", "DIRECTORY:PRIORITY");
+            let dirs = several.iter().map(|text| directory(text).ok_or_else(wrong));
+            dirs.collect::<Result<_, _>>()?
+        };
+        let permissions = |text: &str| {
+            // A decimal number by its type, yet its digits are those of chmod.
+            let mode = u32::from_str_radix(text.trim(), 8).ok();
+            mode.filter(|&mode| mode == 0 || (mode & 0o400 != 0 && mode <= 0o7777))
+                .ok_or_else(|| "permissions as chmod has them, readable by the owner".to_owned())
+        };
+        Ok(Self {
+            dirs,
+            file_perm: options
+                .read("filesystem_store_file_perm", permissions)?
+                .unwrap_or_default(),
+            chunk_size: options.number("filesystem_store_chunk_size")?,
+            thin_provisioning: options.flag("filesystem_thin_provisioning")?,
+            metadata_file: options.path("filesystem_store_metadata_file")?,
+        })
+    }
+}
+
+impl HttpStoreConfig {
+    fn from(options: &Section<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            ca_file: options.path("https_ca_certificates_file")?,
+            insecure: options.flag("https_insecure")?,
+            proxies: options.dict("http_proxy_information")?,
+        })
+    }
+}
+
+/// The driver of that name, short or long.
+fn driver(name: &str) -> Option<&'static str> {
+    let known = |&&(short, long): &&(&str, &str)| name == short || name == long;
+    DRIVERS.iter().find(known).map(|&(short, _)| short)
+}
+
+fn one_of_drivers() -> String {
+    format!(
+        "of these drivers: {}",
+        DRIVERS.map(|(short, _)| short).join(", ")
+    )
+}
+
+/// `DIRECTORY:PRIORITY`, where the priority may be left out.
+fn directory(text: &str) -> Option<(PathBuf, u32)> {
+    let (dir, priority) = match text.split_once(':') {
+        Some((dir, priority)) => (dir.trim(), priority.trim().parse().ok()?),
+        None => (text.trim(), 0),
+    };
+    (!dir.is_empty()).then(|| (PathBuf::from(dir), priority))
 }

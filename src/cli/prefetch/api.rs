@@ -44,11 +44,8 @@ pub async fn request(
 
 /// The API of this node, asked by the service's own account where there is one.
 fn service_api(config: &ToolConfig) -> std::result::Result<ImageApi, Error> {
-    let own = config
-        .cache
-        .as_ref()
-        .and_then(|cache| cache.api_url.clone());
-    let host = own.unwrap_or_else(|| config.api.bind_host.to_string());
+    let listening = || config.api.bind_host.to_string();
+    let host = config.api_url.clone().unwrap_or_else(listening);
     let trust = Trust {
         bundle: config.keystone.ca_file.clone(),
         insecure: config.keystone.insecure,

@@ -13,13 +13,17 @@ use crate::store::Registry;
 /// Reads every image from its store into the cache; an error where neither database nor store can be asked.
 pub async fn fetch(config: &ToolConfig, queue: &[ImageId]) -> Result<Fetched, String> {
     let cache = config.cache.clone().ok_or("no cache is configured")?;
+    let database = config
+        .database
+        .as_ref()
+        .ok_or("the configuration names no database that this build can ask")?;
     // To open one that is not there would create it.
-    if let Some(file) = sqlite_file(&config.database.connection)
+    if let Some(file) = sqlite_file(&database.connection)
         && !file.exists()
     {
         return Err(format!("there is no database {}", file.display()));
     }
-    let db = Db::open(&config.database)
+    let db = Db::open(database)
         .await
         .map_err(|error| error.to_string())?;
     db.ping().await.map_err(|error| error.to_string())?;

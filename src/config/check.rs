@@ -1,0 +1,110 @@
+//! What is judged before anything is built from the settings: every value that was written must
+//! be one of its kind, and whatever means nothing here is told once.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::error::{Error, Origin, Place};
+use super::ini::{Entry, Settings, Value};
+use super::options::{self, Kind, Known};
+
+/// Something that glance starts in spite of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    UnknownOption(Place),
+    DeprecatedOption {
+        place: Place,
+        /// The section and option that should be used.
+        instead: (&'static str, &'static str),
+    },
+    /// The option means nothing here; the note says why, where there is more to say.
+    MeaninglessOption {
+        place: Place,
+        note: &'static str,
+    },
+    /// Identity comes from request headers, which somebody in front must guard.
+    TrustedHeaders,
+    /// The names of healthcheck backends that nobody knows.
+    UnknownHealthcheck(String),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownOption(place) => write!(f, "{place} is unknown and has no effect"),
+            Self::DeprecatedOption {
+                place,
+                instead: (section, option),
+            } => write!(f, "{place} is deprecated, write [{section}] {option}"),
+            Self::MeaninglessOption { place, note: "" } => {
+                write!(f, "{place} has no meaning here")
+            }
+            Self::MeaninglessOption { place, note } => {
+                write!(f, "{place} has no meaning here: {note}")
+            }
+            Self::TrustedHeaders => f.write_str(
+                "the pipeline has context without authtoken: callers are whoever X-Identity-Status, \
+                 X-User-Id, X-Project-Id and X-Roles say, so only a trusted proxy, which sets \
+                 these headers itself, may reach this service",
+            ),
+            Self::UnknownHealthcheck(name) => {
+                write!(f, "the healthcheck backend {name} is unknown and asks nothing")
+            }
+        }
+    }
+}
+
+/// Checks every value that counts, and gathers the warnings.
+pub fn check(settings: &Settings) -> Result<Vec<Warning>, Error> {
+    let mut warnings = Vec::new();
+    let mut seen = BTreeSet::new();
+    for entry in settings.entries() {
+        if entry.origin == Origin::BuiltIn || !seen.insert((&entry.section, &entry.option)) {
+            continue;
+        }
+        let (section, option) = (entry.section.as_str(), entry.option.as_str());
+        if let Some(known) = settings.known(section, option) {
+            check_values(settings, section, known)?;
+            warnings.extend(meaningless(settings, entry, known)?);
+        } else if let Some(known) = options::find_deprecated(section, option) {
+            check_values(settings, known.section, known)?;
+            warnings.push(Warning::DeprecatedOption {
+                place: entry.place(),
+                instead: (known.section, known.option),
+            });
+        } else if !section.starts_with("image_cache_prefetch:") {
+            warnings.push(Warning::UnknownOption(entry.place()));
+        }
+    }
+    Ok(warnings)
+}
+
+fn check_values(settings: &Settings, section: &str, known: &Known) -> Result<(), Error> {
+    let values: Vec<Value> = match known.kind {
+        Kind::Removed => return Ok(()),
+        Kind::Multi => settings.all_values(section, known.option)?,
+        _ => settings.value(section, known.option)?.into_iter().collect(),
+    };
+    let section = settings.section(section);
+    values.iter().try_for_each(|value| {
+        known
+            .check(&value.text)
+            .map_err(|must| section.wrong(known.option, value, must))
+    })
+}
+
+fn meaningless(
+    settings: &Settings,
+    entry: &Entry,
+    known: &Known,
+) -> Result<Option<Warning>, Error> {
+    let is_default = match settings.value(&entry.section, &entry.option)? {
+        Some(value) => value.text.eq_ignore_ascii_case(known.default),
+        None => true,
+    };
+    let means_something = known.kind != Kind::Removed && (known.note.is_empty() || is_default);
+    Ok((!means_something).then(|| Warning::MeaninglessOption {
+        place: entry.place(),
+        note: known.note,
+    }))
+}

@@ -1,0 +1,173 @@
+//! A configuration for people: `--print-config` and `--check-config`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::error::Error;
+use super::ini::{self, Settings};
+use super::options::{self, Kind, Known};
+use super::stores::DriverConfig;
+use super::{CacheConfig, Config, Loaded, StoresConfig, secrecy};
+
+/// Every option that has a value, as a configuration file, with secrets hidden.
+pub fn print(loaded: &Loaded<Config>) -> Result<String, Error> {
+    let settings = &loaded.settings;
+    let mut text = String::new();
+    let mut current = "";
+    for known in options::all() {
+        let lines = lines(settings, known.section, known)?;
+        if !lines.is_empty() && current != known.section {
+            let gap = if current.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}[{}]", known.section);
+            current = known.section;
+        }
+        text.push_str(&lines);
+    }
+    let stores = settings.section("DEFAULT").dict("enabled_backends")?;
+    for section in stores.iter().map(|(store, _)| ini::normal(store)) {
+        let _ = writeln!(text, "\n[{section}]");
+        for known in options::all()
+            .iter()
+            .filter(|known| known.section == "glance_store")
+        {
+            if settings.entry(&section, known.option).is_some() {
+                text.push_str(&lines(settings, &section, known)?);
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// The lines that set an option to what it is.
+fn lines(settings: &Settings, section: &str, known: &Known) -> Result<String, Error> {
+    let values = match known.kind {
+        Kind::Removed => return Ok(String::new()),
+        Kind::Multi => settings.all_values(section, known.option)?,
+        _ => settings.value(section, known.option)?.into_iter().collect(),
+    };
+    let mut text = String::new();
+    for value in values {
+        let shown = ini::escape(&secrecy::shown(known, &value.text)).replace('\n', "\n    ");
+        let quotes = if is_kept_by_quotes(&shown) { "\"" } else { "" };
+        let _ = writeln!(text, "{} = {quotes}{shown}{quotes}", known.option);
+    }
+    Ok(text)
+}
+
+/// Whether a value would lose blanks or quotes at its ends if it stood bare.
+fn is_kept_by_quotes(text: &str) -> bool {
+    text.trim() != text
+        || (text.len() > 1 && text.starts_with(['"', '\'']) && text.ends_with(['"', '\'']))
+}
+
+/// What a start with this configuration would do, a line for each thing.
+pub fn summary(loaded: &Loaded<Config>) -> String {
+    let config = &loaded.config;
+    let files: Vec<String> = loaded
+        .files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    let sources = if files.is_empty() {
+        "none, the built-in configuration".to_owned()
+    } else {
+        files.join(", ")
+    };
+    let filters: Vec<String> = config
+        .pipeline
+        .filters
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let flavor = match config.pipeline.flavor.as_str() {
+        "" => "default",
+        flavor => flavor,
+    };
+    let lines = [
+        ("Configuration", sources),
+        ("Pipeline", format!("{flavor}: {}", filters.join(" "))),
+        (
+            "Listener",
+            format!("{}:{}", config.api.bind_host, config.api.bind_port),
+        ),
+        (
+            "Database",
+            secrecy::hide_passwords(&config.database.connection),
+        ),
+        ("Stores", stores(&config.stores)),
+        (
+            "Cache",
+            config
+                .cache
+                .as_ref()
+                .map_or("off: image_cache_dir is not set".to_owned(), cache),
+        ),
+        ("Policy", policy(config)),
+        (
+            "Log",
+            config
+                .log
+                .file
+                .as_deref()
+                .map_or("standard error".to_owned(), shown),
+        ),
+    ];
+    let mut text = String::new();
+    for (name, what) in lines {
+        let _ = writeln!(text, "{name:14}{what}");
+    }
+    for warning in &loaded.warnings {
+        let _ = writeln!(text, "{:14}{warning}", "Warning");
+    }
+    text
+}
+
+fn stores(stores: &StoresConfig) -> String {
+    let store = |store: &super::stores::StoreConfig| {
+        let what = match &store.driver {
+            DriverConfig::File(file) => {
+                let dirs: Vec<String> = file.dirs.iter().map(|(dir, _)| shown(dir)).collect();
+                dirs.join(", ")
+            }
+            DriverConfig::Http(_) => "read from web servers".to_owned(),
+            DriverConfig::Absent { driver } => format!("{driver}, which this build cannot reach"),
+        };
+        let default = if store.id == stores.default {
+            ", the default"
+        } else {
+            ""
+        };
+        format!("{} ({what}{default})", store.id)
+    };
+    let stores: Vec<String> = stores.stores.iter().map(store).collect();
+    stores.join("; ")
+}
+
+fn cache(cache: &CacheConfig) -> String {
+    let schedule = |schedule: &Option<super::Schedule>| {
+        schedule
+            .as_ref()
+            .map_or("never".to_owned(), ToString::to_string)
+    };
+    format!(
+        "{} up to {} bytes, pruned at \"{}\", cleaned at \"{}\"",
+        cache.dir.display(),
+        cache.max_size,
+        schedule(&cache.prune_schedule),
+        schedule(&cache.clean_schedule)
+    )
+}
+
+fn policy(config: &Config) -> String {
+    if config.policy.allow_all {
+        return "everybody may do everything".to_owned();
+    }
+    match config.policy.file.as_deref().filter(|file| file.exists()) {
+        Some(file) => format!("{} over the defaults", file.display()),
+        None => "the defaults".to_owned(),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,1 +1,0 @@
-//! Logs, set up the same way in every binary.

@@ -1,88 +1,149 @@
 //! A cache directory without a service: for tools that work on it when no API answers, or beside one.
+//!
+//! All of it blocks. What takes something away comes in two steps, a plan and its execution, so that a tool
+//! can show the first and leave it at that.
 
-use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
-use super::{Entry, Pruned, Result};
+use super::clean::{self, Waste};
+use super::entry::{Entry, listing};
+use super::evict;
+use super::index::{Change, Changes, Index, Rows};
+use super::layout::{Layout, Placed};
+use super::prune::{self, Pruned, Uses};
+use super::queue::{self, Queued};
+use super::space::SpaceLock;
+use super::{Error, Result};
 use crate::clock::Clock;
 use crate::config::CacheConfig;
 use crate::domain::ImageId;
 
 /// A cache directory.
 #[derive(Debug)]
-pub struct Directory {}
-
-/// An image that is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Queued {
-    pub since: DateTime<Utc>,
-    pub id: ImageId,
+pub struct Directory {
+    layout: Layout,
+    max_size: u64,
+    stall_time: Duration,
+    index: Mutex<Index>,
+    clock: Clock,
 }
 
-/// A whole copy, as its file shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Placed {
-    pub id: ImageId,
-    pub size: u64,
-    pub modified: DateTime<Utc>,
-    pub accessed: DateTime<Utc>,
-}
-
-/// A file that should go, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waste {
-    pub path: PathBuf,
-    pub bytes: u64,
-}
-
-#[expect(unused_variables, reason = "outline")]
 impl Directory {
+    /// Opens a directory that is there. Nothing in it changes for that.
     pub fn open(config: &CacheConfig, clock: Clock) -> Result<Self> {
-        todo!()
+        let layout = Layout::new(&config.dir, &config.index_file);
+        std::fs::read_dir(layout.root()).map_err(|error| Error::at(&layout, error))?;
+        Ok(Self {
+            max_size: config.max_size,
+            stall_time: config.stall_time,
+            index: Mutex::new(Index::new(layout.clone())),
+            clock,
+            layout,
+        })
     }
 
+    /// What is cached, most recently used first.
     pub fn entries(&self) -> Result<Vec<Entry>> {
-        todo!()
+        let contents = self.layout.contents().map_err(|error| self.at(error))?;
+        Ok(listing(&contents.images, &self.rows()))
     }
 
+    /// What is wanted, first to be fetched first.
     pub fn queued(&self) -> Result<Vec<Queued>> {
-        todo!()
+        let (queue, _) = queue::list(&self.layout).map_err(|error| self.at(error))?;
+        Ok(queue)
     }
 
+    /// Asks for an image. False where it is here, on its way or asked for already.
     pub fn queue(&self, id: ImageId) -> Result<bool> {
-        todo!()
+        queue::add(&self.layout, id, self.clock.now()).map_err(|error| self.at(error))
     }
 
     pub fn unqueue(&self, id: ImageId) -> Result<bool> {
-        todo!()
+        queue::remove(&self.layout, id).map_err(|error| self.at(error))
     }
 
+    /// Empties the queue and says how many were in it.
     pub fn unqueue_all(&self) -> Result<u64> {
-        todo!()
+        queue::clear(&self.layout).map_err(|error| self.at(error))
     }
 
+    /// Drops the copy of an image, a growing one too. Who reads it reads on.
     pub fn evict(&self, id: ImageId) -> Result<bool> {
-        todo!()
+        let gone = evict::image(&self.layout, id).map_err(|error| self.at(error))?;
+        self.forget(&[id]);
+        Ok(gone)
     }
 
+    /// Drops every copy and says how many there were.
     pub fn clear(&self) -> Result<u64> {
-        todo!()
+        let gone = evict::all(&self.layout).map_err(|error| self.at(error))?;
+        self.forget(&gone);
+        Ok(gone.len() as u64)
     }
 
+    /// What a prune would take away.
     pub fn plan_prune(&self) -> Result<Vec<Placed>> {
-        todo!()
+        let uses = self.uses();
+        let plan = SpaceLock::look(&self.layout).and_then(|lock| {
+            prune::plan(&self.layout, self.max_size, &uses, self.clock.now(), &lock)
+        });
+        plan.map_err(|error| self.at(error))
     }
 
+    /// Removes least recently used copies until the rest is within the limit.
     pub fn prune(&self) -> Result<Pruned> {
-        todo!()
+        let uses = self.uses();
+        let gone = prune::run(&self.layout, self.max_size, &uses, self.clock.now())
+            .map_err(|error| self.at(error))?;
+        let ids: Vec<ImageId> = gone.iter().map(|image| image.id).collect();
+        self.forget(&ids);
+        Ok(Pruned::of(&gone))
     }
 
+    /// What a clean would take away.
     pub fn plan_clean(&self) -> Result<Vec<Waste>> {
-        todo!()
+        let plan = SpaceLock::look(&self.layout)
+            .and_then(|lock| clean::plan(&self.layout, self.stall_time, self.clock.now(), &lock));
+        plan.map_err(|error| self.at(error))
     }
 
+    /// Removes bad data and fills that nobody goes on with, and says how many files that were.
     pub fn clean(&self) -> Result<u64> {
-        todo!()
+        clean::run(&self.layout, self.stall_time, self.clock.now()).map_err(|error| self.at(error))
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rows; none where the index cannot be had: the files tell what is here.
+    fn rows(&self) -> Rows {
+        self.index().rows().unwrap_or_else(|error| {
+            tracing::warn!("hits are not known, the cache index cannot be read: {error}");
+            Rows::new()
+        })
+    }
+
+    fn uses(&self) -> Uses {
+        let rows = self.rows();
+        rows.iter()
+            .map(|(id, row)| (*id, row.last_accessed))
+            .collect()
+    }
+
+    fn forget(&self, gone: &[ImageId]) {
+        let changes: Changes = gone.iter().map(|id| (*id, Change::default())).collect();
+        if !changes.is_empty()
+            && let Err(error) = self.index().record(&changes)
+        {
+            // The next listing of a running service mends it.
+            tracing::warn!("the cache index cannot be written: {error}");
+        }
+    }
+
+    fn at(&self, error: std::io::Error) -> Error {
+        Error::at(&self.layout, error)
     }
 }

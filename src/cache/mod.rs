@@ -1,37 +1,76 @@
 //! The copies on this node.
+//!
+//! One fact has one home. A file in its place is *cached*, a locked partial file is *growing*, an empty file
+//! in `queue/` is wanted; the index holds only what files cannot say, hits and last access. So any number
+//! of processes may work on one directory, and a crash leaves nothing that has to time out.
+//!
+//! Below is what blocks and needs no runtime ([`layout`], [`partial`], [`space`], [`index`], [`queue`],
+//! [`prune`], [`clean`]); tools reach it through [`Directory`]. Above it, for the service, is [`Cache`],
+//! which never blocks: lookups, fills that many read along with, and the index written on the side.
 
-pub mod directory;
+mod cached;
+mod claim;
+mod clean;
+mod directory;
+mod entry;
+mod evict;
+mod fill;
+mod fills;
+mod growing;
+mod index;
+mod journal;
+mod layout;
+mod node;
+mod partial;
+mod prune;
+mod queue;
+mod queue_watch;
+mod reconcile;
+mod space;
+mod trouble;
 
-pub use directory::{Directory, Placed, Queued, Waste};
+pub use cached::CachedImage;
+pub use claim::Claim;
+pub use clean::{Waste, Why};
+pub use directory::Directory;
+pub use entry::Entry;
+pub use growing::Growing;
+pub use layout::Placed;
+pub use prune::Pruned;
+pub use queue::Queued;
+pub use queue_watch::QueueWatch;
 
+use std::io;
 use std::sync::Arc;
-
-use chrono::{DateTime, Utc};
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::CacheConfig;
 use crate::domain::ImageId;
 use crate::domain::checksum::Checksums;
-use crate::stream::{Blob, ByteRange};
+use layout::Layout;
+use node::{Node, blocking};
 
-/// Why the cache could not do as asked.
+/// How long the end of the process waits for fills to let go.
+const FILLS_END: Duration = Duration::from_secs(5);
+
+/// Why the cache could not do as asked. The index is not among the reasons: without it hits are not known,
+/// and that is all.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cache directory {path}: {source}")]
-    Directory {
-        path: String,
-        source: std::io::Error,
-    },
-    #[error("cache index: {0}")]
-    Index(#[from] rusqlite::Error),
+    Directory { path: String, source: io::Error },
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The cache of this node. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Cache {
-    inner: Arc<()>,
+impl Error {
+    fn at(layout: &Layout, source: io::Error) -> Self {
+        Error::Directory {
+            path: layout.root().display().to_string(),
+            source,
+        }
+    }
 }
 
 /// What the image's record says its data is.
@@ -55,136 +94,146 @@ pub enum Lookup {
     Bypass,
 }
 
-/// An open copy. It stays readable when the cache lets it go.
-#[derive(Debug)]
-pub struct CachedImage {}
-
-/// A copy that is being made.
-#[derive(Debug, Clone)]
-pub struct Growing {}
-
-/// The right to bring one image in: a partial file, the lock on it and the room reserved for it.
-#[derive(Debug)]
-pub struct Claim {}
-
-/// A row of the listing.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// The row's number in the index.
-    pub row: i64,
-    pub id: ImageId,
-    pub size: u64,
-    pub hits: u64,
-    pub last_accessed: DateTime<Utc>,
-    pub last_modified: DateTime<Utc>,
-}
-
-/// What a prune took away.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pruned {
-    pub files: u64,
-    pub bytes: u64,
-}
-
-#[expect(unused_variables, reason = "outline")]
-impl Cache {
-    /// Opens the cache and reconciles files and index. A directory that cannot be used is no error: every
-    /// lookup is a bypass until it can, and the log says so once.
-    pub async fn open(config: CacheConfig, clock: Clock) -> Self {
-        todo!()
-    }
-
-    /// What this node has of the image. Never waits for another fill.
-    pub async fn lookup(&self, id: ImageId, expected: &Expected) -> Lookup {
-        todo!()
-    }
-
-    /// The listing, hits that are not yet written included. Sorted by last access, most recent first.
-    pub async fn entries(&self) -> Result<Vec<Entry>> {
-        todo!()
-    }
-
-    /// The queue, first to be fetched first.
-    pub async fn queued(&self) -> Result<Vec<ImageId>> {
-        todo!()
-    }
-
-    /// Puts an image into the queue. False where it is cached, growing or queued already.
-    pub async fn queue(&self, id: ImageId) -> Result<bool> {
-        todo!()
-    }
-
-    pub async fn unqueue(&self, id: ImageId) -> Result<bool> {
-        todo!()
-    }
-
-    /// Empties the queue and says how many were in it.
-    pub async fn unqueue_all(&self) -> Result<u64> {
-        todo!()
-    }
-
-    /// Drops this node's copy, a growing one too. Who reads it reads on.
-    pub async fn evict(&self, id: ImageId) -> Result<bool> {
-        todo!()
-    }
-
-    /// Drops every copy and says how many there were.
-    pub async fn clear(&self) -> Result<u64> {
-        todo!()
-    }
-
-    pub async fn prune(&self) -> Result<Pruned> {
-        todo!()
-    }
-
-    pub async fn clean(&self) -> Result<u64> {
-        todo!()
-    }
-
-    /// Writes what is only in memory, leaves one plain index file and an empty `incomplete/`.
-    pub async fn close(&self) {
-        todo!()
-    }
-}
-
-#[expect(unused_variables, reason = "outline")]
-impl CachedImage {
-    pub fn size(&self) -> u64 {
-        todo!()
-    }
-
-    /// The bytes. A whole read that reaches the end is a hit.
-    pub fn read(self, range: Option<ByteRange>) -> Blob {
-        todo!()
-    }
-}
-
-#[expect(unused_variables, reason = "outline")]
-impl Growing {
-    /// The bytes as they arrive. Ends with an error whose inner error is [`FillBroken`] where the fill did
-    /// not come to its end: who has the first n bytes may look again and read on from there.
-    pub fn read(self, range: Option<ByteRange>) -> Blob {
-        todo!()
-    }
-}
-
 /// The fill that was read along with did not come to its end.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the fill of image {id} broke: {reason}")]
 pub struct FillBroken {
     pub id: ImageId,
     pub reason: String,
+    /// What was read so far is as good as what the store sends. Where it is not, because the data proved
+    /// not to be the image's, nothing may be read on from there.
+    pub resumable: bool,
 }
 
-#[expect(unused_variables, reason = "outline")]
-impl Claim {
-    /// Starts a fill from the store's data. It outlives everyone who reads along.
-    pub fn fill_from(self, blob: Blob) -> Growing {
-        todo!()
+/// The cache of this node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    node: Arc<Node>,
+}
+
+impl Cache {
+    /// Opens the cache and reconciles files and index. A directory that cannot be used is no error: every
+    /// lookup is a bypass until it can, and the log says so once.
+    pub async fn open(config: CacheConfig, clock: Clock) -> Self {
+        let node = Arc::new(Node::new(&config, clock));
+        let cache = Self { node };
+        let node = Arc::clone(&cache.node);
+        match blocking(move || reconcile::files(&node.layout, node.clock.now())).await {
+            Ok(images) => drop(cache.node.journal.mend(images).await),
+            Err(error) => cache.node.trouble.begin(&error),
+        }
+        cache
     }
 
-    /// Waits for the fill to end; the error says why nothing was committed.
-    pub async fn fill_whole(self, blob: Blob) -> std::result::Result<(), FillBroken> {
-        todo!()
+    /// What this node has of the image. Never waits for another fill.
+    pub async fn lookup(&self, id: ImageId, expected: &Expected) -> Lookup {
+        self.node.lookup(id, expected).await
+    }
+
+    /// What this node has of the image, for whoever would not bring it in: never [`Lookup::Missing`], and
+    /// nothing leaves to make room for it.
+    pub async fn peek(&self, id: ImageId, expected: &Expected) -> Lookup {
+        self.node.peek(id, expected).await.unwrap_or(Lookup::Bypass)
+    }
+
+    /// The listing, hits that are not yet written included. Sorted by last access, most recent first.
+    pub async fn entries(&self) -> Result<Vec<Entry>> {
+        let images = self.work(|node| Ok(node.layout.contents()?.images)).await?;
+        let rows = self.node.journal.mend(images.clone()).await;
+        Ok(entry::listing(&images, &rows))
+    }
+
+    /// The queue, first to be fetched first.
+    pub async fn queued(&self) -> Result<Vec<ImageId>> {
+        let (queue, _) = self.work(|node| queue::list(&node.layout)).await?;
+        Ok(queue.into_iter().map(|queued| queued.id).collect())
+    }
+
+    /// Puts an image into the queue. False where it is cached, growing or queued already.
+    pub async fn queue(&self, id: ImageId) -> Result<bool> {
+        let added = self
+            .work(move |node| queue::add(&node.layout, id, node.clock.now()))
+            .await?;
+        self.node.wishes.change();
+        Ok(added)
+    }
+
+    /// An image that is in the queue need not rest there: it is fetched as soon as somebody can.
+    pub fn hurry(&self, id: ImageId) {
+        self.node.wishes.hurry(id);
+    }
+
+    pub async fn unqueue(&self, id: ImageId) -> Result<bool> {
+        self.work(move |node| queue::remove(&node.layout, id)).await
+    }
+
+    /// Empties the queue and says how many were in it.
+    pub async fn unqueue_all(&self) -> Result<u64> {
+        self.work(|node| queue::clear(&node.layout)).await
+    }
+
+    /// Waits for images that are asked for. One at a time is enough for a cache.
+    pub fn watch_queue(&self) -> QueueWatch {
+        QueueWatch::new(Arc::clone(&self.node))
+    }
+
+    /// Drops this node's copy, a growing one too. Who reads it reads on.
+    pub async fn evict(&self, id: ImageId) -> Result<bool> {
+        self.node.fills.detach(id);
+        let gone = self
+            .work(move |node| evict::image(&node.layout, id))
+            .await?;
+        self.node.journal.gone(id);
+        Ok(gone)
+    }
+
+    /// Drops every copy and says how many there were.
+    pub async fn clear(&self) -> Result<u64> {
+        self.node.fills.detach_all();
+        let gone = self.work(|node| evict::all(&node.layout)).await?;
+        for id in &gone {
+            self.node.journal.gone(*id);
+        }
+        Ok(gone.len() as u64)
+    }
+
+    /// Removes least recently used copies until the rest is within the limit. With a limit that holds this
+    /// finds only what others have put there.
+    pub async fn prune(&self) -> Result<Pruned> {
+        let gone = self
+            .work(|node| {
+                let uses = node.journal.uses();
+                prune::run(&node.layout, node.limits.max_size, &uses, node.clock.now())
+            })
+            .await?;
+        for image in &gone {
+            self.node.journal.gone(image.id);
+        }
+        Ok(Pruned::of(&gone))
+    }
+
+    /// Removes bad data and fills that nobody goes on with, and says how many files that were.
+    pub async fn clean(&self) -> Result<u64> {
+        self.work(|node| clean::run(&node.layout, node.stall_time, node.clock.now()))
+            .await
+    }
+
+    /// Writes what is only in memory, leaves one plain index file and an empty `incomplete/`.
+    pub async fn close(&self) {
+        self.node.stop.cancel();
+        let ended = tokio::time::timeout(FILLS_END, self.node.fills.ended()).await;
+        if ended.is_err() {
+            tracing::warn!("fills are still running, their files stay for the next start");
+        }
+        self.node.journal.close().await;
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Node) -> io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let node = Arc::clone(&self.node);
+        let done = blocking(move || work(&node)).await;
+        done.map_err(|error| Error::at(&self.node.layout, error))
     }
 }

@@ -1,8 +1,15 @@
 //! Image data in motion: it is streamed everywhere and held nowhere.
 
+mod file;
+mod pool;
+
+pub use file::read_file;
+
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -17,6 +24,16 @@ pub struct Blob {
     pub bytes: ByteStream,
 }
 
+impl Blob {
+    /// A part of a file.
+    pub fn from_file(file: Arc<File>, range: ByteRange) -> Self {
+        Self {
+            size: Some(range.len()),
+            bytes: read_file(file, range),
+        }
+    }
+}
+
 impl fmt::Debug for Blob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Blob")
@@ -25,7 +42,8 @@ impl fmt::Debug for Blob {
     }
 }
 
-/// A part of an image: from `start` up to, and without, `end`. Never empty, always inside the image.
+/// A part of an image: from `start` up to, and without, `end`, and inside the image. Only all of an empty
+/// image is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteRange {
     pub start: u64,
@@ -39,7 +57,7 @@ impl ByteRange {
         self.end - self.start
     }
 
-    /// A range is never empty; this is here because `len` is.
+    /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.end == self.start

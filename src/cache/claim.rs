@@ -1,0 +1,231 @@
+//! The right to bring one image in.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use super::fill;
+use super::growing::{Fill, Growing, Progress};
+use super::layout::InPlace;
+use super::node::Node;
+use super::partial::{Attempt, Partial};
+use super::space::{self, SpaceLock};
+use super::{Expected, FillBroken, queue};
+use crate::domain::ImageId;
+use crate::stream::Blob;
+
+/// Room is taken in such steps where nobody knows how much there will be.
+const STEP: u64 = 64 * 1024 * 1024;
+
+/// The right to bring one image in: a partial file, the lock on it and the room reserved for it.
+///
+/// Dropped without a fill, it is free for the next to claim, and those who wait for it look again.
+#[derive(Debug)]
+pub struct Claim {
+    // Dropped in this order: when the readers hear that nothing comes, nothing is left.
+    pub(super) partial: Partial,
+    pub(super) running: Running,
+    pub(super) expected: Expected,
+    promised: u64,
+}
+
+/// What reaching for an image came to.
+#[derive(Debug)]
+pub(super) enum Reached {
+    Cached(File, u64),
+    Claimed(Claim),
+    /// Another process fills it.
+    Growing(File),
+    /// It is not to be had, now.
+    Not,
+}
+
+/// Why a fill did not come to its commit.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The data is not the image's.
+    Wrong(String),
+    /// The data may be right, but it did not get here.
+    Broken(String),
+    /// The directory failed us.
+    Disk(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Disk(error)
+    }
+}
+
+impl Claim {
+    /// Starts a fill from the store's data. It outlives everyone who reads along.
+    pub fn fill_from(self, blob: Blob) -> Growing {
+        let size = self.expected.size.or(blob.size);
+        let growing = Growing::here(Arc::clone(&self.running.fill), size);
+        fill::start(self, blob);
+        growing
+    }
+
+    /// Waits for the fill to end; the error says why nothing was committed.
+    pub async fn fill_whole(self, blob: Blob) -> Result<(), FillBroken> {
+        let id = self.running.fill.id;
+        fill::start(self, blob).await.unwrap_or_else(|_| {
+            Err(FillBroken {
+                id,
+                reason: "its thread could not be started, or died".into(),
+                resumable: true,
+            })
+        })
+    }
+
+    /// Reaches for an image. Blocks.
+    pub(super) fn reach(node: &Arc<Node>, id: ImageId, expected: &Expected) -> io::Result<Reached> {
+        let now = node.clock.now();
+        let layout = &node.layout;
+        let partial = {
+            let lock = SpaceLock::take(layout)?;
+            // Since it was not there, another fill may have ended.
+            let found = layout.open_image(id, expected.size)?;
+            match found {
+                InPlace::Whole(file, size) => return Ok(Reached::Cached(file, size)),
+                InPlace::Obstructed => return Ok(Reached::Not),
+                InPlace::Nothing | InPlace::WrongSize(_) => {}
+            }
+            let partial = match Partial::claim(layout, id, now, &lock)? {
+                Attempt::Claimed(partial) => partial,
+                Attempt::Growing(file) => return Ok(Reached::Growing(file)),
+                Attempt::Strange => return Ok(Reached::Not),
+            };
+            if let InPlace::WrongSize(got) = found {
+                let size = expected.size.unwrap_or_default();
+                tracing::warn!(
+                    image.id = %id,
+                    "the copy of image {id} has {got} bytes in place of {size}: moved to invalid/"
+                );
+                std::fs::rename(layout.image(id), layout.invalid().join(id.as_str()))?;
+                node.journal.gone(id);
+            }
+            partial
+        };
+        let reader = partial.reader()?;
+        let first = expected.size.unwrap_or(node.limits.max_size.min(STEP));
+        if !promise(node, &partial, first)? {
+            return Ok(Reached::Not);
+        }
+        partial.allocate(expected.size.unwrap_or(0))?;
+        Ok(Reached::Claimed(Self {
+            partial,
+            running: Running::new(Arc::clone(node), Fill::new(id, reader)),
+            expected: expected.clone(),
+            promised: first,
+        }))
+    }
+
+    /// Makes sure of room for `bytes`, of `size` in all where that is known.
+    pub(super) fn reserve(&mut self, bytes: u64, size: Option<u64>) -> Result<(), Failure> {
+        if bytes <= self.promised {
+            return Ok(());
+        }
+        let node = &self.running.node;
+        let generous = size.unwrap_or(bytes.saturating_add(STEP)).max(bytes);
+        for wanted in [generous, bytes] {
+            if promise(node, &self.partial, wanted)? {
+                self.promised = wanted;
+                return Ok(());
+            }
+        }
+        Err(Failure::Broken("no room can be made for it".into()))
+    }
+}
+
+/// Promises `bytes` in all to a fill. False where there is no room, and none can be made.
+fn promise(node: &Node, partial: &Partial, bytes: u64) -> io::Result<bool> {
+    let uses = || node.journal.uses();
+    let room = space::reserve(partial, node.limits, bytes, node.clock.now(), &uses)?;
+    for image in &room.evicted {
+        node.journal.gone(image.id);
+    }
+    Ok(room.granted)
+}
+
+/// A fill that lookups of this process know of, from the claim to its end.
+#[derive(Debug)]
+pub(super) struct Running {
+    node: Arc<Node>,
+    fill: Arc<Fill>,
+}
+
+impl Running {
+    fn new(node: Arc<Node>, fill: Fill) -> Self {
+        let fill = Arc::new(fill);
+        node.fills.insert(&fill);
+        Self { node, fill }
+    }
+
+    pub(super) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    pub(super) fn show(&self, progress: Progress) {
+        self.fill.progress.send_replace(progress);
+    }
+
+    pub(super) fn has_no_readers(&self) -> bool {
+        self.fill.progress.receiver_count() == 0
+    }
+
+    /// The copy is in its place.
+    pub(super) fn committed(&self, size: u64) {
+        let id = self.fill.id;
+        self.node.journal.committed(id, self.node.clock.now());
+        if let Err(error) = queue::remove(&self.node.layout, id) {
+            tracing::warn!(image.id = %id, "image {id} stays in the queue: {error}");
+        }
+        tracing::info!(image.id = %id, size, "cached image {id}");
+    }
+
+    /// Tells those who read along that nothing more comes.
+    pub(super) fn break_off(&self, failure: &Failure) {
+        match failure {
+            Failure::Wrong(reason) => self.fill.break_off(reason.as_str(), false),
+            Failure::Broken(reason) => self.fill.break_off(reason.as_str(), true),
+            Failure::Disk(error) => self.fill.break_off(error.to_string(), true),
+        }
+    }
+
+    /// Says in the log why nothing was committed.
+    pub(super) fn failed(&self, failure: Failure) -> FillBroken {
+        let id = self.fill.id;
+        let resumable = !matches!(failure, Failure::Wrong(_));
+        let reason = match failure {
+            Failure::Wrong(reason) => {
+                tracing::warn!(
+                    image.id = %id,
+                    "the store's data of image {id} is not the image's, and was put into invalid/: {reason}"
+                );
+                reason
+            }
+            Failure::Broken(reason) => {
+                tracing::warn!(image.id = %id, "image {id} was not cached: {reason}");
+                reason
+            }
+            Failure::Disk(error) => {
+                self.node.trouble.begin(&error);
+                tracing::warn!(image.id = %id, "image {id} was not cached: {error}");
+                error.to_string()
+            }
+        };
+        FillBroken {
+            id,
+            reason,
+            resumable,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.node.fills.remove(&self.fill);
+        self.fill.break_off("nobody brings it in", true);
+    }
+}

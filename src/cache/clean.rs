@@ -1,0 +1,87 @@
+//! Taking away what is of no use: bad data, and copies that nobody makes any more.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::layout::{self, Layout, files, image_named, open_existing};
+use super::partial::{Owner, owner};
+use super::space::{self, SpaceLock};
+
+/// A file that should go, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waste {
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub why: Why,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It was not the image's data.
+    Invalid,
+    /// Nobody has written to it for the stall time.
+    Stalled,
+    /// The process that wrote it is dead.
+    Dead,
+}
+
+/// Takes away what is of no use now, and says how many files that were.
+pub fn run(layout: &Layout, stall_time: Duration, now: DateTime<Utc>) -> io::Result<u64> {
+    let lock = SpaceLock::take(layout)?;
+    let waste = plan(layout, stall_time, now, &lock)?;
+    execute(layout, &waste, &lock)
+}
+
+/// What should go. A partial file that somebody holds the lock of never does, however old it is.
+pub fn plan(
+    layout: &Layout,
+    stall_time: Duration,
+    now: DateTime<Utc>,
+    lock: &SpaceLock,
+) -> io::Result<Vec<Waste>> {
+    let mut waste = Vec::new();
+    for (name, found) in files(&layout.invalid())? {
+        waste.push(Waste {
+            path: layout.invalid().join(name),
+            bytes: found.len(),
+            why: Why::Invalid,
+        });
+    }
+    for (name, found) in files(&layout.incomplete())? {
+        let path = layout.incomplete().join(&name);
+        let owner = match (image_named(&name), open_existing(&path)?) {
+            (Some(id), Some(file)) => owner(layout, id, &file, now, lock)?,
+            (None, Some(_)) => Owner::Nobody,
+            (_, None) => continue,
+        };
+        let age = now - DateTime::<Utc>::from(found.modified()?);
+        let stalled = age.to_std().is_ok_and(|age| age > stall_time);
+        let why = match owner {
+            Owner::Dead => Why::Dead,
+            Owner::Nobody | Owner::Stranger if stalled => Why::Stalled,
+            Owner::Filler | Owner::Nobody | Owner::Stranger => continue,
+        };
+        waste.push(Waste {
+            path,
+            bytes: found.len(),
+            why,
+        });
+    }
+    Ok(waste)
+}
+
+/// Removes it, and says how many files were still there.
+pub fn execute(layout: &Layout, waste: &[Waste], lock: &SpaceLock) -> io::Result<u64> {
+    let mut gone = 0;
+    for Waste { path, why, .. } in waste {
+        if layout::remove(path)? {
+            tracing::info!("removed {} ({why:?})", path.display());
+            gone += 1;
+        }
+    }
+    space::withdraw_orphans(layout, lock)?;
+    Ok(gone)
+}

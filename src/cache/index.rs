@@ -1,0 +1,371 @@
+//! The index: what files cannot say, in the original's one table.
+//!
+//! A copy is cached because its file is there, whatever the index says. So rows follow files: a row without
+//! a file goes, a file without a row gets one. The database is one plain file in rollback-journal mode, as
+//! the original reads and writes it. One that is no database, or not this one, is put aside and made anew.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
+
+use super::layout::{Layout, Placed};
+use crate::domain::ImageId;
+
+/// Waiting longer for another process would hold up a listing.
+const BUSY: Duration = Duration::from_secs(1);
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS cached_images (
+        image_id TEXT PRIMARY KEY,
+        last_accessed REAL DEFAULT 0.0,
+        last_modified REAL DEFAULT 0.0,
+        size INTEGER DEFAULT 0,
+        hits INTEGER DEFAULT 0,
+        checksum TEXT
+    );
+";
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Row {
+    pub number: i64,
+    pub hits: u64,
+    pub last_accessed: DateTime<Utc>,
+    pub last_modified: DateTime<Utc>,
+}
+
+pub type Rows = HashMap<ImageId, Row>;
+
+/// What happened to an image and is not in the index yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Change {
+    /// It was put into its place.
+    pub committed: Option<DateTime<Utc>>,
+    pub hits: u64,
+    pub last_accessed: Option<DateTime<Utc>>,
+}
+
+pub type Changes = BTreeMap<ImageId, Change>;
+
+/// The index of one directory. It is opened when it is first needed, and again when it was replaced.
+#[derive(Debug)]
+pub struct Index {
+    layout: Layout,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    /// Device and inode of the file that was opened.
+    identity: (u64, u64),
+}
+
+impl Index {
+    pub fn new(layout: Layout) -> Self {
+        Self { layout, open: None }
+    }
+
+    /// Every row. An index that does not exist yet has none, and is not created for the asking.
+    pub fn rows(&mut self) -> rusqlite::Result<Rows> {
+        if !self.layout.index().exists() {
+            return Ok(Rows::new());
+        }
+        self.with(|connection, _| read_rows(connection))
+    }
+
+    /// Writes down what happened, in one transaction. A row is kept or made where the file is there, and
+    /// goes where it is not, whatever the order in which things happened in several processes.
+    pub fn record(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        self.with(|connection, layout| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for (id, change) in changes {
+                write_change(&transaction, layout, *id, change)?;
+            }
+            transaction.commit()
+        })
+    }
+
+    /// Makes rows and files agree, in one transaction, and says what the rows are then.
+    pub fn mend(&mut self, images: &[Placed]) -> rusqlite::Result<Rows> {
+        self.with(|connection, layout| {
+            let rows = read_rows(connection)?;
+            let names = read_names(connection)?;
+            let found: HashMap<&str, &Placed> = images
+                .iter()
+                .map(|image| (image.id.as_str(), image))
+                .collect();
+            // Another process may have put a file there since the directory was read.
+            let gone: Vec<&String> = names
+                .iter()
+                .filter(|name| !found.contains_key(name.as_str()))
+                .filter(|name| !layout.root().join(name).exists())
+                .collect();
+            let new: Vec<&Placed> = images
+                .iter()
+                .filter(|image| !rows.contains_key(&image.id))
+                .collect();
+            if gone.is_empty() && new.is_empty() {
+                return Ok(rows);
+            }
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for name in gone {
+                transaction
+                    .prepare_cached("DELETE FROM cached_images WHERE image_id = ?")?
+                    .execute([name])?;
+            }
+            for image in new {
+                if layout.image(image.id).exists() {
+                    insert_found(&transaction, layout, image)?;
+                }
+            }
+            let rows = read_rows(&transaction)?;
+            transaction.commit()?;
+            Ok(rows)
+        })
+    }
+
+    /// Closes the file. The next use opens it again.
+    pub fn close(&mut self) {
+        if let Some(open) = self.open.take()
+            && let Err((_, error)) = open.connection.close()
+        {
+            tracing::warn!("the cache index was not closed properly: {error}");
+        }
+    }
+
+    /// Runs `work` on the open index; once more on a new one where this one turns out to be none.
+    fn with<T>(
+        &mut self,
+        work: impl Fn(&mut Connection, &Layout) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        match self.attempt(&work) {
+            Err(error) if is_broken(&error) => {
+                self.put_aside(&error)?;
+                self.attempt(&work)
+            }
+            result => result,
+        }
+    }
+
+    fn attempt<T>(
+        &mut self,
+        work: impl Fn(&mut Connection, &Layout) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let identity = identity(&self.layout).ok();
+        let open = match self.open.take() {
+            Some(open) if Some(open.identity) == identity => open,
+            _ => open(&self.layout)?,
+        };
+        let open = self.open.insert(open);
+        work(&mut open.connection, &self.layout)
+    }
+
+    /// Keeps a broken index for somebody to look at, out of the original's sight.
+    fn put_aside(&mut self, why: &rusqlite::Error) -> rusqlite::Result<()> {
+        self.open = None;
+        let index = self.layout.index();
+        let aside = self.layout.own().join("broken-index.db");
+        tracing::warn!(
+            "the cache index {} is broken ({why}): moved to {}, made anew from the files",
+            index.display(),
+            aside.display()
+        );
+        let journal = journal_of(index);
+        let moved = fs::rename(index, &aside).and_then(|()| {
+            match fs::rename(journal, journal_of(&aside)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
+        });
+        moved.map_err(|error| cannot_open(&error))
+    }
+}
+
+fn journal_of(index: &std::path::Path) -> std::path::PathBuf {
+    let mut name = index.as_os_str().to_owned();
+    name.push("-journal");
+    name.into()
+}
+
+fn identity(layout: &Layout) -> io::Result<(u64, u64)> {
+    fs::metadata(layout.index()).map(|found| (found.dev(), found.ino()))
+}
+
+fn cannot_open(error: &io::Error) -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+    rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
+}
+
+fn open(layout: &Layout) -> rusqlite::Result<Open> {
+    create(layout).map_err(|error| cannot_open(&error))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(layout.index(), flags)?;
+    connection.busy_timeout(BUSY)?;
+    // A no-op unless somebody has turned it into write-ahead mode.
+    connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
+    // What is lost with the power is made anew from the files.
+    connection.execute_batch("PRAGMA synchronous = NORMAL")?;
+    connection.execute_batch(SCHEMA)?;
+    connection.query_row("PRAGMA quick_check(1)", [], |row| {
+        let verdict: String = row.get(0)?;
+        if verdict == "ok" {
+            return Ok(());
+        }
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        Err(rusqlite::Error::SqliteFailure(code, Some(verdict)))
+    })?;
+    let identity = identity(layout).map_err(|error| cannot_open(&error))?;
+    Ok(Open {
+        connection,
+        identity,
+    })
+}
+
+/// SQLite gives its journal to the owner of the database; so the database must have the right one.
+fn create(layout: &Layout) -> io::Result<()> {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(layout.index())
+    {
+        Ok(file) => layout.adopt(&file),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether this is no index of ours, as opposed to one that cannot be had just now.
+fn is_broken(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, message) => match failure.code {
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => true,
+            // The table has other columns, or is none.
+            ErrorCode::Unknown => message.as_deref().is_some_and(|message| {
+                message.contains("no such column") || message.contains("no column named")
+            }),
+            _ => false,
+        },
+        rusqlite::Error::SqlInputError { msg, .. } => msg.contains("column"),
+        _ => false,
+    }
+}
+
+fn read_names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached("SELECT image_id FROM cached_images WHERE image_id IS NOT NULL")?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+fn read_rows(connection: &Connection) -> rusqlite::Result<Rows> {
+    let mut statement = connection.prepare_cached(
+        "SELECT rowid, image_id, hits, last_accessed, last_modified, size, checksum
+         FROM cached_images WHERE image_id IS NOT NULL",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let name: String = row.get(1)?;
+        let hits: Option<i64> = row.get(2)?;
+        let accessed: Option<f64> = row.get(3)?;
+        let modified: Option<f64> = row.get(4)?;
+        let found = Row {
+            number: row.get(0)?,
+            hits: hits.and_then(|hits| hits.try_into().ok()).unwrap_or(0),
+            last_accessed: time(accessed.unwrap_or(0.0)),
+            last_modified: time(modified.unwrap_or(0.0)),
+        };
+        Ok(name.parse::<ImageId>().ok().map(|id| (id, found)))
+    })?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+fn write_change(
+    connection: &Connection,
+    layout: &Layout,
+    id: ImageId,
+    change: &Change,
+) -> rusqlite::Result<()> {
+    let size = fs::symlink_metadata(layout.image(id)).map(|found| found.len());
+    let Ok(size) = size else {
+        connection
+            .prepare_cached("DELETE FROM cached_images WHERE image_id = ?")?
+            .execute([id.as_str()])?;
+        return Ok(());
+    };
+    if let Some(at) = change.committed {
+        connection
+            .prepare_cached(
+                "INSERT INTO cached_images (image_id, last_accessed, last_modified, hits, size)
+                 VALUES (?1, ?2, ?2, 0, ?3)
+                 ON CONFLICT (image_id) DO UPDATE SET
+                     last_accessed = ?2, last_modified = ?2, hits = 0, size = ?3",
+            )?
+            .execute(params![id.as_str(), seconds(at), integer(size)])?;
+    }
+    if let Some(at) = change.last_accessed {
+        connection
+            .prepare_cached(
+                "INSERT INTO cached_images (image_id, last_accessed, last_modified, hits, size)
+                 VALUES (?1, ?2, ?2, ?3, ?4)
+                 ON CONFLICT (image_id) DO UPDATE SET
+                     last_accessed = max(last_accessed, ?2), hits = hits + ?3",
+            )?
+            .execute(params![
+                id.as_str(),
+                seconds(at),
+                integer(change.hits),
+                integer(size)
+            ])?;
+    }
+    Ok(())
+}
+
+/// Makes a row for a file that somebody else has put there. The original's `xattr` driver counts its hits
+/// on the file itself.
+fn insert_found(connection: &Connection, layout: &Layout, image: &Placed) -> rusqlite::Result<()> {
+    let mut value = [0; 20];
+    let hits = rustix::fs::getxattr(layout.image(image.id), "user.hits", &mut value[..])
+        .ok()
+        .and_then(|len| std::str::from_utf8(value.get(..len)?).ok()?.parse().ok())
+        .unwrap_or(0_i64);
+    connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO cached_images (image_id, last_accessed, last_modified, hits, size)
+             VALUES (?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            image.id.as_str(),
+            seconds(image.accessed.max(image.modified)),
+            seconds(image.modified),
+            hits,
+            integer(image.size)
+        ])?;
+    Ok(())
+}
+
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the original keeps times as floating-point seconds"
+)]
+fn seconds(at: DateTime<Utc>) -> f64 {
+    at.timestamp_micros() as f64 / 1e6
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a cast of what is out of range ends at the limits, which are no times"
+)]
+fn time(seconds: f64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros((seconds * 1e6).round() as i64).unwrap_or(DateTime::UNIX_EPOCH)
+}

@@ -1,0 +1,255 @@
+//! The index beside a running service: one thread owns it and writes in batches.
+//!
+//! Nobody waits for it but those who want to read it. What cannot be written now, because another process
+//! holds the index or its disk is full, stays here and is tried again.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
+
+use super::index::{Changes, Index, Row, Rows};
+use super::layout::Placed;
+use super::prune::Uses;
+use crate::domain::ImageId;
+
+/// How long a change may stay unwritten.
+const BATCH: Duration = Duration::from_millis(250);
+/// How long to leave an index alone that could not be written.
+const RETRY: Duration = Duration::from_secs(1);
+/// Who makes room does not wait longer to learn what other processes have used.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How often a last write is tried at the end.
+const LAST_ATTEMPTS: u32 = 5;
+
+#[derive(Debug)]
+enum Message {
+    Committed(ImageId, DateTime<Utc>),
+    Hit(ImageId, DateTime<Utc>),
+    Gone(ImageId),
+    Mend(Vec<Placed>, oneshot::Sender<Rows>),
+    Refresh(Sender<()>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The way to the thread. Sending never blocks; after the end it goes nowhere.
+#[derive(Debug)]
+pub struct Journal {
+    sender: Sender<Message>,
+    uses: Arc<Mutex<Uses>>,
+}
+
+impl Journal {
+    pub fn start(index: Index) -> Self {
+        let (sender, inbox) = mpsc::channel();
+        let uses = Arc::<Mutex<Uses>>::default();
+        let writer = Writer {
+            index,
+            uses: Arc::clone(&uses),
+            pending: Changes::new(),
+            due: None,
+            failing: false,
+        };
+        let thread = std::thread::Builder::new().name("cache-index".into());
+        if let Err(error) = thread.spawn(move || writer.run(&inbox)) {
+            tracing::error!("hits of cached images are not counted: {error}");
+        }
+        Self { sender, uses }
+    }
+
+    pub fn committed(&self, id: ImageId, at: DateTime<Utc>) {
+        lock(&self.uses).insert(id, at);
+        self.send(Message::Committed(id, at));
+    }
+
+    /// A whole download from the copy.
+    pub fn hit(&self, id: ImageId, at: DateTime<Utc>) {
+        lock(&self.uses).insert(id, at);
+        self.send(Message::Hit(id, at));
+    }
+
+    pub fn gone(&self, id: ImageId) {
+        lock(&self.uses).remove(&id);
+        self.send(Message::Gone(id));
+    }
+
+    /// Makes rows and files agree, and says what the rows are; none where the index cannot be had.
+    pub async fn mend(&self, images: Vec<Placed>) -> Rows {
+        let (reply, rows) = oneshot::channel();
+        self.send(Message::Mend(images, reply));
+        rows.await.unwrap_or_default()
+    }
+
+    /// When each image was last used. Blocks, but not for long: while the index cannot be had, what this
+    /// process knows must do.
+    pub fn uses(&self) -> Uses {
+        let (reply, refreshed) = mpsc::channel();
+        self.send(Message::Refresh(reply));
+        // Refreshed or not.
+        let _ = refreshed.recv_timeout(PATIENCE);
+        lock(&self.uses).clone()
+    }
+
+    /// Writes what is left and closes the index.
+    pub async fn close(&self) {
+        let (reply, closed) = oneshot::channel();
+        self.send(Message::Close(reply));
+        // An error says that it was closed before.
+        let _ = closed.await;
+    }
+
+    fn send(&self, message: Message) {
+        // Nobody listens after the end; then nothing is to be written either.
+        let _ = self.sender.send(message);
+    }
+}
+
+fn lock(uses: &Mutex<Uses>) -> MutexGuard<'_, Uses> {
+    uses.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Writer {
+    index: Index,
+    uses: Arc<Mutex<Uses>>,
+    pending: Changes,
+    /// When what is pending will be written.
+    due: Option<Instant>,
+    /// The last write failed, and the log says so.
+    failing: bool,
+}
+
+impl Writer {
+    fn run(mut self, inbox: &Receiver<Message>) {
+        while let Some(message) = self.next(inbox) {
+            match message {
+                Message::Committed(id, at) => {
+                    let change = self.change(id);
+                    *change = super::index::Change::default();
+                    change.committed = Some(at);
+                }
+                Message::Hit(id, at) => {
+                    let change = self.change(id);
+                    change.hits += 1;
+                    change.last_accessed = change.last_accessed.max(Some(at));
+                }
+                Message::Gone(id) => *self.change(id) = super::index::Change::default(),
+                Message::Mend(images, reply) => {
+                    self.write();
+                    // Who asked may have left.
+                    let _ = reply.send(self.mend(&images));
+                }
+                Message::Refresh(reply) => {
+                    self.write();
+                    if let Ok(rows) = self.index.rows() {
+                        self.learn(&with_pending(rows, &self.pending));
+                    }
+                    let _ = reply.send(());
+                }
+                Message::Close(reply) => {
+                    self.finish();
+                    let _ = reply.send(());
+                    return;
+                }
+            }
+        }
+        self.finish();
+    }
+
+    /// The next message, with writing done in between; none at the end.
+    fn next(&mut self, inbox: &Receiver<Message>) -> Option<Message> {
+        loop {
+            let Some(due) = self.due else {
+                return inbox.recv().ok();
+            };
+            match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                Ok(message) => return Some(message),
+                Err(RecvTimeoutError::Timeout) => self.write(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    fn change(&mut self, id: ImageId) -> &mut super::index::Change {
+        self.due.get_or_insert_with(|| Instant::now() + BATCH);
+        self.pending.entry(id).or_default()
+    }
+
+    fn write(&mut self) {
+        self.due = None;
+        if self.pending.is_empty() {
+            return;
+        }
+        match self.index.record(&self.pending) {
+            Ok(()) => {
+                self.pending.clear();
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("the cache index can be written again");
+                }
+            }
+            Err(error) => {
+                self.due = Some(Instant::now() + RETRY);
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::warn!(
+                        "the cache index cannot be written, hits are kept in memory: {error}"
+                    );
+                }
+            }
+        }
+    }
+
+    fn mend(&mut self, images: &[Placed]) -> Rows {
+        let rows = self.index.mend(images).or_else(|error| {
+            tracing::debug!("the cache index could not be mended: {error}");
+            self.index.rows()
+        });
+        let rows = with_pending(rows.unwrap_or_default(), &self.pending);
+        self.learn(&rows);
+        rows
+    }
+
+    fn learn(&self, rows: &Rows) {
+        let mut uses = lock(&self.uses);
+        for (id, row) in rows {
+            let known = uses.entry(*id).or_insert(row.last_accessed);
+            *known = row.last_accessed.max(*known);
+        }
+    }
+
+    fn finish(&mut self) {
+        for _ in 0..LAST_ATTEMPTS {
+            self.write();
+            if self.pending.is_empty() {
+                break;
+            }
+        }
+        if !self.pending.is_empty() {
+            let images = self.pending.len();
+            tracing::warn!("the last hits of {images} cached images could not be written");
+        }
+        self.index.close();
+    }
+}
+
+/// The rows as they will be when what is pending is written.
+fn with_pending(mut rows: Rows, pending: &Changes) -> Rows {
+    for (id, change) in pending {
+        let Some(at) = change.last_accessed.max(change.committed) else {
+            continue;
+        };
+        let row = rows.entry(*id).or_insert(Row {
+            number: 0,
+            hits: 0,
+            last_accessed: at,
+            last_modified: at,
+        });
+        if let Some(committed) = change.committed {
+            row.hits = 0;
+            row.last_modified = committed;
+        }
+        row.hits += change.hits;
+        row.last_accessed = row.last_accessed.max(at);
+    }
+    rows
+}

@@ -1,0 +1,312 @@
+//! What each path in the cache directory means.
+//!
+//! ```text
+//! DIR/<id>               a whole, verified copy: it is cached because it is here
+//! DIR/incomplete/<id>    a copy that is being made; the lock on it says by whom
+//! DIR/invalid/<id>       data that was not the image's; `clean` takes it away
+//! DIR/queue/<id>         an empty file: the image is wanted, since the file's mtime
+//! DIR/cache.db           hits and last access of what is here
+//! DIR/.glance/space.lock held while room is given away, and while files change their place
+//! DIR/.glance/fills/     the room that each copy in the making has been promised
+//! ```
+//!
+//! All but `.glance` is as the original has it. It takes every file at the top for an image, so what we
+//! keep for ourselves lies in that one directory.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use walkdir::WalkDir;
+
+use crate::domain::ImageId;
+
+/// The paths of one cache directory.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+    index: PathBuf,
+}
+
+/// A whole copy, as its file shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    pub id: ImageId,
+    pub size: u64,
+    pub modified: DateTime<Utc>,
+    pub accessed: DateTime<Utc>,
+}
+
+/// What lies at the top of the directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contents {
+    pub images: Vec<Placed>,
+    /// Bytes of files that are no images of ours: they take room, and nobody but their owner removes them.
+    pub strange: u64,
+}
+
+/// What is at the place of a whole copy.
+#[derive(Debug)]
+pub enum InPlace {
+    Nothing,
+    Whole(File, u64),
+    /// A file of another size than the image has.
+    WrongSize(u64),
+    /// Something that no copy can take the place of.
+    Obstructed,
+}
+
+impl Layout {
+    /// The directory at `root`, with its index at `index` (relative to it).
+    #[must_use]
+    pub fn new(root: &Path, index: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            index: root.join(index),
+        }
+    }
+
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn image(&self, id: ImageId) -> PathBuf {
+        self.root.join(id.as_str())
+    }
+
+    pub fn incomplete(&self) -> PathBuf {
+        self.root.join("incomplete")
+    }
+
+    pub fn partial(&self, id: ImageId) -> PathBuf {
+        self.incomplete().join(id.as_str())
+    }
+
+    pub fn invalid(&self) -> PathBuf {
+        self.root.join("invalid")
+    }
+
+    pub fn queue(&self) -> PathBuf {
+        self.root.join("queue")
+    }
+
+    pub fn index(&self) -> &Path {
+        &self.index
+    }
+
+    /// What only we know of.
+    pub fn own(&self) -> PathBuf {
+        self.root.join(".glance")
+    }
+
+    /// The promises of room, see [`super::space`].
+    pub fn fills(&self) -> PathBuf {
+        self.own().join("fills")
+    }
+
+    pub fn space_lock(&self) -> PathBuf {
+        self.own().join("space.lock")
+    }
+
+    /// Creates what is missing.
+    pub fn prepare(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.root)?;
+        for dir in [
+            self.incomplete(),
+            self.invalid(),
+            self.queue(),
+            self.own(),
+            self.fills(),
+        ] {
+            match fs::DirBuilder::new().mode(0o755).create(&dir) {
+                Ok(()) => self.adopt(&File::open(&dir)?)?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives what root has made in somebody's directory to that somebody.
+    pub fn adopt(&self, made: &File) -> io::Result<()> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let owner = fs::metadata(&self.root)?;
+        if owner.uid() == 0 {
+            return Ok(());
+        }
+        let (user, group) = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
+        Ok(rustix::fs::fchown(made, Some(user), Some(group))?)
+    }
+
+    /// Makes the names at the top durable.
+    pub fn sync_root(&self) -> io::Result<()> {
+        File::open(&self.root)?.sync_all()
+    }
+
+    /// Opens the whole copy of an image, if it is one.
+    pub fn open_image(&self, id: ImageId, size: Option<u64>) -> io::Result<InPlace> {
+        let Some(file) = open_existing(&self.image(id))? else {
+            return Ok(InPlace::Nothing);
+        };
+        let found = file.metadata()?;
+        Ok(if found.is_dir() {
+            InPlace::Obstructed
+        } else if !found.is_file() {
+            InPlace::Nothing
+        } else if size.is_some_and(|size| size != found.len()) {
+            InPlace::WrongSize(found.len())
+        } else {
+            InPlace::Whole(file, found.len())
+        })
+    }
+
+    /// Reads the top of the directory. What vanishes meanwhile is not in it.
+    pub fn contents(&self) -> io::Result<Contents> {
+        fs::metadata(&self.root)?;
+        let mut contents = Contents::default();
+        for (name, found) in files(&self.root)? {
+            match image_named(&name) {
+                Some(id) => contents.images.push(placed(id, &found)?),
+                None if self.is_index(&name) => {}
+                None => contents.strange += found.len(),
+            }
+        }
+        Ok(contents)
+    }
+
+    /// The index and what SQLite keeps beside it.
+    fn is_index(&self, name: &OsStr) -> bool {
+        let index = self.index.file_name().unwrap_or_default();
+        name.as_encoded_bytes()
+            .strip_prefix(index.as_encoded_bytes())
+            .is_some_and(|rest| matches!(rest, b"" | b"-journal" | b"-wal" | b"-shm"))
+    }
+}
+
+/// The image that a file of this name belongs to.
+pub fn image_named(name: &OsStr) -> Option<ImageId> {
+    name.to_str()?.parse().ok()
+}
+
+/// The regular files in a directory, links not followed. A directory that is not there has none.
+pub fn files(dir: &Path) -> io::Result<Vec<(std::ffi::OsString, Metadata)>> {
+    let mut found = Vec::new();
+    for entry in WalkDir::new(dir).min_depth(1).max_depth(1) {
+        let file = entry.and_then(|entry| Ok((entry.file_name().to_owned(), entry.metadata()?)));
+        match file.map_err(io::Error::from) {
+            Ok((name, metadata)) if metadata.is_file() => found.push((name, metadata)),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// Opens a file for reading. A link is not followed: it is nobody's image.
+pub fn open_existing(path: &Path) -> io::Result<Option<File>> {
+    use rustix::io::Errno;
+    // Without NONBLOCK a named pipe would wait for its other end.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => Ok(Some(File::from(file))),
+        Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes a file; false where there was none.
+pub fn remove(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether `path` is a name of the file behind `metadata`.
+pub fn names(path: &Path, metadata: &Metadata) -> bool {
+    fs::symlink_metadata(path)
+        .is_ok_and(|found| (found.dev(), found.ino()) == (metadata.dev(), metadata.ino()))
+}
+
+fn placed(id: ImageId, found: &Metadata) -> io::Result<Placed> {
+    let modified = DateTime::from(found.modified()?);
+    Ok(Placed {
+        id,
+        size: found.len(),
+        modified,
+        accessed: found.accessed().map_or(modified, DateTime::from),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout() -> (tempfile::TempDir, Layout) {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path(), Path::new("cache.db"));
+        layout.prepare().unwrap();
+        (dir, layout)
+    }
+
+    #[test]
+    fn only_files_that_are_named_like_images_are_images() {
+        let (dir, layout) = layout();
+        let id = ImageId::random();
+        fs::write(layout.image(id), b"bytes").unwrap();
+        fs::write(dir.path().join("notes.txt"), b"1234567").unwrap();
+        fs::write(layout.index(), b"not counted").unwrap();
+        fs::write(dir.path().join("cache.db-journal"), b"not counted").unwrap();
+        fs::create_dir(layout.image(ImageId::random())).unwrap();
+        std::os::unix::fs::symlink(layout.image(id), layout.image(ImageId::random())).unwrap();
+
+        let contents = layout.contents().unwrap();
+        assert_eq!(contents.strange, 7);
+        let sizes: Vec<_> = contents.images.iter().map(|i| (i.id, i.size)).collect();
+        assert_eq!(sizes, [(id, 5)]);
+    }
+
+    #[test]
+    fn a_copy_is_whole_only_with_the_right_size() {
+        let (_dir, layout) = layout();
+        let id = ImageId::random();
+        assert!(matches!(layout.open_image(id, None), Ok(InPlace::Nothing)));
+        fs::write(layout.image(id), b"bytes").unwrap();
+        for size in [None, Some(5)] {
+            assert!(matches!(
+                layout.open_image(id, size),
+                Ok(InPlace::Whole(_, 5))
+            ));
+        }
+        assert!(matches!(
+            layout.open_image(id, Some(6)),
+            Ok(InPlace::WrongSize(5))
+        ));
+    }
+
+    #[test]
+    fn links_and_directories_are_no_copies() {
+        let (_dir, layout) = layout();
+        let (link, dir, whole) = (ImageId::random(), ImageId::random(), ImageId::random());
+        fs::write(layout.image(whole), b"bytes").unwrap();
+        std::os::unix::fs::symlink(layout.image(whole), layout.image(link)).unwrap();
+        fs::create_dir(layout.image(dir)).unwrap();
+        assert!(matches!(
+            layout.open_image(link, Some(5)),
+            Ok(InPlace::Nothing)
+        ));
+        assert!(matches!(
+            layout.open_image(dir, Some(5)),
+            Ok(InPlace::Obstructed)
+        ));
+    }
+}

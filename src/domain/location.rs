@@ -14,11 +14,24 @@ pub struct Location {
     pub status: String,
 }
 
+impl Location {
+    /// What comes before `://`; empty for what is no URL.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.url.split_once("://").map_or("", |(scheme, _)| scheme)
+    }
+
+    /// The backend that is said to keep it, in a multi-store configuration.
+    #[must_use]
+    pub fn store(&self) -> Option<&str> {
+        self.metadata.get("store")?.as_str()
+    }
+}
+
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = self.url.split_once("://").map_or("?", |(scheme, _)| scheme);
         f.debug_struct("Location")
-            .field("scheme", &scheme)
+            .field("scheme", &self.scheme())
             .field("status", &self.status)
             .finish_non_exhaustive()
     }

@@ -1,8 +1,13 @@
 //! Opening an image's data, from this node's cache as far as it can.
 
-use super::{Glance, Result};
-use crate::domain::{Caller, Image, ImageId};
+use super::resume::resumed;
+use super::{Error, Glance, Result};
+use crate::cache::{Expected, Lookup};
+use crate::domain::{Caller, Image, ImageId, Status};
+use crate::store;
 use crate::stream::{Blob, ByteRange};
+
+pub use super::range::RequestedRange;
 
 /// Where the bytes of an answer come from; the access log says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,16 +31,6 @@ pub struct Download {
     pub blob: Option<Blob>,
 }
 
-/// A `Range` header, before the size is known (RFC 9110, 14.1.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestedRange {
-    /// `bytes=first-last`, last inclusive.
-    FromTo(u64, Option<u64>),
-    /// `bytes=-n`
-    Last(u64),
-}
-
-#[expect(unused_variables, reason = "outline")]
 impl Glance {
     /// Opens an image's data, from this node's cache as far as it can. State and policy are asked here,
     /// before the cache, for every byte.
@@ -45,6 +40,91 @@ impl Glance {
         id: ImageId,
         range: Option<RequestedRange>,
     ) -> Result<Download> {
-        todo!()
+        let image = self.readable(caller, id).await?;
+        if image.locations.is_empty() {
+            return Ok(Download {
+                image,
+                range: None,
+                source: Source::Store,
+                blob: None,
+            });
+        }
+        // Of an image whose size is not known only all can be had.
+        let range = match (range, image.size) {
+            (Some(range), Some(size)) => Some(range.resolve(size)?),
+            _ => None,
+        };
+        let (source, blob) = match self.open(&image, range).await {
+            Ok((source, blob)) => (source, Some(blob)),
+            // Data that is lost is told to clients as data that never came: with an empty answer.
+            Err(Error::Store(store::Error::NotFound)) => (Source::Store, None),
+            Err(error) => return Err(error),
+        };
+        Ok(Download {
+            image,
+            range,
+            source,
+            blob,
+        })
+    }
+
+    /// The image, where the caller may read its data. That it is deactivated is told first, even to those
+    /// whom the policy would not let in either.
+    async fn readable(&self, caller: &Caller, id: ImageId) -> Result<Image> {
+        let image = match self.authorized(caller, id, "download_image").await {
+            Err(Error::Forbidden(action)) => {
+                let image = self.db.image(id).await?;
+                return Err(match image.map(|image| image.status) {
+                    Some(Status::Deactivated) => Error::Deactivated,
+                    _ => Error::Forbidden(action),
+                });
+            }
+            other => other?,
+        };
+        if image.status == Status::Deactivated && !caller.is_admin {
+            return Err(Error::Deactivated);
+        }
+        Ok(image)
+    }
+
+    async fn open(&self, image: &Image, range: Option<ByteRange>) -> Result<(Source, Blob)> {
+        let (source, mut blob) = match (self.look(image).await, range) {
+            (Lookup::Cached(copy), _) => (Source::Cache, copy.read(range)),
+            (Lookup::Growing(fill), _) => {
+                let blob = resumed(self, image, range, fill.read(range));
+                (Source::Along, blob)
+            }
+            (Lookup::Missing(claim), None) => {
+                let fill = claim.fill_from(self.stores.read(image, None).await?);
+                let blob = resumed(self, image, None, fill.read(None));
+                (Source::Along, blob)
+            }
+            // A part is no reason to bring in the whole.
+            (Lookup::Missing(_), Some(_)) | (Lookup::Bypass, _) => {
+                (Source::Store, self.stores.read(image, range).await?)
+            }
+        };
+        blob.size = range.map(|range| range.len()).or(image.size).or(blob.size);
+        Ok((source, blob))
+    }
+
+    /// A part of the image as it can be had now, without starting anything.
+    pub(super) async fn open_part(&self, image: &Image, range: ByteRange) -> Result<Blob> {
+        Ok(match self.look(image).await {
+            Lookup::Cached(copy) => copy.read(Some(range)),
+            Lookup::Growing(fill) => fill.read(Some(range)),
+            Lookup::Missing(_) | Lookup::Bypass => self.stores.read(image, Some(range)).await?,
+        })
+    }
+
+    async fn look(&self, image: &Image) -> Lookup {
+        let Some(cache) = &self.cache else {
+            return Lookup::Bypass;
+        };
+        let expected = Expected {
+            size: image.size,
+            checksums: image.checksums.clone(),
+        };
+        cache.lookup(image.id, &expected).await
     }
 }

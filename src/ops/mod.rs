@@ -1,7 +1,12 @@
 //! Everything one can ask of the service, without HTTP.
 
+mod access;
 pub mod download;
 pub mod error;
+pub mod format;
+mod hashing;
+pub mod range;
+mod resume;
 pub mod upload;
 
 use std::sync::Arc;

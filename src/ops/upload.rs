@@ -1,20 +1,326 @@
 //! Taking an image's data in.
+//!
+//! From the first byte to the last the image is `saving`, and [`Saving`] stands for that: whichever way an
+//! upload ends, and be it that the client is gone and nobody awaits it any more, the image is `active` with
+//! its data or `queued` without. Steps that must not be left half done run on tasks of their own.
 
-use super::{Glance, Result};
-use crate::domain::{Caller, ImageId};
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream};
+use tracing::{error, warn};
+
+use super::format::inspected;
+use super::hashing::hashed;
+use super::{Error, Glance, Result};
+use crate::db::{self, NewData};
+use crate::domain::checksum::{Checksums, HashAlgorithm, SecureHash};
+use crate::domain::{Caller, Image, ImageId, Location, Status};
+use crate::store::{self, Store};
 use crate::stream::ByteStream;
 
-#[expect(unused_variables, reason = "outline")]
 impl Glance {
     /// Takes an image's data in: `queued` becomes `saving`, then `active`, or `queued` again where it fails.
-    /// `size` is what the client declared.
+    /// `size` is what the client declared, 0 where it is not known; a negative one fits no data.
     pub async fn upload(
         &self,
         caller: &Caller,
         id: ImageId,
         bytes: ByteStream,
-        size: Option<u64>,
+        size: Option<i64>,
     ) -> Result<()> {
-        todo!()
+        let image = self.authorized(caller, id, "upload_image").await?;
+        if !image.status.can_become(Status::Saving) {
+            return Err(Error::StatusTransition {
+                from: image.status,
+                to: Status::Saving,
+            });
+        }
+        let mut saving = Saving::begin(self, id).await?;
+        match saving.receive(&image, bytes, size).await {
+            Ok(data) => detached(saving.activate(data)).await,
+            Err(error) => {
+                detached(saving.undo()).await?;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// An image whose data is coming in. Dropped, it is an image that waits for data again.
+struct Saving(Option<Upload>);
+
+/// What there is to take back.
+struct Upload {
+    glance: Glance,
+    id: ImageId,
+    stored: Option<(Arc<dyn Store>, Location)>,
+}
+
+impl Saving {
+    /// Moves the image to `saving`: of several uploads at once one gets so far.
+    async fn begin(glance: &Glance, id: ImageId) -> Result<Self> {
+        let glance = glance.clone();
+        detached(async move {
+            let now = glance.clock.now();
+            let begun = glance
+                .db
+                .set_status(id, &[Status::Queued], Status::Saving, now);
+            match begun.await {
+                Ok(_) => Ok(Self(Some(Upload {
+                    glance,
+                    id,
+                    stored: None,
+                }))),
+                Err(db::Error::Conflict(_)) => Err(match glance.db.image(id).await? {
+                    Some(image) => Error::StatusTransition {
+                        from: image.status,
+                        to: Status::Saving,
+                    },
+                    None => Error::NoSuchImage(id.to_string()),
+                }),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+    }
+
+    /// Hands the data to the store, and says what it was.
+    async fn receive(
+        &mut self,
+        image: &Image,
+        bytes: ByteStream,
+        size: Option<i64>,
+    ) -> Result<NewData> {
+        let Some(upload) = &mut self.0 else {
+            return Err(Error::DeletedMeanwhile(image.id));
+        };
+        let config = &upload.glance.config.image;
+        let size = size.filter(|size| *size != 0);
+        let bytes = limited(bytes, config.size_cap, size);
+        let (bytes, inspection) = inspected(bytes);
+        let (bytes, digests) =
+            hashed(bytes, [HashAlgorithm::Md5, config.hash]).map_err(store::Error::Failed)?;
+
+        let (_, store) = upload.glance.stores.default_store();
+        let declared = size.and_then(|size| u64::try_from(size).ok());
+        let (location, size) = store
+            .put(upload.id, bytes, declared)
+            .await
+            .map_err(refusal)?;
+        upload.stored = Some((store, location.clone()));
+
+        // What is inside a container is for those who unpack it.
+        let virtual_size = if image.container_format.as_deref() == Some("bare") {
+            inspection.judge(image, size, config.require_format_match)?
+        } else {
+            None
+        };
+        let [md5, value] = digests.finish().await.map_err(store::Error::Failed)?;
+        Ok(NewData {
+            size,
+            virtual_size,
+            checksums: Checksums {
+                md5: Some(md5),
+                secure: Some(SecureHash {
+                    algorithm: config.hash,
+                    value,
+                }),
+            },
+            locations: vec![location],
+        })
+    }
+
+    /// Makes the image active with its data.
+    async fn activate(mut self, data: NewData) -> Result<()> {
+        let Some(upload) = &self.0 else { return Ok(()) };
+        let (id, now) = (upload.id, upload.glance.clock.now());
+        match upload.glance.db.activate_image(id, &data, now).await {
+            Ok(()) => {
+                self.0 = None;
+                Ok(())
+            }
+            Err(error) => {
+                self.undo().await?;
+                Err(match error {
+                    db::Error::Conflict(_) => Error::DeletedMeanwhile(id),
+                    other => other.into(),
+                })
+            }
+        }
+    }
+
+    async fn undo(mut self) -> Result<()> {
+        if let Some(upload) = self.0.take() {
+            upload.undo().await;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Saving {
+    fn drop(&mut self) {
+        let Some(upload) = self.0.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(upload.undo());
+        } else {
+            error!(image.id = %upload.id, "image {} stays in saving", upload.id);
+        }
+    }
+}
+
+impl Upload {
+    /// Back to `queued`, and no bytes left, unless the database says that they are an image's after all.
+    async fn undo(self) {
+        let Self { glance, id, stored } = self;
+        let now = glance.clock.now();
+        let restored = glance
+            .db
+            .set_status(id, &[Status::Saving], Status::Queued, now);
+        let wanted = match restored.await {
+            Ok(_) => false,
+            // Deleted; or active, where the commit arrived and its acknowledgement did not.
+            Err(db::Error::Conflict(_)) => match glance.db.image(id).await {
+                Ok(image) => image.is_some_and(|image| !image.locations.is_empty()),
+                Err(error) => {
+                    error!(image.id = %id, %error, "keeping the data of image {id}: {error}");
+                    true
+                }
+            },
+            Err(error) => {
+                error!(image.id = %id, %error, "image {id} stays in saving: {error}");
+                true
+            }
+        };
+        let Some((store, location)) = stored.filter(|_| !wanted) else {
+            return;
+        };
+        if let Err(error) = store.delete(&location).await {
+            warn!(image.id = %id, %error, "cannot delete the data of image {id}: {error}");
+        }
+    }
+}
+
+/// Runs to its end, whether or not somebody still waits for it.
+async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(work).await?
+}
+
+/// What the original counts in: it says how far it had read when it found that there was too much.
+const BLOCK: u64 = 64 * 1024;
+
+/// The stream, as long as it has at most `cap` bytes and neither more nor less than was declared.
+fn limited(bytes: ByteStream, cap: u64, declared: Option<i64>) -> ByteStream {
+    let limited = stream::try_unfold((bytes, 0u64), move |(mut bytes, mut seen)| async move {
+        let chunk = bytes.next().await.transpose()?;
+        seen += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if seen > cap {
+            return Err(std::io::Error::other(Error::TooLarge));
+        }
+        if let Some(expected) = declared {
+            let allowed = u64::try_from(expected).unwrap_or(0);
+            if seen > allowed {
+                let end = (allowed / BLOCK + 1) * BLOCK;
+                while seen < end
+                    && let Some(Ok(more)) = bytes.next().await
+                {
+                    seen += more.len() as u64;
+                }
+                let got = seen.min(end);
+                return Err(std::io::Error::other(Error::SizeExceeds { expected, got }));
+            }
+            if chunk.is_none() && i128::from(seen) != i128::from(expected) {
+                let got = seen;
+                return Err(std::io::Error::other(Error::SizeMismatch { expected, got }));
+            }
+        }
+        Ok(chunk.map(|chunk| (chunk, (bytes, seen))))
+    });
+    Box::pin(limited)
+}
+
+/// What a store's refusal to take data means to the one who sends it.
+fn refusal(error: store::Error) -> Error {
+    match error {
+        store::Error::Source(error) => error
+            .downcast::<Error>()
+            .unwrap_or_else(Error::BrokenUpload),
+        error @ store::Error::Full => Error::StoreFull(error),
+        error @ store::Error::Denied(_) => Error::StoreDenied(error),
+        error @ store::Error::ReadOnly => Error::StoreReadOnly(error),
+        other => Error::Store(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use bytes::Bytes;
+    use futures_util::TryStreamExt as _;
+
+    use super::*;
+
+    /// What becomes of parts of these sizes.
+    async fn limits(parts: &[usize], cap: u64, declared: Option<i64>) -> Result<usize> {
+        let parts: Vec<io::Result<Bytes>> =
+            parts.iter().map(|len| Ok(vec![7; *len].into())).collect();
+        let stream = limited(Box::pin(stream::iter(parts)), cap, declared);
+        match stream.try_collect::<Vec<Bytes>>().await {
+            Ok(parts) => Ok(parts.concat().len()),
+            Err(error) => Err(refusal(store::Error::Source(error))),
+        }
+    }
+
+    #[tokio::test]
+    async fn data_up_to_the_cap_passes() {
+        assert_eq!(limits(&[40, 60], 100, None).await.unwrap(), 100);
+        assert_eq!(limits(&[], 100, None).await.unwrap(), 0);
+        assert!(matches!(
+            limits(&[40, 61], 100, None).await,
+            Err(Error::TooLarge)
+        ));
+    }
+
+    #[tokio::test]
+    async fn data_of_the_declared_size_passes() {
+        assert_eq!(limits(&[40, 60], 1000, Some(100)).await.unwrap(), 100);
+    }
+
+    #[tokio::test]
+    async fn less_than_declared_is_refused_with_both_sizes() {
+        let refused = limits(&[250, 250], 1000, Some(600)).await.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "Size mismatch: expected 600 bytes, got 500 bytes"
+        );
+    }
+
+    #[tokio::test]
+    async fn more_than_declared_is_refused_with_what_the_original_would_have_read() {
+        for (parts, declared, told) in [
+            (&[250, 250][..], 400, "expected 400 bytes, got 500 bytes"),
+            (&[401, 99], 400, "expected 400 bytes, got 500 bytes"),
+            (&[500], -1, "expected -1 bytes, got 500 bytes"),
+            (
+                &[70_000, 70_000],
+                400,
+                "expected 400 bytes, got 65536 bytes",
+            ),
+        ] {
+            let refused = limits(parts, 1_000_000, Some(declared)).await.unwrap_err();
+            assert_eq!(refused.to_string(), format!("Size exceeds: {told}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_breaks_off_is_told_apart_from_a_broken_store() {
+        let broken = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert!(matches!(
+            refusal(store::Error::Source(broken)),
+            Error::BrokenUpload(_)
+        ));
+        assert!(matches!(refusal(store::Error::Full), Error::StoreFull(_)));
     }
 }

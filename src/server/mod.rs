@@ -1,3 +1,4 @@
 //! HTTP, and nothing else.
 
+pub mod extract;
 pub mod fault;

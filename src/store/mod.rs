@@ -1,8 +1,13 @@
 //! Where image data is kept.
 
+mod absent;
+pub mod file;
 pub mod registry;
+pub mod throttled;
 
+pub use file::FileStore;
 pub use registry::Registry;
+pub use throttled::Throttled;
 
 use std::fmt;
 

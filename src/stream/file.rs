@@ -167,7 +167,7 @@ mod tests {
 
     /// Bytes that differ from place to place.
     fn pattern(len: usize) -> Vec<u8> {
-        (0..len).map(|i| (i % 251) as u8).collect()
+        (0..=250).cycle().take(len).collect()
     }
 
     fn file_of(bytes: &[u8]) -> Arc<File> {

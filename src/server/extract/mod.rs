@@ -1,0 +1,5 @@
+//! What handlers take from a request.
+
+pub mod range;
+
+pub use range::Range;

@@ -1,0 +1,3 @@
+//! What the service promises, by subject.
+
+mod store;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::{cache, client, config};
+use crate::{cache, client, config, telemetry};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -16,6 +16,8 @@ pub enum Error {
     Cache(#[from] cache::Error),
     #[error(transparent)]
     Config(#[from] config::Error),
+    #[error(transparent)]
+    Log(#[from] telemetry::Error),
     #[error("{0} is no directory")]
     NoDirectory(PathBuf),
     #[error("No cache is configured")]
@@ -48,7 +50,7 @@ impl Error {
     fn advice(&self) -> Option<String> {
         match self {
             Error::Api(error) => api_advice(error),
-            Error::Cache(_) | Error::Config(_) | Error::Options(_) | Error::NotAnId(_) | Error::Unfetchable(_) => None,
+            Error::Cache(_) | Error::Config(_) | Error::Log(_) | Error::Options(_) | Error::NotAnId(_) | Error::Unfetchable(_) => None,
             Error::NoDirectory(_) => {
                 Some("it should be the image_cache_dir of glance-api, which makes it at its start".to_owned())
             }

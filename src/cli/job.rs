@@ -14,7 +14,8 @@ use clap::{Args, Parser};
 use super::console::Console;
 use super::{Error, Exit, Result};
 use crate::clock::Clock;
-use crate::config::{CacheConfig, Program, Schedule, Sources, ToolConfig};
+use crate::config::{CacheConfig, LogConfig, Program, Schedule, Sources, ToolConfig};
+use crate::telemetry;
 
 /// The clock may be set while we sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -80,7 +81,27 @@ impl JobOptions {
                 .collect(),
             ..Sources::new(Program::Cache)
         };
-        Ok(ToolConfig::load(&sources, program)?.config)
+        let loaded = ToolConfig::load(&sources, program)?;
+        self.log(loaded.config.log.clone())?;
+        for warning in &loaded.warnings {
+            // The service warns of them; here they would come with every run.
+            tracing::info!("{warning}");
+        }
+        Ok(loaded.config)
+    }
+
+    /// Sets the log up. Without a file for it, only what is wrong may break the silence.
+    fn log(&self, mut config: LogConfig) -> Result<()> {
+        if config.file.is_none() && !self.verbose && !self.debug {
+            config
+                .levels
+                .push(("glance".to_owned(), "WARNING".to_owned()));
+        }
+        match telemetry::init(&config, Clock::system()) {
+            // From the second run of a schedule on.
+            Ok(_) | Err(telemetry::Error::Twice(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Says what was done: as JSON if that is wanted, in words if those are, to nobody otherwise.

@@ -1,3 +1,4 @@
 //! What the service promises, by subject.
 
+mod cli;
 mod store;

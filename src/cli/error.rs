@@ -26,6 +26,8 @@ pub enum Error {
     NotAnId(String),
     #[error("it would never be cached: {0}")]
     Unfetchable(String),
+    #[error("No API answers on {address}, and the store cannot be read ({reason})")]
+    NoWay { address: String, reason: String },
     #[error("Nothing was done, for nobody answered")]
     NoAnswer,
     #[error("{0}")]
@@ -50,15 +52,22 @@ impl Error {
     fn advice(&self) -> Option<String> {
         match self {
             Error::Api(error) => api_advice(error),
-            Error::Cache(_) | Error::Config(_) | Error::Log(_) | Error::Options(_) | Error::NotAnId(_) | Error::Unfetchable(_) => None,
-            Error::NoDirectory(_) => {
-                Some("it should be the image_cache_dir of glance-api, which makes it at its start".to_owned())
-            }
-            Error::NoCache => Some(
-                "set image_cache_dir in glance-cache.conf or glance-api.conf, or name another file with \
-                 --config-file"
+            Error::Cache(_)
+            | Error::Config(_)
+            | Error::Log(_)
+            | Error::Options(_)
+            | Error::NotAnId(_)
+            | Error::Unfetchable(_) => None,
+            Error::NoDirectory(_) => Some(
+                "it should be the image_cache_dir of glance-api, which makes it at its start"
                     .to_owned(),
             ),
+            Error::NoCache => Some(
+                "set image_cache_dir in glance-cache.conf or glance-api.conf, or name another file \
+                 with --config-file"
+                    .to_owned(),
+            ),
+            Error::NoWay { .. } => Some("is glance-api running?".to_owned()),
             Error::NoAnswer => Some("--force goes ahead without asking".to_owned()),
             Error::Output(source) | Error::Runtime(source) => Some(source.to_string()),
         }
@@ -73,7 +82,9 @@ fn api_advice(error: &client::Error) -> Option<String> {
             match cause(source) {
                 Cause::Refused => hint.to_owned(),
                 Cause::NoTls => "it does not speak TLS; use http:// in its address".to_owned(),
-                Cause::Certificate(why) => format!("{why}; --os-cacert names the authority to believe"),
+                Cause::Certificate(why) => {
+                    format!("{why}; --os-cacert names the authority to believe")
+                }
                 Cause::Other(why) => format!("{why}; {hint}"),
             }
         }
@@ -88,9 +99,11 @@ fn api_advice(error: &client::Error) -> Option<String> {
             "the API's policy decides (manage_image_cache and cache_*, the administrator by default)"
                 .to_owned()
         }
-        Api::NotFound { .. } => "the calls for the cache need image_cache_dir to be set and a flavor with \
-                                 cachemanagement, such as keystone+cachemanagement"
-            .to_owned(),
+        Api::NotFound { .. } => {
+            "the calls for the cache need image_cache_dir to be set, and a flavor with \
+             cachemanagement such as keystone+cachemanagement"
+                .to_owned()
+        }
         Api::Unintelligible { .. } => "is it glance-api that listens there?".to_owned(),
         Api::NoToken { .. } => "look at --os-auth-url and the account that goes with it".to_owned(),
         Api::Tls(source) => match cause(source) {

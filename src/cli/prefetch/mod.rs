@@ -69,15 +69,9 @@ fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
     let patience = Duration::from_secs(options.timeout);
     let fetched = match runtime.block_on(api::request(&config, &queue)) {
         Ok(requested) => api::follow(requested, &directory, job::cache_of(&config)?, patience)?,
-        Err(unreachable @ client::Error::Unreachable { .. }) => {
-            match runtime.block_on(straight::fetch(&config, &queue)) {
-                Ok(fetched) => fetched,
-                Err(reason) => {
-                    console.say(format!("Nor can the store be read: {reason}"));
-                    return Err(unreachable.into());
-                }
-            }
-        }
+        Err(client::Error::Unreachable { address, .. }) => runtime
+            .block_on(straight::fetch(&config, &queue))
+            .map_err(|reason| Error::NoWay { address, reason })?,
         Err(error) => return Err(error.into()),
     };
 

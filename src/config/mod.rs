@@ -7,6 +7,7 @@ pub mod api;
 pub mod cache;
 pub mod database;
 pub mod image;
+pub mod keystone;
 pub mod log;
 pub mod paste;
 pub mod policy;
@@ -32,6 +33,7 @@ pub use check::Warning;
 pub use database::DatabaseConfig;
 pub use error::{Error, Origin, Place};
 pub use image::ImageConfig;
+pub use keystone::KeystoneConfig;
 pub use log::LogConfig;
 pub use paste::Pipeline;
 pub use policy::PolicyConfig;
@@ -65,8 +67,13 @@ pub struct Config {
 pub struct ToolConfig {
     /// Where the API of this node listens.
     pub api: ApiConfig,
+    /// `[image_cache] api_url`: where the API of this node is, if not where it listens.
+    pub api_url: Option<String>,
     /// None where no cache directory is set.
     pub cache: Option<CacheConfig>,
+    /// None where no database is named, or none that this build can ask: most tools need none.
+    pub database: Option<DatabaseConfig>,
+    pub keystone: KeystoneConfig,
     pub stores: StoresConfig,
     pub log: LogConfig,
 }
@@ -147,7 +154,10 @@ impl ToolConfig {
         let warnings = check::check(settings)?;
         let config = Self {
             api: ApiConfig::from(settings)?,
+            api_url: settings.section("image_cache").text("api_url")?,
             cache: CacheConfig::from(settings)?,
+            database: DatabaseConfig::from(settings).ok(),
+            keystone: KeystoneConfig::from(settings)?,
             stores: StoresConfig::from(settings)?,
             log: LogConfig::from(settings, program)?,
         };

@@ -132,6 +132,7 @@ mod tests {
         let start = usize::try_from(rest.start).unwrap();
         let end = usize::try_from(rest.end).unwrap();
         let broken = FillBroken {
+            resumable: true,
             id: ImageId::random(),
             reason: "the store hung up".to_owned(),
         };

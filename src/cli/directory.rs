@@ -1,0 +1,75 @@
+//! The cache directory as the tools need it: rows like those of the API, and nothing created by accident.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, Utc};
+
+use super::{Error, Result};
+use crate::cache::{Directory, Entry};
+use crate::client::{CacheState, CachedImage};
+use crate::clock::Clock;
+use crate::config::CacheConfig;
+use crate::config::cache::CacheDriver;
+
+/// Opens the cache at `path`, which must be there: a slip of the pen shall not make a new one.
+pub fn at(path: &Path) -> Result<Directory> {
+    open(&CacheConfig {
+        dir: path.to_owned(),
+        max_size: u64::MAX,
+        stall_time: Duration::from_hours(24),
+        driver: CacheDriver::Sqlite,
+        index_file: "cache.db".into(),
+        min_free_space: 0,
+        prefetch_workers: 1,
+        queue_settle: Duration::ZERO,
+        prune_schedule: None,
+        clean_schedule: None,
+    })
+}
+
+/// Opens the configured cache.
+pub fn open(config: &CacheConfig) -> Result<Directory> {
+    if !config.dir.is_dir() {
+        return Err(Error::NoDirectory(config.dir.clone()));
+    }
+    Ok(Directory::open(config, Clock::system())?)
+}
+
+/// Both lists, as `GET /v2/cache` has them.
+pub fn state(directory: &Directory) -> Result<CacheState> {
+    // The queue first: an image leaves it only when it is cached, so it is in one list at least.
+    let queued_images = directory
+        .queued()?
+        .iter()
+        .map(|queued| queued.id.to_string())
+        .collect();
+    Ok(CacheState {
+        cached_images: directory.entries()?.iter().map(row).collect(),
+        queued_images,
+    })
+}
+
+/// When the partial copy of an image was last written to; none where there is no such copy.
+pub fn written(config: &CacheConfig, id: &str) -> Option<SystemTime> {
+    let partial = config.dir.join("incomplete").join(id);
+    partial.metadata().and_then(|file| file.modified()).ok()
+}
+
+fn row(entry: &Entry) -> CachedImage {
+    CachedImage {
+        image_id: entry.id.to_string(),
+        size: entry.size,
+        hits: entry.hits,
+        last_accessed: seconds(entry.last_accessed),
+        last_modified: seconds(entry.last_modified),
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "microseconds are exact for 200 years"
+)]
+fn seconds(time: DateTime<Utc>) -> f64 {
+    time.timestamp_micros() as f64 / 1e6
+}

@@ -1,0 +1,147 @@
+//! `list-cached` and `list-queued`.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::Options;
+use super::place::Place;
+use crate::cli::console::Console;
+use crate::cli::table::{self, Align};
+use crate::cli::{Exit, Result, units};
+use crate::client::CachedImage;
+use crate::clock::Clock;
+
+pub fn cached(place: &Place, options: &Options, console: &mut Console<'_>) -> Result<Exit> {
+    let images = place.cached()?;
+    if options.json {
+        console.json(&json!({ "cached_images": images }))?;
+    } else if images.is_empty() {
+        console.result("No cached images.")?;
+    } else {
+        console.result(format!("Found {} cached images...", images.len()))?;
+        console.result(if options.human {
+            cached_table_for_people(&images, Clock::system().now())
+        } else {
+            cached_table(&images)
+        })?;
+    }
+    Ok(Exit::Success)
+}
+
+pub fn queued(place: &Place, options: &Options, console: &mut Console<'_>) -> Result<Exit> {
+    let images = place.queued()?;
+    if options.json {
+        console.json(&json!({ "queued_images": images }))?;
+    } else if images.is_empty() {
+        console.result("No queued images.")?;
+    } else {
+        console.result(format!("Found {} queued images...", images.len()))?;
+        let rows: Vec<_> = images.into_iter().map(|id| vec![id]).collect();
+        console.result(table::draw(&[("ID", Align::Center)], &rows))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn cached_table(images: &[CachedImage]) -> String {
+    let columns = [
+        ("ID", Align::Center),
+        ("Last Accessed (UTC)", Align::Center),
+        ("Last Modified (UTC)", Align::Center),
+        ("Size", Align::Right),
+        ("Hits", Align::Right),
+    ];
+    let rows: Vec<_> = images
+        .iter()
+        .map(|image| {
+            vec![
+                image.image_id.clone(),
+                accessed(image, units::utc),
+                units::utc(image.last_modified),
+                image.size.to_string(),
+                image.hits.to_string(),
+            ]
+        })
+        .collect();
+    table::draw(&columns, &rows)
+}
+
+fn cached_table_for_people(images: &[CachedImage], now: DateTime<Utc>) -> String {
+    let columns = [
+        ("ID", Align::Center),
+        ("Last Accessed", Align::Right),
+        ("Last Modified", Align::Right),
+        ("Size", Align::Right),
+        ("Hits", Align::Right),
+    ];
+    let ago = |seconds| units::ago(seconds, now);
+    let rows: Vec<_> = images
+        .iter()
+        .map(|image| {
+            vec![
+                image.image_id.clone(),
+                accessed(image, ago),
+                ago(image.last_modified),
+                units::size(image.size),
+                image.hits.to_string(),
+            ]
+        })
+        .collect();
+    table::draw(&columns, &rows)
+}
+
+fn accessed(image: &CachedImage, tell: impl Fn(f64) -> String) -> String {
+    if image.last_accessed > 0.0 {
+        tell(image.last_accessed)
+    } else {
+        "N/A".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images() -> Vec<CachedImage> {
+        vec![
+            CachedImage {
+                image_id: "6b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9".into(),
+                size: 10_485_760,
+                hits: 3,
+                last_accessed: 1_700_000_000.5,
+                last_modified: 1_700_000_000.0,
+            },
+            CachedImage {
+                image_id: "7b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9".into(),
+                size: 1,
+                hits: 0,
+                last_accessed: 0.0,
+                last_modified: 1_699_990_000.0,
+            },
+        ]
+    }
+
+    #[test]
+    fn the_listing_has_the_columns_that_scripts_know() {
+        let expected = "\
++--------------------------------------+----------------------------+---------------------+----------+------+
+|                  ID                  |    Last Accessed (UTC)     | Last Modified (UTC) |     Size | Hits |
++--------------------------------------+----------------------------+---------------------+----------+------+
+| 6b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9 | 2023-11-14T22:13:20.500000 | 2023-11-14T22:13:20 | 10485760 |    3 |
+| 7b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9 |            N/A             | 2023-11-14T19:26:40 |        1 |    0 |
++--------------------------------------+----------------------------+---------------------+----------+------+";
+        assert_eq!(cached_table(&images()), expected);
+    }
+
+    #[test]
+    fn people_get_units_and_distances() {
+        let now = DateTime::from_timestamp(1_700_000_060, 0).unwrap();
+        let expected = "\
++--------------------------------------+---------------+---------------+----------+------+
+|                  ID                  | Last Accessed | Last Modified |     Size | Hits |
++--------------------------------------+---------------+---------------+----------+------+
+| 6b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9 |  1 minute ago |  1 minute ago | 10.0 MiB |    3 |
+| 7b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9 |           N/A |   2 hours ago |      1 B |    0 |
++--------------------------------------+---------------+---------------+----------+------+";
+        assert_eq!(cached_table_for_people(&images(), now), expected);
+    }
+}

@@ -1,0 +1,116 @@
+//! `glance-cache-manage`: what is cached and queued on a node, and changing it.
+
+mod change;
+mod list;
+mod options;
+mod place;
+mod reach;
+mod wait;
+
+pub use options::{Command, Options};
+
+use std::ffi::OsString;
+use std::time::Instant;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use super::console::Console;
+use super::{Exit, Result};
+use place::Place;
+
+/// Reads the command line and does what it says, on the streams of this process.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    match Options::try_parse_from(arguments) {
+        Ok(options) => Console::of_process(|console| run(&options, console)),
+        Err(error) => {
+            // Where nobody reads the help there is nothing to be done.
+            let _ = error.print();
+            match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success,
+                ErrorKind::InvalidSubcommand => Exit::Failure,
+                _ => Exit::Usage,
+            }
+        }
+    }
+}
+
+/// Does what the options say.
+pub fn run(options: &Options, console: &mut Console<'_>) -> Exit {
+    let began = Instant::now();
+    let exit = obey(options, console).unwrap_or_else(|error| {
+        console.say(error.sentence());
+        if options.debug {
+            console.say(format!("{error:#?}"));
+        }
+        Exit::Failure
+    });
+    if options.verbose && !options.json {
+        let took = format!("Completed in {:.4} sec.", began.elapsed().as_secs_f64());
+        if console.result(took).is_err() {
+            return Exit::Failure;
+        }
+    }
+    exit
+}
+
+fn obey(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
+    let open = || Place::open(options);
+    match &options.command {
+        Command::Help { command } => help(command.as_deref(), console),
+        Command::Completions { shell } => completions(*shell, console),
+        Command::ListCached => list::cached(&open()?, options, console),
+        Command::ListQueued => list::queued(&open()?, options, console),
+        Command::QueueImage { ids, wait, timeout } => {
+            let ids = options::image_ids(ids)?;
+            let patience = wait.then_some(*timeout);
+            change::queue(&open, &ids, patience, options, console)
+        }
+        Command::DeleteCachedImage { ids } => change::delete(
+            &open,
+            change::Kind::Cached,
+            &options::image_ids(ids)?,
+            options,
+            console,
+        ),
+        Command::DeleteQueuedImage { ids } => change::delete(
+            &open,
+            change::Kind::Queued,
+            &options::image_ids(ids)?,
+            options,
+            console,
+        ),
+        Command::DeleteAllCachedImages => {
+            change::delete_all(&open, change::Kind::Cached, options, console)
+        }
+        Command::DeleteAllQueuedImages => {
+            change::delete_all(&open, change::Kind::Queued, options, console)
+        }
+    }
+}
+
+fn help(command: Option<&str>, console: &mut Console<'_>) -> Result<Exit> {
+    let mut tool = Options::command();
+    tool.build();
+    let Some(name) = command else {
+        console.result(tool.render_help())?;
+        return Ok(Exit::Success);
+    };
+    if let Some(command) = tool.find_subcommand_mut(name) {
+        console.result(command.render_help())?;
+        return Ok(Exit::Success);
+    }
+    console.say(format!(
+        "Unknown command: {name}. `glance-cache-manage help` lists those there are."
+    ));
+    Ok(Exit::Failure)
+}
+
+fn completions(shell: clap_complete::Shell, console: &mut Console<'_>) -> Result<Exit> {
+    let mut script = Vec::new();
+    let mut tool = Options::command();
+    let name = tool.get_name().to_owned();
+    clap_complete::generate(shell, &mut tool, name, &mut script);
+    console.result(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(Exit::Success)
+}

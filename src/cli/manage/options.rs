@@ -1,0 +1,208 @@
+//! The command line of `glance-cache-manage`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use super::reach::Reach;
+use crate::cli::{Error, Result};
+use crate::domain::ImageId;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, or not confirmed; 1 failed, wholly or in part; 2 the command line makes no sense.
+Results go to standard output, everything else to standard error.";
+
+/// Looks after the images that a node has cached.
+#[derive(Debug, Parser)]
+#[command(
+    name = "glance-cache-manage",
+    version,
+    after_help = EXIT_CODES,
+    disable_help_subcommand = true,
+    // Options may be shortened as far as they stay clear, as they always could.
+    infer_long_args = true,
+    next_help_heading = "Options for every command"
+)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
+pub struct Options {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Print more verbose output.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Print debugging output.
+    #[arg(short, long, global = true)]
+    pub debug: bool,
+    /// Ask for no confirmation.
+    #[arg(short, long, global = true)]
+    pub force: bool,
+    /// Print results as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print sizes in binary units and times from now.
+    #[arg(long, global = true)]
+    pub human: bool,
+    /// Say what would change, and change nothing.
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Work on this cache directory, without an API.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Output help for one of the commands below.
+    Help { command: Option<String> },
+    /// List all images currently cached.
+    ListCached,
+    /// List all images currently queued for caching.
+    ListQueued,
+    /// Queue images for caching.
+    QueueImage {
+        #[arg(value_name = "IMAGE_ID", required = true)]
+        ids: Vec<String>,
+        /// Stay until the images are cached; fail if one cannot be.
+        #[arg(long)]
+        wait: bool,
+        /// With --wait, give up after so many seconds.
+        #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = seconds)]
+        timeout: Duration,
+    },
+    /// Delete images from the cache.
+    DeleteCachedImage {
+        #[arg(value_name = "IMAGE_ID", required = true)]
+        ids: Vec<String>,
+    },
+    /// Delete all images from the cache.
+    DeleteAllCachedImages,
+    /// Delete images from the queue.
+    DeleteQueuedImage {
+        #[arg(value_name = "IMAGE_ID", required = true)]
+        ids: Vec<String>,
+    },
+    /// Delete all images from the queue.
+    DeleteAllQueuedImages,
+    /// Print a completion script for a shell.
+    Completions { shell: clap_complete::Shell },
+}
+
+fn seconds(text: &str) -> std::result::Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
+}
+
+/// Reads image ids, each once, in any spelling of a UUID. One that is none spoils all: nothing has been
+/// done yet.
+pub fn image_ids(texts: &[String]) -> Result<Vec<ImageId>> {
+    let mut ids = Vec::with_capacity(texts.len());
+    for text in texts {
+        let id = ImageId::from_str(text)
+            .or_else(|_| match uuid::Uuid::parse_str(text) {
+                Ok(uuid) => uuid.hyphenated().to_string().parse(),
+                Err(_) => text.parse(),
+            })
+            .map_err(|_| Error::NotAnId(text.clone()))?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+impl Options {
+    /// Reads a command line whatever the variables of the shell that runs the tests.
+    pub(super) fn read(line: &[&str]) -> Self {
+        use clap::{CommandFactory, FromArgMatches};
+        let tool = Self::command().mut_args(|arg| arg.env(None));
+        Self::from_arg_matches(&tool.get_matches_from(line)).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "6b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9";
+
+    fn parse(line: &str) -> Options {
+        Options::read(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_command() {
+        for line in [
+            "glance-cache-manage -fv -H h -p 80 list-cached",
+            "glance-cache-manage list-cached -fv -H h -p 80",
+            "glance-cache-manage -H h list-cached -p 80 --force --verb",
+        ] {
+            let options = parse(line);
+            assert!(options.force && options.verbose, "{line}");
+            assert_eq!(
+                (options.reach.host.as_str(), options.reach.port),
+                ("h", 80),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_old_spellings_are_understood() {
+        let old =
+            parse("glance-cache-manage -A t -I u -K p -R r -T j -N a -S noauth list-queued").reach;
+        let mixed = parse(
+            "glance-cache-manage list-queued --auth_token t --os_username u --os_password p \
+             --os_region_name r --os_project_name j --os_auth_url a --os_auth_strategy noauth",
+        )
+        .reach;
+        for reach in [old, mixed] {
+            let given = [
+                reach.os_auth_token,
+                reach.os_username,
+                reach.os_password,
+                reach.os_region_name,
+                reach.os_project_name,
+                reach.os_auth_url,
+                reach.strategy,
+            ];
+            let given = given.map(Option::unwrap_or_default);
+            assert_eq!(given, ["t", "u", "p", "r", "j", "a", "noauth"]);
+        }
+    }
+
+    #[test]
+    fn ids_are_read_in_any_spelling_and_each_once() {
+        let texts = [
+            ID,
+            "6b7bd5b9c5e04f3ba0be5d0e4dc8c2b9",
+            "{6b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9}",
+        ];
+        let ids = image_ids(&texts.map(str::to_owned)).unwrap();
+        assert_eq!(ids, [ID.parse().unwrap()]);
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused_by_name() {
+        let error = image_ids(&[ID.to_owned(), "../../etc/passwd".to_owned()]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Image ID '../../etc/passwd' is not a valid UUID."
+        );
+    }
+
+    #[test]
+    fn a_command_without_its_id_is_a_usage_error() {
+        let line = ["glance-cache-manage", "queue-image"];
+        assert!(Options::try_parse_from(line).is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! Where the commands are carried out: at a running glance-api, or in a cache directory.
+
+use tokio::runtime::{self, Runtime};
+
+use super::Options;
+use crate::cache::Directory;
+use crate::cli::{Error, Result, directory};
+use crate::client::{self, CacheState, CachedImage, ImageApi};
+use crate::domain::ImageId;
+
+/// Where the commands are carried out.
+#[derive(Debug)]
+pub enum Place {
+    Api {
+        api: Box<ImageApi>,
+        runtime: Runtime,
+    },
+    Directory(Directory),
+}
+
+impl Place {
+    pub fn open(options: &Options) -> Result<Self> {
+        match &options.cache_dir {
+            Some(path) => Ok(Self::Directory(directory::at(path)?)),
+            None => Ok(Self::Api {
+                api: Box::new(options.reach.api()?),
+                runtime: runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .map_err(Error::Runtime)?,
+            }),
+        }
+    }
+
+    pub fn cached(&self) -> Result<Vec<CachedImage>> {
+        match self {
+            Self::Api { api, runtime } => Ok(runtime.block_on(api.cached())?),
+            Self::Directory(directory) => Ok(directory::state(directory)?.cached_images),
+        }
+    }
+
+    pub fn queued(&self) -> Result<Vec<String>> {
+        match self {
+            Self::Api { api, runtime } => Ok(runtime.block_on(api.queued())?),
+            Self::Directory(directory) => Ok(directory::state(directory)?.queued_images),
+        }
+    }
+
+    pub fn state(&self) -> Result<CacheState> {
+        match self {
+            Self::Api { api, runtime } => Ok(runtime.block_on(api.state())?),
+            Self::Directory(directory) => directory::state(directory),
+        }
+    }
+
+    /// Refuses an image that no patience would see cached, as far as that can be known here.
+    pub fn expect_fetchable(&self, id: ImageId) -> Result<()> {
+        let Self::Api { api, runtime } = self else {
+            return Ok(());
+        };
+        match runtime.block_on(api.status(id)) {
+            Ok(status) if status == "active" => Ok(()),
+            Ok(status) => Err(Error::Unfetchable(format!("it is {status}, not active"))),
+            Err(client::Error::NotFound { sentence, .. }) => Err(Error::Unfetchable(sentence)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub fn queue(&self, id: ImageId) -> Result<()> {
+        match self {
+            Self::Api { api, runtime } => runtime.block_on(api.queue(id))?,
+            Self::Directory(directory) => drop(directory.queue(id)?),
+        }
+        Ok(())
+    }
+
+    pub fn evict(&self, id: ImageId) -> Result<()> {
+        match self {
+            Self::Api { api, runtime } => runtime.block_on(api.evict(id))?,
+            Self::Directory(directory) => drop(directory.evict(id)?),
+        }
+        Ok(())
+    }
+
+    pub fn evict_all(&self) -> Result<u64> {
+        match self {
+            Self::Api { api, runtime } => Ok(runtime.block_on(api.evict_all())?),
+            Self::Directory(directory) => Ok(directory.clear()?),
+        }
+    }
+
+    pub fn unqueue(&self, id: ImageId) -> Result<()> {
+        match self {
+            Self::Api { api, runtime } => runtime.block_on(api.unqueue(id))?,
+            Self::Directory(directory) => drop(directory.unqueue(id)?),
+        }
+        Ok(())
+    }
+
+    pub fn unqueue_all(&self) -> Result<u64> {
+        match self {
+            Self::Api { api, runtime } => Ok(runtime.block_on(api.unqueue_all())?),
+            Self::Directory(directory) => Ok(directory.unqueue_all()?),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Fetching straight from the store, for a node whose API is down.
+
+use std::path::PathBuf;
+
+use super::Fetched;
+use crate::cache::{Cache, Expected, Lookup};
+use crate::clock::Clock;
+use crate::config::ToolConfig;
+use crate::db::Db;
+use crate::domain::{ImageId, Status};
+use crate::store::Registry;
+
+/// Reads every image from its store into the cache; an error where neither database nor store can be asked.
+pub async fn fetch(config: &ToolConfig, queue: &[ImageId]) -> Result<Fetched, String> {
+    let cache = config.cache.clone().ok_or("no cache is configured")?;
+    let database = config
+        .database
+        .as_ref()
+        .ok_or("the configuration names no database that this build can ask")?;
+    // To open one that is not there would create it.
+    if let Some(file) = sqlite_file(&database.connection)
+        && !file.exists()
+    {
+        return Err(format!("there is no database {}", file.display()));
+    }
+    let db = Db::open(database)
+        .await
+        .map_err(|error| error.to_string())?;
+    db.ping().await.map_err(|error| error.to_string())?;
+    let stores = Registry::open(&config.stores)
+        .await
+        .map_err(|error| error.to_string())?;
+    let cache = Cache::open(cache, Clock::system()).await;
+
+    let mut fetched = Fetched::default();
+    for id in queue {
+        match fetch_one(&db, &stores, &cache, *id).await {
+            Ok(()) => fetched.cached.push(id.to_string()),
+            Err(reason) => fetched.failed.push((id.to_string(), reason)),
+        }
+    }
+    cache.close().await;
+    db.close().await;
+    Ok(fetched)
+}
+
+async fn fetch_one(db: &Db, stores: &Registry, cache: &Cache, id: ImageId) -> Result<(), String> {
+    let image = match db.image(id).await {
+        Ok(Some(image)) if image.status == Status::Active => image,
+        Ok(Some(image)) => return Err(format!("it is {}, not active", image.status)),
+        Ok(None) => return Err("there is no such image".to_owned()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let expected = Expected {
+        size: image.size,
+        checksums: image.checksums.clone(),
+    };
+    match cache.lookup(id, &expected).await {
+        Lookup::Cached(_) => {}
+        Lookup::Growing(_) => return Err("another process is fetching it".to_owned()),
+        Lookup::Bypass => return Err("the cache has no room for it".to_owned()),
+        Lookup::Missing(claim) => {
+            let blob = stores
+                .read(&image, None)
+                .await
+                .map_err(|error| error.to_string())?;
+            claim
+                .fill_whole(blob)
+                .await
+                .map_err(|error| error.to_string())?;
+        }
+    }
+    cache.unqueue(id).await.map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+/// The file of an SQLite database, `sqlite:///relative` or `sqlite:////absolute`.
+fn sqlite_file(connection: &str) -> Option<PathBuf> {
+    let (scheme, rest) = connection.split_once(":///")?;
+    let dialect = scheme.split('+').next().unwrap_or(scheme);
+    let file = rest.split('?').next().unwrap_or(rest);
+    (dialect == "sqlite").then(|| PathBuf::from(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sqlite_database_is_known_by_its_file() {
+        let file = |connection| sqlite_file(connection).map(|path| path.display().to_string());
+        let glance = Some("/var/lib/glance/glance.sqlite".to_owned());
+        assert_eq!(file("sqlite:////var/lib/glance/glance.sqlite"), glance);
+        assert_eq!(
+            file("sqlite+pysqlite:////var/lib/glance/glance.sqlite?timeout=5"),
+            glance
+        );
+        assert_eq!(file("mysql+pymysql://glance:secret@db/glance"), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! Times and sizes, exact for scripts and short for people.
+
+use chrono::{DateTime, Utc};
+
+const MICROS: f64 = 1e6;
+
+/// A time in UTC as `2026-11-21T10:00:00.123456`; whole seconds go without the fraction.
+pub fn utc(seconds: f64) -> String {
+    // To the nearest microsecond, as the listing has always had it.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates, and is checked next"
+    )]
+    let micros = (seconds * MICROS).round_ties_even() as i64;
+    match DateTime::from_timestamp_micros(micros) {
+        Some(time) if micros % 1_000_000 == 0 => time.format("%Y-%m-%dT%H:%M:%S").to_string(),
+        Some(time) => time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string(),
+        None => "N/A".to_owned(),
+    }
+}
+
+/// How long ago, in the largest unit that fits.
+pub fn ago(seconds: f64, now: DateTime<Utc>) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "saturates; nobody minds")]
+    let passed = now.timestamp().saturating_sub(seconds as i64);
+    let units = [
+        (86_400, "day"),
+        (3_600, "hour"),
+        (60, "minute"),
+        (1, "second"),
+    ];
+    for (length, name) in units {
+        let count = passed / length;
+        if count > 0 {
+            let plural = if count == 1 { "" } else { "s" };
+            return format!("{count} {name}{plural} ago");
+        }
+    }
+    "now".to_owned()
+}
+
+/// A size in the largest unit that fits, with one decimal.
+pub fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut unit = 0;
+    // Two integers instead of a float: exact for every size.
+    let mut tenths = u128::from(bytes) * 10 / 1024;
+    while tenths >= 10_240 && unit + 1 < units.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_microseconds_only_where_there_are_some() {
+        assert_eq!(utc(1_700_000_000.0), "2023-11-14T22:13:20");
+        assert_eq!(utc(1_700_000_000.5), "2023-11-14T22:13:20.500000");
+        assert_eq!(utc(1_763_719_822.012_345_6), "2025-11-21T10:10:22.012346");
+        assert_eq!(utc(1_785_000_000.999_999_9), "2026-07-25T17:20:01");
+    }
+
+    #[test]
+    fn a_time_beyond_all_calendars_is_not_shown() {
+        assert_eq!(utc(f64::MAX), "N/A");
+    }
+
+    #[test]
+    fn sizes_take_the_largest_unit_that_fits() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(10 << 20), "10.0 MiB");
+        assert_eq!(size(u64::MAX), "15.9 EiB");
+    }
+
+    #[test]
+    fn times_can_be_told_from_now() {
+        let now = DateTime::from_timestamp(100_000, 0).unwrap();
+        assert_eq!(ago(100_000.0, now), "now");
+        assert_eq!(ago(99_999.0, now), "1 second ago");
+        assert_eq!(ago(92_800.0, now), "2 hours ago");
+        assert_eq!(ago(200_000.0, now), "now");
+    }
+}

@@ -1,0 +1,205 @@
+//! The image API as a client calls it: what the companion tools ask of a running glance-api.
+//!
+//! [`ImageApi`] speaks the calls, [`Address`] says where, [`Credentials`] as whom, and [`Trust`] which
+//! certificates are believed. A redirect is never followed: it would carry the token to another host.
+
+mod address;
+mod credentials;
+mod error;
+mod keystone;
+mod transport;
+
+pub use address::Address;
+pub use credentials::{Credentials, Hidden, Keystone, Named, Scope, User};
+pub use error::{Error, Result};
+pub use transport::Trust;
+
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+
+use crate::domain::ImageId;
+
+/// A row of the cache's listing, as the API spells it.
+#[derive(Debug, Clone, PartialEq, Deserialize, serde::Serialize)]
+pub struct CachedImage {
+    /// Any text: the original lists whatever file it finds.
+    pub image_id: String,
+    pub size: u64,
+    pub hits: u64,
+    /// Seconds since 1970; 0 where it was never read.
+    pub last_accessed: f64,
+    /// Seconds since 1970.
+    pub last_modified: f64,
+}
+
+/// What a node has and what it was asked to have.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, serde::Serialize)]
+pub struct CacheState {
+    #[serde(default)]
+    pub cached_images: Vec<CachedImage>,
+    #[serde(default)]
+    pub queued_images: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct ImageStatus {
+    status: String,
+}
+
+#[derive(Deserialize)]
+struct Deleted {
+    num_deleted: u64,
+}
+
+/// A glance-api and the right to ask it.
+#[derive(Debug)]
+pub struct ImageApi {
+    http: reqwest::Client,
+    address: Address,
+    credentials: Credentials,
+    trust: Trust,
+    token: Mutex<Option<String>>,
+}
+
+impl ImageApi {
+    /// Prepares to ask; nothing is sent before the first call.
+    pub fn new(address: Address, credentials: Credentials, trust: Trust) -> Result<Self> {
+        Ok(Self {
+            http: trust.client(address.is_https())?,
+            token: Mutex::new(credentials.given_token()),
+            address,
+            credentials,
+            trust,
+        })
+    }
+
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// `GET /v2/cached_images`
+    pub async fn cached(&self) -> Result<Vec<CachedImage>> {
+        let state: CacheState = self.ask(Method::GET, "/v2/cached_images").await?;
+        Ok(state.cached_images)
+    }
+
+    /// `GET /v2/queued_images`
+    pub async fn queued(&self) -> Result<Vec<String>> {
+        let state: CacheState = self.ask(Method::GET, "/v2/queued_images").await?;
+        Ok(state.queued_images)
+    }
+
+    /// `GET /v2/cache`: both lists of one moment.
+    pub async fn state(&self) -> Result<CacheState> {
+        self.ask(Method::GET, "/v2/cache").await
+    }
+
+    /// `GET /v2/images/{id}`: where the image is in its life.
+    pub async fn status(&self, id: ImageId) -> Result<String> {
+        let image: ImageStatus = self.ask(Method::GET, &format!("/v2/images/{id}")).await?;
+        Ok(image.status)
+    }
+
+    /// `PUT /v2/queued_images/{id}`: the image is fetched after those queued before it.
+    pub async fn queue(&self, id: ImageId) -> Result<()> {
+        self.tell(Method::PUT, &format!("/v2/queued_images/{id}"))
+            .await
+    }
+
+    /// `PUT /v2/cache/{id}`: the image is fetched at once; refused where that cannot work.
+    pub async fn fetch(&self, id: ImageId) -> Result<()> {
+        self.tell(Method::PUT, &format!("/v2/cache/{id}")).await
+    }
+
+    /// `DELETE /v2/cached_images/{id}`
+    pub async fn evict(&self, id: ImageId) -> Result<()> {
+        self.tell(Method::DELETE, &format!("/v2/cached_images/{id}"))
+            .await
+    }
+
+    /// `DELETE /v2/cached_images`, and how many there were.
+    pub async fn evict_all(&self) -> Result<u64> {
+        let deleted: Deleted = self.ask(Method::DELETE, "/v2/cached_images").await?;
+        Ok(deleted.num_deleted)
+    }
+
+    /// `DELETE /v2/queued_images/{id}`
+    pub async fn unqueue(&self, id: ImageId) -> Result<()> {
+        self.tell(Method::DELETE, &format!("/v2/queued_images/{id}"))
+            .await
+    }
+
+    /// `DELETE /v2/queued_images`, and how many there were.
+    pub async fn unqueue_all(&self) -> Result<u64> {
+        let deleted: Deleted = self.ask(Method::DELETE, "/v2/queued_images").await?;
+        Ok(deleted.num_deleted)
+    }
+
+    async fn tell(&self, method: Method, path: &str) -> Result<()> {
+        self.send(method, path).await.map(drop)
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T> {
+        let body = self.send(method, path).await?;
+        serde_json::from_slice(&body).map_err(|source| Error::Unintelligible {
+            address: self.address.to_string(),
+            source,
+        })
+    }
+
+    /// Sends, and once more with a new token where the one in hand ran out.
+    async fn send(&self, method: Method, path: &str) -> Result<Vec<u8>> {
+        let had_token = self.token.lock().await.is_some();
+        match self.send_once(method.clone(), path).await {
+            Err(Error::Unauthenticated { .. }) if had_token && self.credentials.can_renew() => {
+                *self.token.lock().await = None;
+                self.send_once(method, path).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn send_once(&self, method: Method, path: &str) -> Result<Vec<u8>> {
+        let mut request = self
+            .http
+            .request(method, self.address.url(path))
+            .header(http::header::ACCEPT, "application/json");
+        if let Some(token) = self.token().await? {
+            request = request.header("X-Auth-Token", token);
+        }
+        let unreachable = |source| Error::Unreachable {
+            address: self.address.to_string(),
+            source,
+        };
+        let answer = request.send().await.map_err(unreachable)?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(unreachable)?;
+        match status {
+            status if status.is_success() => Ok(body.into()),
+            StatusCode::UNAUTHORIZED => Err(Error::Unauthenticated {
+                missing: self.credentials.missing(),
+            }),
+            StatusCode::FORBIDDEN => Err(Error::Forbidden(error::sentence(&body))),
+            StatusCode::NOT_FOUND => Err(Error::NotFound {
+                address: self.address.to_string(),
+                sentence: error::sentence(&body),
+            }),
+            status => Err(Error::Refused {
+                status,
+                sentence: error::sentence(&body),
+            }),
+        }
+    }
+
+    async fn token(&self) -> Result<Option<String>> {
+        let mut token = self.token.lock().await;
+        if token.is_none()
+            && let Credentials::Keystone(account) = &self.credentials
+        {
+            *token = Some(keystone::token(account, &self.trust).await?);
+        }
+        Ok(token.clone())
+    }
+}

@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::Local;
 use clap::error::ErrorKind;
 use clap::{Args, Parser};
+use tracing::level_filters::LevelFilter;
 
 use super::console::Console;
 use super::{Error, Exit, Result};
@@ -93,9 +94,7 @@ impl JobOptions {
     /// Sets the log up. Without a file for it, only what is wrong may break the silence.
     fn log(&self, mut config: LogConfig) -> Result<()> {
         if config.file.is_none() && !self.verbose && !self.debug {
-            config
-                .levels
-                .push(("glance".to_owned(), "WARNING".to_owned()));
+            config.levels.push(("glance".to_owned(), LevelFilter::WARN));
         }
         match telemetry::init(&config, Clock::system()) {
             // From the second run of a schedule on.

@@ -71,19 +71,12 @@ impl Glance {
     /// The image, where the caller may read its data. That it is deactivated is told first, even to those
     /// whom the policy would not let in either.
     async fn readable(&self, caller: &Caller, id: ImageId) -> Result<Image> {
-        let image = match self.authorized(caller, id, "download_image").await {
-            Err(Error::Forbidden(action)) => {
-                let image = self.db.image(id).await?;
-                return Err(match image.map(|image| image.status) {
-                    Some(Status::Deactivated) => Error::Deactivated,
-                    _ => Error::Forbidden(action),
-                });
-            }
-            other => other?,
-        };
+        let image = self.visible(caller, id.as_str()).await?;
+        let image = image.ok_or_else(|| Error::NoSuchImage(id.to_string()))?;
         if image.status == Status::Deactivated && !caller.is_admin {
             return Err(Error::Deactivated);
         }
+        self.permit(caller, &image, "download_image")?;
         Ok(image)
     }
 

@@ -43,7 +43,10 @@ impl Glance {
         let (Some(cache), Some(config)) = (&self.cache, &self.config.cache) else {
             return stop.cancelled().await;
         };
-        let fetch = async |id| self.fetch(cache, id).await;
+        let fetch = |id| {
+            let (glance, cache) = (self.clone(), cache.clone());
+            async move { glance.fetch(&cache, id).await }
+        };
         stop.run_until_cancelled(work(cache, config.prefetch_workers, fetch))
             .await;
     }
@@ -78,9 +81,12 @@ impl Glance {
 }
 
 /// Takes images from the queue, up to `workers` at once.
-async fn work(cache: &Cache, workers: usize, fetch: impl AsyncFn(ImageId) -> Fetched) {
+async fn work<Fetching: Future<Output = Fetched>>(
+    cache: &Cache,
+    workers: usize,
+    fetch: impl Fn(ImageId) -> Fetching,
+) {
     let watch = cache.watch_queue();
-    let fetch = &fetch;
     let mut running = FuturesUnordered::new();
     let mut busy = HashSet::new();
     let mut failures = Failures::default();
@@ -91,7 +97,8 @@ async fn work(cache: &Cache, workers: usize, fetch: impl AsyncFn(ImageId) -> Fet
         tokio::select! {
             id = watch.next(&busy, &resting), if free => {
                 busy.insert(id);
-                running.push(async move { (id, fetch(id).await) });
+                let fetching = fetch(id);
+                running.push(async move { (id, fetching.await) });
             }
             Some((id, fetched)) = running.next() => {
                 busy.remove(&id);

@@ -114,8 +114,10 @@ impl<S: Resume> Reading<S> {
     }
 }
 
+/// Whether a fill broke, and what came of it up to there is right.
 fn broken(error: &io::Error) -> bool {
-    matches!(error.get_ref(), Some(inner) if inner.is::<FillBroken>())
+    let broken = error.get_ref().and_then(|inner| inner.downcast_ref());
+    broken.is_some_and(|broken: &FillBroken| broken.resumable)
 }
 
 #[cfg(test)]
@@ -132,9 +134,9 @@ mod tests {
         let start = usize::try_from(rest.start).unwrap();
         let end = usize::try_from(rest.end).unwrap();
         let broken = FillBroken {
-            resumable: true,
             id: ImageId::random(),
             reason: "the store hung up".to_owned(),
+            resumable: true,
         };
         let good_end = end.min(start + good);
         let mut parts: Vec<io::Result<Bytes>> = DATA[start..good_end]
@@ -187,12 +189,29 @@ mod tests {
         assert_eq!(error.to_string(), "nothing left");
     }
 
-    #[tokio::test]
-    async fn an_error_that_is_no_broken_fill_ends_it() {
+    /// How a stream ends that has nothing but this error.
+    async fn after(error: io::Error) -> String {
         let rest = ByteRange { start: 0, end: 10 };
-        let broken: ByteStream = Box::pin(stream::iter([Err(io::Error::other("the disk died"))]));
+        let broken: ByteStream = Box::pin(stream::iter([Err(error)]));
         let stream = carried_on(broken, rest, Breaking(vec![100]));
         let error = stream.try_collect::<Vec<Bytes>>().await.unwrap_err();
-        assert_eq!(error.to_string(), "the disk died");
+        error.to_string()
+    }
+
+    #[tokio::test]
+    async fn an_error_that_is_no_broken_fill_ends_it() {
+        let ended = after(io::Error::other("the disk died")).await;
+        assert_eq!(ended, "the disk died");
+    }
+
+    #[tokio::test]
+    async fn data_that_proved_wrong_is_not_carried_on() {
+        let wrong = FillBroken {
+            id: ImageId::random(),
+            reason: "wrong hash".to_owned(),
+            resumable: false,
+        };
+        let ended = after(io::Error::other(wrong)).await;
+        assert!(ended.contains("wrong hash"), "{ended}");
     }
 }

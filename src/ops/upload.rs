@@ -75,7 +75,7 @@ impl Saving {
                     from: status,
                     to: Status::Saving,
                 }),
-                Err(db::Error::Gone(_)) => Err(Error::NoSuchImage(id.to_string())),
+                Err(db::Error::Gone(id)) => Err(Error::NoSuchImage(id.to_string())),
                 Err(error) => Err(error.into()),
             }
         })
@@ -130,7 +130,7 @@ impl Saving {
             let id = self.id;
             self.undo().await?;
             return Err(match error {
-                db::Error::Conflict { .. } | db::Error::Gone(_) => Error::DeletedMeanwhile(id),
+                db::Error::Gone(_) | db::Error::Conflict { .. } => Error::DeletedMeanwhile(id),
                 other => other.into(),
             });
         }
@@ -166,9 +166,8 @@ async fn take_back(glance: Glance, id: ImageId, stored: Option<(Arc<dyn Store>, 
         .db
         .set_status(id, &[Status::Saving], Status::Queued, now);
     let wanted = match restored.await {
-        Ok(_) => false,
-        Err(db::Error::Gone(_)) => false,
-        // Active, where the commit arrived and its acknowledgement did not.
+        Ok(_) | Err(db::Error::Gone(_)) => false,
+        // Perhaps active, where the commit arrived and its acknowledgement did not.
         Err(db::Error::Conflict { .. }) => match glance.db.image(id).await {
             Ok(image) => image.is_some_and(|image| !image.locations.is_empty()),
             Err(error) => {

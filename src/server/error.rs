@@ -16,7 +16,9 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let fault = match &error {
             Error::Refused(refusal) => refused(refusal),
-            Error::OwnerOfAnother(_) | Error::Format(_) => below(status(&error), &error),
+            Error::OwnerOfAnother(_) | Error::ReadOnlyCaller | Error::Format(_) => {
+                below(status(&error), &error)
+            }
             Error::Range(range) => Fault::new(range_status(*range), error.to_string()),
             // What is inside is nobody's business: the status says enough.
             Error::Hidden | Error::NotThere | Error::Db(_) | Error::Store(_) | Error::Cache(_) => {

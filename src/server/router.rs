@@ -3,7 +3,8 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
-use http::Uri;
+use http::header::ALLOW;
+use http::{StatusCode, Uri};
 use tower::ServiceExt as _;
 
 use super::extract::NoBody;
@@ -34,7 +35,13 @@ async fn answer(routes: Router, mut request: Request) -> Response {
         *request.uri_mut() = uri;
     }
     match routes.oneshot(request).await {
-        Ok(response) => response,
+        Ok(mut response) => {
+            // A path that finds nothing by this method does not tell of others.
+            if response.status() == StatusCode::NOT_FOUND {
+                response.headers_mut().remove(ALLOW);
+            }
+            response
+        }
         Err(never) => match never {},
     }
 }

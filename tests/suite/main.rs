@@ -1,6 +1,9 @@
 //! What the service promises, by subject.
 
+mod api;
 mod architecture;
 mod cache;
 mod cli;
+mod ops;
 mod store;
+mod support;

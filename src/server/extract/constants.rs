@@ -2,6 +2,8 @@
 //!
 //! No value of an image can be one of them, so all that is left of them is how a refusal spells them.
 
+use serde_json::json;
+
 use crate::domain::literal::CONSTANT;
 
 const CONSTANTS: [(&str, &str); 3] = [("NaN", "nan"), ("Infinity", "inf"), ("-Infinity", "-inf")];
@@ -17,7 +19,8 @@ pub(super) fn replaced(document: &str) -> Option<String> {
             replaced.push_str(text);
             rest = after;
         } else if let Some((constant, spelled)) = constant_at(rest) {
-            replaced.push_str(&format!("{{\"{CONSTANT}\": \"{spelled}\"}}"));
+            let stand_in = json!({ CONSTANT: spelled }).to_string();
+            replaced.push_str(&stand_in);
             rest = rest.strip_prefix(constant).unwrap_or_default();
             found = true;
         } else {
@@ -55,7 +58,7 @@ mod tests {
         assert_eq!(
             replaced(r#"{"a": NaN, "NaN": -Infinity}"#),
             Some(format!(
-                r#"{{"a": {{"{CONSTANT}": "nan"}}, "NaN": {{"{CONSTANT}": "-inf"}}}}"#
+                r#"{{"a": {{"{CONSTANT}":"nan"}}, "NaN": {{"{CONSTANT}":"-inf"}}}}"#
             ))
         );
     }

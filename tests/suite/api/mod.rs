@@ -1,0 +1,8 @@
+//! The API, as clients see it.
+
+mod cache;
+mod data;
+mod images;
+mod members;
+mod patch;
+mod routes;

@@ -1,0 +1,253 @@
+//! A whole service without a socket: the real router and layers, a throw-away database, a real file store.
+
+use std::path::Path;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use glance::cache::Cache;
+use glance::clock::Clock;
+use glance::config::{Config, Program, Sources};
+use glance::db::Db;
+use glance::ops::{Glance, Parts};
+use glance::policy::Policy;
+use glance::server;
+use glance::store::Registry;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+/// The project of `member` and `reader`.
+const PROJECT: &str = "aaaa0000aaaa0000aaaa0000aaaa0000";
+/// The project of `neighbour`.
+const OTHER_PROJECT: &str = "bbbb0000bbbb0000bbbb0000bbbb0000";
+
+const PATCH: &str = "application/openstack-images-v2.1-json-patch";
+
+const PASTE: &str = "\
+[pipeline:glance-api-cachemanagement]
+pipeline = versionnegotiation context cache cachemanage rootapp
+[filter:versionnegotiation]
+paste.filter_factory = glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory
+[filter:context]
+paste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory
+[filter:cache]
+paste.filter_factory = glance.api.middleware.cache:CacheFilter.factory
+[filter:cachemanage]
+paste.filter_factory = glance.api.middleware.cache_manage:CacheManageFilter.factory
+[app:rootapp]
+paste.app_factory = glance.api.versions:create_resource
+";
+
+/// The service and the directory with all its state.
+pub(crate) struct Cloud {
+    router: Router,
+    dir: TempDir,
+}
+
+impl Cloud {
+    /// A service with a cache, where everybody is who it says it is.
+    pub(crate) async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// The same with options of `[DEFAULT]` over it.
+    pub(crate) async fn with(options: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("glance-api.conf");
+        std::fs::write(dir.path().join("paste.ini"), PASTE).expect("a file");
+        std::fs::write(&file, configuration(dir.path(), options)).expect("a file");
+        let sources = Sources {
+            files: vec![file],
+            environment: [].into(),
+            ..Sources::new(Program::Api)
+        };
+        let config = Config::load(&sources).expect("a configuration").config;
+        let glance = open(config).await;
+        let api = server::router::router(glance.clone());
+        Self {
+            router: server::service(&glance, api, CancellationToken::new()),
+            dir,
+        }
+    }
+
+    pub(crate) fn admin(&self) -> Client<'_> {
+        self.client(
+            "adad0000adad0000adad0000adad0000",
+            "admin,manager,member,reader",
+        )
+    }
+
+    pub(crate) fn member(&self) -> Client<'_> {
+        self.client(PROJECT, "member,reader")
+    }
+
+    pub(crate) fn reader(&self) -> Client<'_> {
+        self.client(PROJECT, "reader")
+    }
+
+    /// A member of another project.
+    pub(crate) fn neighbour(&self) -> Client<'_> {
+        self.client(OTHER_PROJECT, "member,reader")
+    }
+
+    fn client(&self, project: &'static str, roles: &'static str) -> Client<'_> {
+        Client {
+            cloud: self,
+            project,
+            roles,
+        }
+    }
+
+    /// The directory of the file store.
+    pub(crate) fn store_dir(&self) -> std::path::PathBuf {
+        self.dir.path().join("images")
+    }
+}
+
+fn configuration(dir: &Path, options: &str) -> String {
+    let dir = dir.display();
+    format!(
+        "[DEFAULT]\nbind_host = 127.0.0.1\nimage_cache_dir = {dir}/cache\n\
+         worker_self_reference_url = http://here\nenabled_import_methods = []\n\
+         node_staging_uri = file://{dir}/staging\n{options}\n\
+         [database]\nconnection = sqlite:///{dir}/glance.db\n\
+         [glance_store]\nstores = file\ndefault_store = file\nfilesystem_store_datadir = {dir}/images\n\
+         [paste_deploy]\nconfig_file = {dir}/paste.ini\nflavor = cachemanagement\n"
+    )
+}
+
+async fn open(config: Config) -> Glance {
+    let clock = Clock::system();
+    let db = Db::open(&config.database).await.expect("a database");
+    let stores = Registry::open(&config.stores).await.expect("stores");
+    let policy = Policy::load(&config.policy).expect("a policy");
+    let cache = match &config.cache {
+        Some(cache) => Some(Cache::open(cache.clone(), clock.clone()).await),
+        None => None,
+    };
+    Glance::new(Parts {
+        config,
+        db,
+        stores,
+        cache,
+        policy,
+        clock,
+    })
+}
+
+/// Somebody who calls the service.
+#[derive(Clone, Copy)]
+pub(crate) struct Client<'c> {
+    cloud: &'c Cloud,
+    project: &'static str,
+    roles: &'static str,
+}
+
+impl Client<'_> {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, "", Bytes::new()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, "", Bytes::new()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, document: &Value) -> Answer {
+        let body = document.to_string().into();
+        self.send(Method::POST, path, "application/json", body)
+            .await
+    }
+
+    /// Calls without a body.
+    pub(crate) async fn call(&self, method: Method, path: &str) -> Answer {
+        self.send(method, path, "", Bytes::new()).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, changes: &Value) -> Answer {
+        let body = changes.to_string().into();
+        self.send(Method::PATCH, path, PATCH, body).await
+    }
+
+    pub(crate) async fn upload(&self, id: &str, data: &'static [u8]) -> Answer {
+        let path = format!("/v2/images/{id}/file");
+        let body = Bytes::from_static(data);
+        self.send(Method::PUT, &path, "application/octet-stream", body)
+            .await
+    }
+
+    /// Makes an image and says what its id is.
+    pub(crate) async fn create(&self, document: &Value) -> String {
+        let made = self.post("/v2/images", document).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        made.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Makes an image that holds `data`.
+    pub(crate) async fn create_with(&self, data: &'static [u8]) -> String {
+        let formats = json!({"disk_format": "raw", "container_format": "bare"});
+        let id = self.create(&formats).await;
+        let uploaded = self.upload(&id, data).await;
+        assert_eq!(uploaded.status, StatusCode::NO_CONTENT);
+        id
+    }
+
+    async fn send(&self, method: Method, path: &str, kind: &str, body: Bytes) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Accept", "application/json")
+            .header("X-Identity-Status", "Confirmed")
+            .header("X-User-Id", "user")
+            .header("X-Project-Id", self.project)
+            .header("X-Roles", self.roles)
+            .header(CONTENT_LENGTH, body.len());
+        if !kind.is_empty() {
+            request = request.header(CONTENT_TYPE, kind);
+        }
+        let request = request.body(Body::from(body)).expect("a request");
+        let router = self.cloud.router.clone();
+        let Ok(response) = router.oneshot(request).await;
+        let (head, body) = response.into_parts();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: body.collect().await.expect("a whole body").to_bytes(),
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The sentence of an error, with the explanation of its status where it has one.
+    pub(crate) fn sentence(&self) -> String {
+        let message = self.json()["message"]
+            .as_str()
+            .expect("a message")
+            .to_owned();
+        let words: Vec<_> = message
+            .split("<br /><br />")
+            .flat_map(str::split_whitespace)
+            .collect();
+        words.join(" ")
+    }
+}

@@ -1,0 +1,5 @@
+//! What tests stand on.
+
+mod cloud;
+
+pub(crate) use cloud::Cloud;

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import pty
 import sys
 
 from node import Failed, Node
@@ -249,6 +250,37 @@ def manage_queues_and_waits(s):
     equal(table[0], "Found 2 cached images...")
     titles = [cell.strip() for cell in table[2].strip("|").split("|")]
     equal(titles, ["ID", "Last Accessed (UTC)", "Last Modified (UTC)", "Size", "Hits"])
+
+
+@step
+def the_tables_are_those_of_the_original(s):
+    """Where its tool is installed beside the clients: the same cache, told by both."""
+    original = s.node.venv / "bin/glance-cache-manage"
+    if not original.exists():
+        print("skip the comparison with the original's tool: it is not installed", flush=True)
+        return
+    account = ("--os-username", "none", "--os-password", "none", "--os-auth-token", "none")
+    for command in ("list-cached", "list-queued"):
+        theirs = s.node.run(
+            original, "-H", "127.0.0.1", "-p", s.node.port, "-S", "noauth", *account, command
+        )
+        equal(s.node.manage(command), theirs)
+
+
+@step
+def a_terminal_sees_how_far_it_has_come(s):
+    s.node.manage("delete-all-cached-images", "-f")
+    ours, theirs = pty.openpty()
+    try:
+        out = s.node.manage(
+            "queue-image", "-f", "--wait", "--timeout", "60", "-v", s.iso_id, s.qcow2_id, stderr=theirs,
+        )
+        shown = os.read(ours, 1 << 16).decode()
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    equal("of 2 images cached [" in shown, True)
+    equal(out.count("Cached image "), 2)
 
 
 @step

@@ -5,5 +5,6 @@ mod architecture;
 mod cache;
 mod cli;
 mod ops;
+mod parity;
 mod store;
 mod support;

@@ -5,9 +5,11 @@
 //! its data or `queued` without. Steps that must not be left half done run on tasks of their own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use tracing::{error, warn};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
 
 use super::format::{Rules, inspected};
 use super::hashing::hashed;
@@ -45,6 +47,40 @@ impl Glance {
         }
     }
 }
+
+impl Glance {
+    /// Lets images be uploaded again whose data was coming in when the process that took it died. Tries until
+    /// the database answers, or `stop` is cancelled.
+    pub async fn take_back_interrupted(&self, stop: CancellationToken) {
+        let every = async {
+            for id in self.stores.interrupted() {
+                self.take_back_one(id).await;
+            }
+        };
+        stop.run_until_cancelled(every).await;
+    }
+
+    async fn take_back_one(&self, id: ImageId) {
+        let waiting = [Status::Saving];
+        loop {
+            let now = self.clock.now();
+            match self.db.set_status(id, &waiting, Status::Queued, now).await {
+                Ok(_) => {
+                    return info!(image.id = %id, "image {id} waits for data again: its upload was cut off");
+                }
+                Err(db::Error::Unavailable(_)) => tokio::time::sleep(RETRY).await,
+                // Somebody has uploaded or deleted it since.
+                Err(db::Error::Conflict { .. } | db::Error::Gone(_)) => return,
+                Err(error) => {
+                    return error!(image.id = %id, %error, "image {id} stays in saving: {error}");
+                }
+            }
+        }
+    }
+}
+
+/// How long to leave a database alone that is away.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// An image whose data is coming in. Dropped, it is an image that waits for data again.
 struct Saving {

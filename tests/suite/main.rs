@@ -4,6 +4,7 @@ mod api;
 mod architecture;
 mod cache;
 mod cli;
+mod node;
 mod ops;
 mod store;
 mod support;

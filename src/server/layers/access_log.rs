@@ -8,6 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
+use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
@@ -72,10 +73,12 @@ impl Line {
             self.project = caller.project_id;
         }
         let silent = self.method == Method::HEAD;
+        let length = response.headers().get(CONTENT_LENGTH);
+        let announced = length.and_then(|length| length.to_str().ok()?.parse().ok());
         response.map(|body| {
             self.whole = silent || body.is_end_stream();
             Body::new(Counted {
-                expected: body.size_hint().exact(),
+                expected: announced.or_else(|| body.size_hint().exact()),
                 body,
                 line: self,
             })
@@ -238,6 +241,26 @@ mod tests {
             assert!(line.contains(part), "{part} in {line}");
         }
         assert!(!line.contains("secret"), "{line}");
+    }
+
+    #[tokio::test]
+    async fn a_body_is_whole_with_its_announced_length_though_nobody_asks_for_its_end() {
+        let (log, _guard) = Log::begin();
+        let announced = || async { ([(CONTENT_LENGTH, "11")], two_chunks().await) };
+        let router = Router::new()
+            .route("/file", get(announced))
+            .layer(from_fn(layer));
+        let request = Request::builder().uri("/file").body(Body::empty()).unwrap();
+        let mut body = router.oneshot(request).await.unwrap().into_body();
+        for _ in 0..2 {
+            body.frame().await.unwrap().unwrap();
+        }
+        drop(body);
+        assert!(
+            log.text().contains("glance.access: answered "),
+            "{}",
+            log.text()
+        );
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod full;
 mod http;
+mod jobs;
 mod limit;
 mod original;
 mod process;
@@ -20,7 +21,7 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
 /// As long as anything may take on a machine that does much else.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// Asks until there is an answer, or for long enough.
 fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {

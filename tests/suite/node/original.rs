@@ -48,7 +48,7 @@ fn the_original_reads_what_we_leave() {
     node.ask("PUT", &format!("/v2/queued_images/{}", queued.id));
     node.stop();
 
-    let mut python = site.plain(&Path::new(&venv).join("bin/python"));
+    let mut python = site.plain(Path::new(&venv).join("bin/python"));
     python
         .args(["-c", LISTING])
         .arg(site.path("cache"))

@@ -6,11 +6,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::process::{Image, Node};
-use super::site::{CLEANER, MANAGE, PREFETCHER, PRUNER, Site};
+use super::site::{MANAGE, Site};
 use super::{MIB, eventually};
 
 /// That every one of them can be had without the store.
-fn are_cached(site: &Site, node: &Node, images: &[Image]) {
+pub(super) fn are_cached(site: &Site, node: &Node, images: &[Image]) {
     for image in images {
         fs::remove_file(site.stored(image)).unwrap();
         node.serves(image);
@@ -18,13 +18,13 @@ fn are_cached(site: &Site, node: &Node, images: &[Image]) {
     assert_eq!(site.files("cache/queue"), [""; 0]);
 }
 
-fn touch(site: &Site, image: &Image) {
+pub(super) fn touch(site: &Site, image: &Image) {
     File::create(site.cache("queue").join(&image.id)).unwrap();
 }
 
 /// What a command says, after it has ended as it should.
 #[track_caller]
-fn ran(mut command: Command, code: i32) -> (String, String) {
+pub(super) fn ran(mut command: Command, code: i32) -> (String, String) {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let (out, err) = (text(output.stdout), text(output.stderr));
@@ -58,6 +58,10 @@ fn an_image_is_fetched_whichever_way_it_is_asked_for() {
         node.caches(image);
     }
     eventually(|| site.files("cache/queue").is_empty().then_some(()));
+    let listing = ran(manage(&site, &node, &["list-cached", "--json"]), 0).0;
+    let listing: Value = serde_json::from_str(&listing).unwrap();
+    assert_eq!(listing["cached_images"].as_array().unwrap().len(), 4);
+    assert_eq!(site.listed(), site.copies());
     are_cached(&site, &node, &[touched, put, at_once, waited]);
     assert_eq!(node.queued(), json!([]));
     node.stop();
@@ -120,59 +124,28 @@ fn what_cannot_be_fetched_stays_queued_and_the_log_says_why() {
 }
 
 #[test]
-fn the_jobs_run_beside_a_service() {
-    let limit = format!("image_cache_max_size = {}", 3 * MIB);
-    let site = Site::with(&limit, "queue_settle = 3600");
-    let node = site.start();
-    let images = [(); 2].map(|()| node.image(MIB));
-    for image in &images {
-        touch(&site, image);
-    }
-    let lost = node.image(MIB);
-    fs::remove_file(site.stored(&lost)).unwrap();
-    touch(&site, &lost);
-
-    let fetched = site.job(PREFETCHER, Some(&node), &["--json", "--timeout", "2"]);
-    let (out, err) = ran(fetched, 1);
-    let report: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(report["cached"].as_array().unwrap().len(), 2, "{out}");
-    assert!(
-        err.contains(&lost.id) && err.contains("still queued"),
-        "{err}"
-    );
-    assert_eq!(site.files("cache/queue"), [lost.id]);
-
-    // Somebody puts more there than there may be.
-    let stray = uuid::Uuid::new_v4().to_string();
-    fs::write(site.cache(&stray), vec![0; 2 * MIB]).unwrap();
-    fs::write(site.cache("invalid").join(&stray), b"bad").unwrap();
-    ran(site.job(PRUNER, Some(&node), &[]), 0);
-    ran(site.job(CLEANER, Some(&node), &[]), 0);
-    assert_eq!(site.files("cache/invalid"), [""; 0]);
-    assert_eq!(node.listing().len(), 2);
-    node.stop();
-}
-
-#[test]
-fn the_jobs_need_no_service() {
+fn two_processes_share_a_queue_and_fetch_each_image_once() {
     let site = Site::new();
-    let node = site.start();
-    let images = [(); 3].map(|()| node.image(MIB));
-    node.stop();
+    let nodes = [site.start(), site.start()];
+    let images: Vec<Image> = (0..8).map(|_| nodes[0].image(MIB)).collect();
     for image in &images {
         touch(&site, image);
     }
-    let fetch = || site.job(PREFETCHER, None, &[]);
-    // Two at once do no harm, and between them all are fetched.
-    let twice = [(); 2].map(|()| fetch().spawn().unwrap());
-    for mut child in twice {
-        child.wait().unwrap();
+    for image in &images {
+        nodes[1].caches(image);
     }
-    ran(fetch(), 0);
-    ran(site.job(PRUNER, None, &[]), 0);
-    ran(site.job(CLEANER, None, &[]), 0);
-
-    let node = site.start();
-    are_cached(&site, &node, &images);
-    node.stop();
+    eventually(|| site.files("cache/queue").is_empty().then_some(()));
+    for image in &images {
+        let cached = |node: &Node| node.lines_with(&["cached image", &image.id]);
+        assert_eq!(nodes.iter().map(cached).sum::<usize>(), 1);
+        assert_eq!(
+            nodes
+                .iter()
+                .map(|node| node.lines_with(&["was not fetched"]))
+                .sum::<usize>(),
+            0
+        );
+    }
+    are_cached(&site, &nodes[0], &images);
+    nodes.into_iter().for_each(Node::stop);
 }

@@ -5,9 +5,9 @@ use std::fs;
 use std::sync::Barrier;
 use std::thread;
 
-use super::MIB;
 use super::process::{Image, Node};
 use super::site::Site;
+use super::{KIB, MIB};
 
 const CLIENTS: usize = 50;
 
@@ -82,4 +82,33 @@ fn a_fill_goes_on_when_all_its_clients_have_left() {
     node.caches(&image);
     fs::remove_file(site.stored(&image)).unwrap();
     node.serves(&image);
+}
+
+#[test]
+fn who_reads_slowly_delays_nobody() {
+    let site = Site::new();
+    let node = site.start();
+    let image = node.image(32 * MIB);
+    // More than sockets buffer: this one stands in the middle of it until it is asked to go on.
+    let slow = node.open(&image).unwrap();
+    node.serves(&image);
+    node.caches(&image);
+    fs::remove_file(site.stored(&image)).unwrap();
+    assert!(slow.rest().unwrap() == image.data);
+    node.stop();
+}
+
+#[test]
+fn images_of_any_size_are_served_cold_and_warm() {
+    let site = Site::new();
+    let node = site.start();
+    for size in [0, 1, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, MIB + 1] {
+        let image = node.image(size);
+        node.serves(&image);
+        node.caches(&image);
+        fs::remove_file(site.stored(&image)).unwrap();
+        node.serves(&image);
+        assert_eq!(node.listing()[&image.id], 1, "{size}");
+    }
+    node.stop();
 }

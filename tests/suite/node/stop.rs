@@ -143,3 +143,18 @@ fn a_node_starts_beside_a_cache_directory_that_it_may_not_enter() {
     assert_eq!(node.lines_with(&["images are served past the cache"]), 1);
     node.stop();
 }
+
+#[test]
+fn copies_are_served_from_a_directory_that_cannot_be_written() {
+    let site = Site::new();
+    let user = without_rights();
+    site.give_to(user);
+    let node = site.start_as(user);
+    let image = node.image(MIB);
+    node.serves(&image);
+    node.caches(&image);
+    site.close_cache(0o555);
+    fs::remove_file(site.stored(&image)).unwrap();
+    node.serves(&image);
+    node.stop();
+}

@@ -5,6 +5,7 @@ mod architecture;
 mod cache;
 mod cli;
 mod inspect;
+mod node;
 mod ops;
 mod parity;
 mod store;

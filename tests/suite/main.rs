@@ -4,6 +4,7 @@ mod api;
 mod architecture;
 mod cache;
 mod cli;
+mod fuzz;
 mod inspect;
 mod node;
 mod ops;

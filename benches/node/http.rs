@@ -62,7 +62,7 @@ pub fn discard(address: SocketAddr, path: &str) -> Result<u64> {
 
 /// Calls the API, and gives back what it answers.
 pub fn call(address: SocketAddr, method: &str, path: &str, body: &Body) -> Result<Vec<u8>> {
-    let mut answer = Answer::to(address, method, path, body)?;
+    let answer = Answer::to(address, method, path, body)?;
     let mut bytes = answer.buffer[answer.head..answer.filled].to_vec();
     let rest = answer.left();
     answer.stream.take(rest).read_to_end(&mut bytes)?;

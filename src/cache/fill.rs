@@ -287,3 +287,31 @@ impl Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    /// A store that sends so many parts, none of which is there when it is asked for, and then nothing.
+    fn hesitant(parts: u64) -> ByteStream {
+        Box::pin(stream::unfold(0, move |sent| async move {
+            if sent == parts {
+                std::future::pending::<()>().await;
+            }
+            yield_now().await;
+            Some((Ok(Bytes::from_static(b"part")), sent + 1))
+        }))
+    }
+
+    #[tokio::test]
+    async fn what_comes_within_a_moment_is_written_at_once() {
+        let mut store = hesitant(3);
+        let batch = timeout(STALL, next_batch(&mut store)).await;
+        let (batch, end) = batch.expect("those who read along wait for a moment only");
+        assert_eq!(batch.concat(), b"partpartpart");
+        assert!(end.is_none());
+    }
+}

@@ -25,8 +25,9 @@ use super::pace::{Busy, Pace, Paced};
 use super::upload::Upload;
 use crate::server::layers::Peer;
 
-/// Read and write buffers of a connection grow up to this, for uploads that come faster than small reads.
-const BUFFER: usize = 512 << 10;
+/// Read and write buffers of a connection grow up to this: more than a chunk at a time makes system calls few,
+/// and all that is on its way to a crowd of clients stays small.
+const BUFFER: usize = 256 << 10;
 /// How long a client whose upload was given up may go on sending, so that it can read our answer.
 const LINGER: Duration = Duration::from_secs(2);
 

@@ -4,7 +4,7 @@ mod api;
 mod architecture;
 mod cache;
 mod cli;
+mod docs;
 mod ops;
-mod parity;
 mod store;
 mod support;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 use tracing::{error, warn};
 
-use super::format::inspected;
+use super::format::{Rules, inspected};
 use super::hashing::hashed;
 use super::{Error, Glance, Result};
 use crate::db::{self, NewData};
@@ -103,7 +103,11 @@ impl Saving {
 
         // What is inside a container is for those who unpack it.
         let virtual_size = if image.container_format.as_deref() == Some("bare") {
-            inspection.judge(image, size, config.require_format_match)?
+            let rules = Rules {
+                enforced: config.require_format_match,
+                gpt_nonfatal: &config.gpt_nonfatal,
+            };
+            inspection.judge(image, size, rules)?
         } else {
             None
         };

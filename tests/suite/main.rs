@@ -5,6 +5,7 @@ mod architecture;
 mod cache;
 mod cli;
 mod docs;
+mod inspect;
 mod ops;
 mod store;
 mod support;

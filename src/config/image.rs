@@ -103,7 +103,8 @@ fn staging_dir(settings: &Settings) -> Result<PathBuf, Error> {
     let default = settings.section("DEFAULT");
     if !default.dict("enabled_backends")?.is_empty() {
         let store = settings.section("os_glance_staging_store");
-        return Ok(store.path("filesystem_store_datadir")?.unwrap_or_default());
+        let dir = store.path("filesystem_store_datadir")?;
+        return Ok(dir.unwrap_or_else(|| "/var/lib/glance/os_glance_staging_store".into()));
     }
     let directory = |uri: &str| {
         uri.strip_prefix("file://")

@@ -22,6 +22,7 @@ mod row;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::sync::Arc;
 

@@ -25,6 +25,9 @@ const RESERVED: [&str; 3] = ["location", "deleted", "deleted_at"];
 /// Properties whose name begins so are the service's own.
 pub const OWN_NAMESPACE: &str = "os_glance";
 
+/// The node that has the staged data of an image, as its siblings call it.
+pub const STAGE_HOST: &str = "os_glance_stage_host";
+
 /// The characters that a property's name may have in a new image.
 const LONGEST_NAME: usize = 255;
 

@@ -40,6 +40,8 @@ pub enum Error {
     OwnerOfAnother(String),
     #[error("You do not own this image")]
     NotYours,
+    #[error("Not allowed to upload image data for image {0}")]
+    UploadNotYours(ImageId),
     #[error("Read-only access")]
     ReadOnlyCaller,
     #[error("Forbidding request, image {0} not visible")]
@@ -78,6 +80,12 @@ pub enum Error {
     /// More than `image_size_cap`.
     #[error("The incoming image is too large: The provided image is too large.")]
     TooLarge,
+    /// More than what is left of `user_storage_quota`.
+    #[error(
+        "Image exceeds the storage quota: The size of the data {} will exceed the limit. {left} bytes \
+         remaining.", size.map_or_else(|| "None".to_owned(), |size| size.to_string())
+    )]
+    StorageQuota { size: Option<i64>, left: i64 },
     #[error("Image tag limit exceeded for image {image}: {refusal}:")]
     TooManyTags { image: String, refusal: Refusal },
     #[error("Image member limit exceeded for image {image}: {refusal}:")]
@@ -86,6 +94,8 @@ pub enum Error {
     /// Data cannot be taken in by an image in this state.
     #[error("Image status transition from {from} to {to} is not allowed")]
     StatusTransition { from: Status, to: Status },
+    #[error("'glance-direct' method is not available at this site.")]
+    NoStaging,
     /// More came than the client declared.
     #[error("Size exceeds: expected {expected} bytes, got {got} bytes")]
     SizeExceeds { expected: i64, got: u64 },

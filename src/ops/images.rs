@@ -128,6 +128,7 @@ impl Glance {
             cache.unqueue(image.id).await?;
             cache.evict(image.id).await?;
         }
+        self.forget_staged(&image).await;
         if !self.config.image.delayed_delete {
             self.forget_data(image.id, &locations).await;
         }

@@ -58,11 +58,13 @@ fn status(error: &Error) -> StatusCode {
         | Error::NoSuchMember { .. }
         | Error::NotShared
         | Error::NoCache
+        | Error::NoStaging
         | Error::SingleStore => StatusCode::NOT_FOUND,
 
         Error::Forbidden(_)
         | Error::OwnerOfAnother(_)
         | Error::NotYours
+        | Error::UploadNotYours(_)
         | Error::ReadOnlyCaller
         | Error::MarkerNotVisible(_)
         | Error::MembersOfUnshared { .. }
@@ -89,6 +91,7 @@ fn status(error: &Error) -> StatusCode {
         Error::DeletedMeanwhile(_) | Error::StoreReadOnly(_) => StatusCode::GONE,
 
         Error::TooLarge
+        | Error::StorageQuota { .. }
         | Error::TooManyTags { .. }
         | Error::TooManyMembers { .. }
         | Error::StoreFull(_) => StatusCode::PAYLOAD_TOO_LARGE,

@@ -15,7 +15,6 @@ use crate::ops::{Error, Glance};
 use crate::server::error::Result;
 use crate::server::extract::{NoBody, Path, Range};
 use crate::server::fault::Fault;
-use crate::server::methods::unoffered;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const OCTETS: &str = "application/octet-stream";
@@ -50,15 +49,20 @@ pub async fn upload(
 }
 
 /// `PUT /v2/images/{id}/stage`
-pub async fn stage(State(glance): State<Glance>, _: Caller) -> Fault {
-    let methods = &glance.config.image.import_methods;
-    if methods.iter().any(|method| method == "glance-direct") {
-        return unoffered().await;
-    }
-    Fault::new(
-        StatusCode::NOT_FOUND,
-        "'glance-direct' method is not available at this site.",
-    )
+pub async fn stage(
+    State(glance): State<Glance>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode> {
+    glance.may_be_staged()?;
+    are_octets(&headers)?;
+    let size = declared_size(&headers)?;
+    let id = image_id(id)?;
+    let bytes = body.into_data_stream().map_err(io::Error::other);
+    (glance.stage(&caller, id, Box::pin(bytes), size)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn image_id(id: String) -> Result<ImageId> {

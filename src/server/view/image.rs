@@ -3,12 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
+use crate::domain::property::STAGE_HOST;
 use crate::domain::{Caller, Image, Location, Status, isotime};
 use crate::ops::images::Page;
 use crate::server::extract::Query;
 
 /// Properties of the service's own that are nobody's business.
-const UNSEEN: [&str; 2] = ["os_glance_stage_host", "os_glance_hash_op_host"];
+const UNSEEN: [&str; 2] = [STAGE_HOST, "os_glance_hash_op_host"];
 
 /// An image's document.
 pub(in crate::server) fn image(image: &Image, caller: &Caller, config: &Config) -> Value {

@@ -5,4 +5,6 @@ mod data;
 mod images;
 mod members;
 mod patch;
+mod quota;
 mod routes;
+mod stage;

@@ -95,7 +95,7 @@ pub fn storable(image: &Image) -> Result<(), Refusal> {
         if has_four_bytes(name) {
             return Err(Refusal::FourByteName);
         }
-        if has_four_bytes(value) {
+        if value.as_deref().is_some_and(has_four_bytes) {
             return Err(Refusal::FourByteValue(title_case(name)));
         }
     }

@@ -61,7 +61,8 @@ pub struct Parts {
 impl Glance {
     pub fn new(parts: Parts) -> Self {
         let image = &parts.config.image;
-        let image_schema = documents::image(&image.disk_formats, &image.container_formats);
+        let image_schema =
+            documents::image_at_site(&image.disk_formats, &image.container_formats, &image.site);
         let staging = Staging::new(image.staging_dir.clone());
         Self(Arc::new(Inner {
             parts,

@@ -153,7 +153,7 @@ impl Intake {
         let host = (api.self_reference_url.as_ref()).or(api.public_endpoint.as_ref());
         if let Some(host) = host {
             let host = host.clone();
-            image.properties.insert(STAGE_HOST.to_owned(), host);
+            image.properties.insert(STAGE_HOST.to_owned(), Some(host));
         }
         match glance.db.update_image(&image, Status::Uploading).await {
             Ok(_) => Ok(()),

@@ -139,6 +139,7 @@ fn refusal_status(refusal: &Refusal) -> StatusCode {
         Refusal::ReadOnly(_)
         | Refusal::Reserved(_)
         | Refusal::ReservedName(_)
+        | Refusal::ProtectedProperty(_)
         | Refusal::NotRemovable(_)
         | Refusal::OwnerNotYours
         | Refusal::NoLocations

@@ -5,6 +5,7 @@ mod data;
 mod images;
 mod members;
 mod patch;
+mod properties;
 mod quota;
 mod routes;
 mod stage;

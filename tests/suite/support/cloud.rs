@@ -57,7 +57,15 @@ impl Cloud {
 
     /// The same with options of `[DEFAULT]` over it.
     pub(crate) async fn with(options: &str) -> Self {
+        Self::with_files(options, &[]).await
+    }
+
+    /// The same with further files beside the configuration.
+    pub(crate) async fn with_files(options: &str, files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).expect("a file");
+        }
         let file = dir.path().join("glance-api.conf");
         std::fs::write(dir.path().join("paste.ini"), PASTE).expect("a file");
         std::fs::write(&file, configuration(dir.path(), options)).expect("a file");

@@ -59,11 +59,7 @@ fn service(identity: Filter) -> Router {
         filters: vec![Filter::Cors(cors), Filter::VersionNegotiation, identity],
         healthcheck: Some(HealthcheckConfig::default()),
     };
-    let rules = PolicyConfig {
-        file: None,
-        dirs: Vec::new(),
-        allow_all: false,
-    };
+    let rules = PolicyConfig::default();
     let routes = Router::new()
         .route("/v2/me", get(whoami))
         .route("/v2/panic", get(falls_over));

@@ -14,6 +14,7 @@ use glance::config::{
 };
 use glance::db::Db;
 use glance::domain::checksum::HashAlgorithm;
+use glance::domain::schema::SiteProperties;
 use glance::domain::{Caller, Image, ImageId, Status, Visibility};
 use glance::ops::{Glance, Parts};
 use glance::policy::Policy;
@@ -114,6 +115,7 @@ fn config(dir: &Path) -> Config {
             import_methods: Vec::new(),
             staging_dir: dir.join("staging"),
             delayed_delete: false,
+            site: SiteProperties::default(),
         },
         cache: None,
         database: DatabaseConfig {
@@ -137,9 +139,8 @@ fn config(dir: &Path) -> Config {
             }],
         },
         policy: PolicyConfig {
-            file: None,
-            dirs: Vec::new(),
             allow_all: true,
+            ..PolicyConfig::default()
         },
         pipeline: Pipeline {
             flavor: String::new(),

@@ -7,5 +7,6 @@ mod cli;
 mod inspect;
 mod ops;
 mod parity;
+mod process;
 mod store;
 mod support;

@@ -9,5 +9,6 @@ mod fuzz;
 mod inspect;
 mod node;
 mod ops;
+mod process;
 mod store;
 mod support;

@@ -91,6 +91,7 @@ fn config(dir: &Path) -> Config {
             header_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(1),
             body_timeout: Duration::from_secs(1),
+            drain_notice: Duration::ZERO,
             drain_timeout: Duration::from_secs(1),
             max_header_size: 16_384,
             max_connections: 10,

@@ -27,8 +27,8 @@ impl Glance {
         self.permit_creation(caller, &draft)?;
 
         let image = draft.into_image(caller.project_id.as_deref(), self.clock.now())?;
-        quota::tags(&self.config.image, &image)?;
-        quota::properties(&self.config.image, &image)?;
+        quota::tags(&self.image_rules(), &image)?;
+        quota::properties(&self.image_rules(), &image)?;
         property::storable(&image)?;
         match self.db.create_image(&stored(&image)).await {
             Ok(()) => Ok(image),
@@ -71,7 +71,7 @@ impl Glance {
         let target = Target::from([("project_id", project)]);
         self.permit_plainly(caller, "get_images", &target)?;
 
-        let limits = &self.config.image;
+        let limits = self.image_rules();
         let limit = listing.page_size(limits.page_default, limits.page_max);
         let marker = match &listing.marker {
             Some(id) => Some(self.marker(caller, id).await?),
@@ -128,7 +128,7 @@ impl Glance {
             cache.unqueue(image.id).await?;
             cache.evict(image.id).await?;
         }
-        if !self.config.image.delayed_delete {
+        if !self.image_rules().delayed_delete {
             self.forget_data(image.id, &locations).await;
         }
         Ok(())

@@ -18,11 +18,11 @@ mod resume;
 mod tags;
 pub mod upload;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::cache::Cache;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ImageConfig};
 use crate::db::Db;
 use crate::domain::schema::{Schema, documents};
 use crate::policy::Policy;
@@ -39,6 +39,8 @@ struct Inner {
     parts: Parts,
     /// What images are like at this site.
     image_schema: Schema,
+    /// What images may be. It changes while the service runs.
+    image_rules: RwLock<Arc<ImageConfig>>,
 }
 
 /// What the service is made of.
@@ -57,6 +59,7 @@ impl Glance {
         let image = &parts.config.image;
         let image_schema = documents::image(&image.disk_formats, &image.container_formats);
         Self(Arc::new(Inner {
+            image_rules: RwLock::new(Arc::new(parts.config.image.clone())),
             parts,
             image_schema,
         }))
@@ -65,6 +68,23 @@ impl Glance {
     /// What images are like at this site.
     pub fn image_schema(&self) -> &Schema {
         &self.0.image_schema
+    }
+
+    /// What images may be, as configured last.
+    pub fn image_rules(&self) -> Arc<ImageConfig> {
+        let rules = self.0.image_rules.read();
+        Arc::clone(&rules.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Goes by what can change in a configuration that was read again: the limits of images and of the cache.
+    pub fn reconfigure(&self, config: &Config) {
+        let rules = Arc::new(config.image.clone());
+        let mut current = (self.0.image_rules.write()).unwrap_or_else(PoisonError::into_inner);
+        *current = rules;
+        drop(current);
+        if let (Some(cache), Some(config)) = (&self.cache, &config.cache) {
+            cache.limit(config);
+        }
     }
 }
 

@@ -89,7 +89,7 @@ impl Saving {
         bytes: ByteStream,
         size: Option<i64>,
     ) -> Result<NewData> {
-        let config = &self.glance.config.image;
+        let config = self.glance.image_rules();
         let size = size.filter(|size| *size != 0);
         let bytes = limited(bytes, config.size_cap, size);
         let (bytes, inspection) = inspected(bytes);
@@ -235,6 +235,9 @@ fn limited(bytes: ByteStream, cap: u64, declared: Option<i64>) -> ByteStream {
 /// What a store's refusal to take data means to the one who sends it.
 fn refusal(error: store::Error) -> Error {
     match error {
+        store::Error::Source(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            Error::SlowUpload
+        }
         store::Error::Source(error) => error
             .downcast::<Error>()
             .unwrap_or_else(Error::BrokenUpload),
@@ -312,6 +315,11 @@ mod tests {
         assert!(matches!(
             refusal(store::Error::Source(broken)),
             Error::BrokenUpload(_)
+        ));
+        let slow = io::Error::from(io::ErrorKind::TimedOut);
+        assert!(matches!(
+            refusal(store::Error::Source(slow)),
+            Error::SlowUpload
         ));
         assert!(matches!(refusal(store::Error::Full), Error::StoreFull(_)));
     }

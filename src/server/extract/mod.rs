@@ -8,7 +8,7 @@ mod path;
 mod query;
 pub mod range;
 
-pub use body::{Json, NoBody};
+pub use body::{Json, NoBody, is_overdue};
 pub use patch::Patch;
 pub use path::Path;
 pub use query::Query;

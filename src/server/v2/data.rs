@@ -13,7 +13,7 @@ use crate::domain::{Caller, ImageId};
 use crate::ops::download::Download;
 use crate::ops::{Error, Glance};
 use crate::server::error::Result;
-use crate::server::extract::{NoBody, Path, Range};
+use crate::server::extract::{NoBody, Path, Range, is_overdue};
 use crate::server::fault::Fault;
 use crate::server::methods::unoffered;
 
@@ -44,9 +44,18 @@ pub async fn upload(
     are_octets(&headers)?;
     let size = declared_size(&headers)?;
     let id = image_id(id)?;
-    let bytes = body.into_data_stream().map_err(io::Error::other);
+    let bytes = body.into_data_stream().map_err(broken);
     (glance.upload(&caller, id, Box::pin(bytes), size)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the operation learns of a body that broke: above all, whether it came too slowly.
+fn broken(error: axum::Error) -> io::Error {
+    if is_overdue(&error) {
+        io::Error::new(io::ErrorKind::TimedOut, error)
+    } else {
+        io::Error::other(error)
+    }
 }
 
 /// `PUT /v2/images/{id}/stage`

@@ -1,11 +1,13 @@
 //! `glance-api` as a service manager sees it: how it starts, what signals do, what it says.
 
+mod check;
 mod ending;
+mod reload;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,7 +32,9 @@ impl Home {
             dir: tempfile::tempdir().unwrap(),
             port: socket.local_addr().unwrap().port(),
         };
-        home.write("policy.yaml", "add_image: \"\"\nget_images: \"\"\n");
+        let rules = ["add_image", "get_image", "modify_image", "upload_image"];
+        let rules = rules.map(|rule| format!("{rule}: \"\"\n"));
+        home.write("policy.yaml", &rules.concat());
         home.configure(more);
         home
     }
@@ -176,8 +180,4 @@ fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
         assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
         thread::sleep(Duration::from_millis(5));
     }
-}
-
-fn has(text: &str, parts: &[&str]) -> bool {
-    parts.iter().all(|part| text.contains(part))
 }

@@ -78,8 +78,7 @@ fn wrong_values_are_refused_with_their_place() {
         ),
         (
             "[paste_deploy]\nconfig_file = /nowhere/paste.ini\n",
-            "glance-api.conf:2: [paste_deploy] config_file = /nowhere/paste.ini: must be a paste file \
-             that is there",
+            "glance-api.conf:2: [paste_deploy] config_file = /nowhere/paste.ini: must be a paste file; there is no such file",
         ),
         (
             "[DEFAULT]\nenabled_backends = fast:file\n[glance_store]\ndefault_backend = slow\n",

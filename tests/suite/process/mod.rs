@@ -3,6 +3,7 @@
 mod check;
 mod ending;
 mod reload;
+mod slow;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -118,6 +119,23 @@ impl Running {
             &mut self.connect(),
             &format!("{request}connection: close\r\n"),
             "",
+        )
+    }
+
+    /// Makes an image, and gives the head of an upload of so many bytes to it.
+    fn upload_head(&self, size: usize) -> String {
+        let document = "{\"disk_format\": \"raw\", \"container_format\": \"bare\"}";
+        let head = format!(
+            "POST /v2/images HTTP/1.1\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n",
+            document.len()
+        );
+        let created = ask(&mut self.connect(), &head, document);
+        let location = created.split("/v2/images/").nth(1);
+        let id = &location.unwrap_or_else(|| panic!("{created}"))[..36];
+        format!(
+            "PUT /v2/images/{id}/file HTTP/1.1\r\nconnection: close\r\n\
+             content-type: application/octet-stream\r\ncontent-length: {size}\r\n"
         )
     }
 

@@ -92,12 +92,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return print(&config::print(&loaded)?);
     }
     if arguments.check_config {
-        return print(&config::summary(&loaded));
+        let summary = config::summary(&loaded);
+        print(&summary.text)?;
+        anyhow::ensure!(summary.starts, "it would not start like this");
+        return Ok(());
     }
     serve(loaded, sources)
 }
 
 fn serve(loaded: Loaded<Config>, sources: Sources) -> anyhow::Result<()> {
+    let written = loaded.written();
     let Loaded {
         config, warnings, ..
     } = loaded;
@@ -114,6 +118,7 @@ fn serve(loaded: Loaded<Config>, sources: Sources) -> anyhow::Result<()> {
     Ok(runtime.block_on(daemon::run(Start {
         config,
         telemetry,
+        written,
         sources,
     }))?)
 }

@@ -108,7 +108,7 @@ impl Claim {
             partial
         };
         let reader = partial.reader()?;
-        let step = node.limits.max_size.min(STEP);
+        let step = node.limits().max_size.min(STEP);
         let first = match expected.size {
             Some(size) => promise(node, &partial, size)?.then_some(size),
             None if promise(node, &partial, step)? => Some(step),
@@ -146,7 +146,7 @@ impl Claim {
 /// Promises `bytes` in all to a fill. False where there is no room, and none can be made.
 fn promise(node: &Node, partial: &Partial, bytes: u64) -> io::Result<bool> {
     let uses = || node.journal.uses();
-    let room = space::reserve(partial, node.limits, bytes, node.clock.now(), &uses)?;
+    let room = space::reserve(partial, node.limits(), bytes, node.clock.now(), &uses)?;
     for image in &room.evicted {
         node.journal.gone(image.id);
     }

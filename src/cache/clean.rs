@@ -1,5 +1,6 @@
 //! Taking away what is of no use: bad data, and copies that nobody makes any more.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,8 +25,21 @@ pub enum Why {
     Invalid,
     /// Nobody has written to it for the stall time.
     Stalled,
+    /// It has no image's name, and nobody has written to it for the stall time.
+    Stray,
     /// The process that wrote it is dead.
     Dead,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Invalid => "it was not the image's data",
+            Self::Stalled => "nobody has gone on with it for the stall time",
+            Self::Stray => "it is no image's, and older than the stall time",
+            Self::Dead => "the process that wrote it is dead",
+        })
+    }
 }
 
 /// Takes away what is of no use now, and says how many files that were.
@@ -61,6 +75,9 @@ pub fn plan(
         let stalled = age.to_std().is_ok_and(|age| age > stall_time);
         let why = match owner {
             Owner::Dead => Why::Dead,
+            Owner::Nobody | Owner::Stranger if stalled && image_named(&name).is_none() => {
+                Why::Stray
+            }
             Owner::Nobody | Owner::Stranger if stalled => Why::Stalled,
             Owner::Filler | Owner::Nobody | Owner::Stranger => continue,
         };
@@ -78,7 +95,7 @@ pub fn execute(layout: &Layout, waste: &[Waste], lock: &SpaceLock) -> io::Result
     let mut gone = 0;
     for Waste { path, why, .. } in waste {
         if layout::remove(path)? {
-            tracing::info!("removed {} ({why:?})", path.display());
+            tracing::info!("removed {} ({why})", path.display());
             gone += 1;
         }
     }

@@ -126,6 +126,12 @@ impl Cache {
         cache
     }
 
+    /// Goes by the limits of `config` from now on. A lower one is reached when the cache is next pruned, or
+    /// room is needed. Whatever else differs waits for the next start.
+    pub fn limit(&self, config: &CacheConfig) {
+        self.node.limit(config);
+    }
+
     /// What this node has of the image. Never waits for another fill.
     pub async fn lookup(&self, id: ImageId, expected: &Expected) -> Lookup {
         self.node.lookup(id, expected).await
@@ -204,7 +210,12 @@ impl Cache {
         let gone = self
             .work(|node| {
                 let uses = node.journal.uses();
-                prune::run(&node.layout, node.limits.max_size, &uses, node.clock.now())
+                prune::run(
+                    &node.layout,
+                    node.limits().max_size,
+                    &uses,
+                    node.clock.now(),
+                )
             })
             .await?;
         for image in &gone {
@@ -215,7 +226,7 @@ impl Cache {
 
     /// Removes bad data and fills that nobody goes on with, and says how many files that were.
     pub async fn clean(&self) -> Result<u64> {
-        self.work(|node| clean::run(&node.layout, node.stall_time, node.clock.now()))
+        self.work(|node| clean::run(&node.layout, node.stall_time(), node.clock.now()))
             .await
     }
 

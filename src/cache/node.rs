@@ -1,6 +1,6 @@
 //! What all handles of one cache share, and looking an image up.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -24,8 +24,6 @@ use crate::domain::ImageId;
 #[derive(Debug)]
 pub struct Node {
     pub layout: Layout,
-    pub limits: Limits,
-    pub stall_time: Duration,
     pub clock: Clock,
     pub journal: Journal,
     pub fills: Fills,
@@ -36,17 +34,33 @@ pub struct Node {
     /// Claims take turns: each of them waits for the same lock on the directory, and whoever asks for an
     /// image that is just being claimed is to find the claim.
     claiming: tokio::sync::Mutex<()>,
+    /// They may change while the service runs.
+    bounds: RwLock<Bounds>,
 }
 
-impl Node {
-    pub fn new(config: &CacheConfig, clock: Clock) -> Self {
-        let layout = Layout::new(&config.dir, &config.index_file);
+/// How much the cache may take, and for how long something useless may.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    limits: Limits,
+    stall_time: Duration,
+}
+
+impl Bounds {
+    fn of(config: &CacheConfig) -> Self {
         Self {
             limits: Limits {
                 max_size: config.max_size,
                 min_free: config.min_free_space,
             },
             stall_time: config.stall_time,
+        }
+    }
+}
+
+impl Node {
+    pub fn new(config: &CacheConfig, clock: Clock) -> Self {
+        let layout = Layout::new(&config.dir, &config.index_file);
+        Self {
             clock,
             journal: Journal::start(Index::new(layout.clone())),
             fills: Fills::new(),
@@ -54,8 +68,28 @@ impl Node {
             wishes: Wishes::new(config.queue_settle),
             stop: CancellationToken::new(),
             claiming: tokio::sync::Mutex::new(()),
+            bounds: RwLock::new(Bounds::of(config)),
             layout,
         }
+    }
+
+    /// How much the cache may take now.
+    pub fn limits(&self) -> Limits {
+        self.bounds().limits
+    }
+
+    /// For how long an unlocked partial file may be left alone.
+    pub fn stall_time(&self) -> Duration {
+        self.bounds().stall_time
+    }
+
+    /// Goes by the limits of another configuration from now on.
+    pub fn limit(&self, config: &CacheConfig) {
+        *self.bounds.write().unwrap_or_else(PoisonError::into_inner) = Bounds::of(config);
+    }
+
+    fn bounds(&self) -> Bounds {
+        *self.bounds.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is here of the image, without claiming it.
@@ -79,7 +113,8 @@ impl Node {
         if let Some(found) = self.peek(id, expected).await {
             return found;
         }
-        let fits = expected.size.unwrap_or(1) <= self.limits.max_size && self.limits.max_size > 0;
+        let most = self.limits().max_size;
+        let fits = expected.size.unwrap_or(1) <= most && most > 0;
         if !fits || self.trouble.is_resting() || self.stop.is_cancelled() {
             return Lookup::Bypass;
         }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::console::Console;
 use super::job::{self, JobOptions};
-use super::{Exit, Result, directory};
+use super::{Exit, Result};
 
 const NAME: &str = "glance-cache-cleaner";
 
@@ -30,11 +30,10 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
 
 fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
     let config = options.job.config(NAME)?;
-    let directory = directory::open(job::cache_of(&config)?)?;
-    let files = if options.job.dry_run {
-        directory.plan_clean()?.len() as u64
-    } else {
-        directory.clean()?
+    let files = match job::directory(&config, &options.job, console)? {
+        None => 0,
+        Some(directory) if options.job.dry_run => directory.plan_clean()?.len() as u64,
+        Some(directory) => directory.clean()?,
     };
     options.job.report(
         console,

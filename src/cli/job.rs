@@ -14,6 +14,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::console::Console;
 use super::{Error, Exit, Result};
+use crate::cache::Directory;
 use crate::clock::Clock;
 use crate::config::{CacheConfig, LogConfig, Program, Schedule, Sources, ToolConfig};
 use crate::telemetry;
@@ -123,6 +124,22 @@ impl JobOptions {
 /// The cache that is configured.
 pub fn cache_of(config: &ToolConfig) -> Result<&CacheConfig> {
     config.cache.as_ref().ok_or(Error::NoCache)
+}
+
+/// The configured cache; none where its directory does not exist yet, so that there is nothing to do.
+pub fn directory(
+    config: &ToolConfig,
+    options: &JobOptions,
+    console: &mut Console<'_>,
+) -> Result<Option<Directory>> {
+    let cache = cache_of(config)?;
+    if matches!(cache.dir.try_exists(), Ok(false)) {
+        if options.verbose {
+            console.say(format!("{} does not exist yet", cache.dir.display()));
+        }
+        return Ok(None);
+    }
+    super::directory::open(cache).map(Some)
 }
 
 /// Reads the command line of a job and runs it, on the streams of this process.

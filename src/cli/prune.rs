@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::console::Console;
 use super::job::{self, JobOptions};
-use super::{Exit, Result, directory, units};
+use super::{Exit, Result, units};
 use crate::cache::Pruned;
 
 const NAME: &str = "glance-cache-pruner";
@@ -31,15 +31,16 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
 
 fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
     let config = options.job.config(NAME)?;
-    let directory = directory::open(job::cache_of(&config)?)?;
-    let pruned = if options.job.dry_run {
-        let leaving = directory.plan_prune()?;
-        Pruned {
-            files: leaving.len() as u64,
-            bytes: leaving.iter().map(|image| image.size).sum(),
+    let pruned = match job::directory(&config, &options.job, console)? {
+        None => Pruned { files: 0, bytes: 0 },
+        Some(directory) if options.job.dry_run => {
+            let leaving = directory.plan_prune()?;
+            Pruned {
+                files: leaving.len() as u64,
+                bytes: leaving.iter().map(|image| image.size).sum(),
+            }
         }
-    } else {
-        directory.prune()?
+        Some(directory) => directory.prune()?,
     };
     options.job.report(
         console,

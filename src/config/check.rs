@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::PathBuf;
 
 use super::error::{Error, Origin, Place};
 use super::ini::{Entry, Settings, Value};
@@ -24,6 +25,11 @@ pub enum Warning {
     },
     /// Identity comes from request headers, which somebody in front must guard.
     TrustedHeaders,
+    /// A policy file is named, and is not there: the defaults hold.
+    NoPolicyFile {
+        place: Place,
+        file: PathBuf,
+    },
     /// The names of healthcheck backends that nobody knows.
     UnknownHealthcheck(String),
     /// A property of `schema-image.json`, and what it demands in vain.
@@ -48,6 +54,11 @@ impl fmt::Display for Warning {
                 "the pipeline has context without authtoken: callers are whoever X-Identity-Status, \
                  X-User-Id, X-Project-Id and X-Roles say, so only a trusted proxy, which sets \
                  these headers itself, may reach this service",
+            ),
+            Self::NoPolicyFile { place, file } => write!(
+                f,
+                "{place}: {} does not exist, so the default policy holds",
+                file.display()
             ),
             Self::UnknownHealthcheck(name) => {
                 write!(f, "the healthcheck backend {name} is unknown and asks nothing")

@@ -14,9 +14,11 @@ pub mod policy;
 pub mod schedule;
 pub mod stores;
 
+mod changes;
 mod check;
 mod error;
 mod ini;
+mod obstacles;
 mod options;
 mod report;
 mod secrecy;
@@ -29,6 +31,7 @@ use std::path::PathBuf;
 
 pub use api::ApiConfig;
 pub use cache::CacheConfig;
+pub use changes::Written;
 pub use check::Warning;
 pub use database::DatabaseConfig;
 pub use error::{Error, Origin, Place};
@@ -37,7 +40,7 @@ pub use keystone::KeystoneConfig;
 pub use log::LogConfig;
 pub use paste::Pipeline;
 pub use policy::PolicyConfig;
-pub use report::{print, summary};
+pub use report::{Summary, print, summary};
 pub use schedule::Schedule;
 pub use secrecy::hide_passwords;
 pub use sources::{Program, Sources};
@@ -94,7 +97,7 @@ impl Config {
         let found = sources.read()?;
         let mut warnings = check::check(&found.settings)?;
         let config = Self::from(&found, &mut warnings)?;
-        config.judge(&mut warnings)?;
+        config.judge(&found.settings, &mut warnings)?;
         Ok(Loaded {
             config,
             warnings,
@@ -123,12 +126,17 @@ impl Config {
     }
 
     /// What no single option is to blame for.
-    fn judge(&self, warnings: &mut Vec<Warning>) -> Result<(), Error> {
+    fn judge(&self, settings: &Settings, warnings: &mut Vec<Warning>) -> Result<(), Error> {
+        let place = |section, option| {
+            let entry = settings.entry(section, option);
+            entry.map_or(String::new(), |entry| format!("{}: ", entry.place()))
+        };
         if self.pipeline.has_authtoken() {
             return Err(Error::Unserved(format!(
-                "the pipeline of [paste_deploy] flavor = {} has authtoken, but this build cannot \
+                "{}the pipeline of [paste_deploy] flavor = {} has authtoken, but this build cannot \
                  check tokens with Keystone yet: choose another flavor, or a pipeline with context \
                  alone behind a proxy that checks them",
+                place("paste_deploy", "flavor"),
                 self.pipeline.flavor
             )));
         }
@@ -137,10 +145,24 @@ impl Config {
         if self.pipeline.has_context() {
             warnings.push(Warning::TrustedHeaders);
         }
+        // To write the default down is not to ask for a file.
+        let default_policy = options::find("oslo_policy", "policy_file").map(|known| known.default);
+        if let (Some(entry), Some(file)) = (
+            settings.entry("oslo_policy", "policy_file"),
+            &self.policy.file,
+        ) && Some(entry.text.as_str()) != default_policy
+            && !file.exists()
+        {
+            warnings.push(Warning::NoPolicyFile {
+                place: entry.place(),
+                file: file.clone(),
+            });
+        }
         if self.state_dir.is_some() && !self.api.bind_host.is_loopback() {
             return Err(Error::Unserved(format!(
-                "without a configuration every caller is an administrator, so glance does not \
+                "{}without a configuration every caller is an administrator, so glance does not \
                  listen on {} for others: write a configuration file first",
+                place("DEFAULT", "bind_host"),
                 self.api.bind_host
             )));
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::error::Error;
 use super::ini::{self, Settings};
+use super::obstacles::{Trouble, database_file, is_of_this_machine};
 use super::options::{self, Kind, Known};
 use super::stores::DriverConfig;
 use super::{CacheConfig, Config, Loaded, StoresConfig, secrecy};
@@ -61,8 +62,17 @@ fn is_kept_by_quotes(text: &str) -> bool {
     !text.contains('\n') && (text.trim() != text || quoted('"') || quoted('\''))
 }
 
-/// What a start with this configuration would do, a line for each thing.
-pub fn summary(loaded: &Loaded<Config>) -> String {
+/// What a start would do.
+#[derive(Debug)]
+pub struct Summary {
+    /// A line for each thing, with what is wrong with it on this machine.
+    pub text: String,
+    /// Nothing was found for which the service would refuse to start.
+    pub starts: bool,
+}
+
+/// What a start with this configuration would do.
+pub fn summary(loaded: &Loaded<Config>) -> Summary {
     let config = &loaded.config;
     let files: Vec<String> = loaded
         .files
@@ -84,17 +94,20 @@ pub fn summary(loaded: &Loaded<Config>) -> String {
         "" => "default",
         flavor => flavor,
     };
+    let is_here = is_of_this_machine(config.api.bind_host);
+    let host = if is_here {
+        ""
+    } else {
+        " (is no address of this machine)"
+    };
     let lines = [
         ("Configuration", sources),
         ("Pipeline", format!("{flavor}: {}", filters.join(" "))),
         (
             "Listener",
-            format!("{}:{}", config.api.bind_host, config.api.bind_port),
+            format!("{}:{}{host}", config.api.bind_host, config.api.bind_port),
         ),
-        (
-            "Database",
-            secrecy::hide_passwords(&config.database.connection),
-        ),
+        ("Database", database(config)),
         ("Stores", stores(&config.stores)),
         (
             "Cache",
@@ -114,7 +127,9 @@ pub fn summary(loaded: &Loaded<Config>) -> String {
                 .log
                 .file
                 .as_deref()
-                .map_or("standard error".to_owned(), shown),
+                .map_or("standard error".to_owned(), |file| {
+                    format!("{}{}", file.display(), Trouble::at_file(file))
+                }),
         ),
     ];
     let mut text = String::new();
@@ -124,7 +139,12 @@ pub fn summary(loaded: &Loaded<Config>) -> String {
     for warning in &loaded.warnings {
         let _ = writeln!(text, "{:14}{warning}", "Warning");
     }
-    text
+    let log = config.log.file.as_deref().map(Trouble::at_file);
+    let stores = directories(&config.stores).any(|dir| Trouble::at(dir).is_unmakable());
+    Summary {
+        text,
+        starts: is_here && !stores && matches!(log, None | Some(Trouble::None)),
+    }
 }
 
 fn stores(stores: &StoresConfig) -> String {
@@ -156,7 +176,7 @@ fn cache(cache: &CacheConfig) -> String {
     };
     format!(
         "{} up to {} bytes, pruned at \"{}\", cleaned at \"{}\"",
-        cache.dir.display(),
+        shown(&cache.dir),
         cache.max_size,
         schedule(&cache.prune_schedule),
         schedule(&cache.clean_schedule)
@@ -167,12 +187,32 @@ fn policy(config: &Config) -> String {
     if config.policy.allow_all {
         return "everybody may do everything".to_owned();
     }
-    match config.policy.file.as_deref().filter(|file| file.exists()) {
-        Some(file) => format!("{} over the defaults", file.display()),
+    match config.policy.file.as_deref() {
+        Some(file) if file.exists() => format!("{} over the defaults", file.display()),
+        Some(file) => format!("the defaults; {} (does not exist)", file.display()),
         None => "the defaults".to_owned(),
     }
 }
 
-fn shown(path: &Path) -> String {
-    path.display().to_string()
+fn database(config: &Config) -> String {
+    let url = &config.database.connection;
+    let trouble = database_file(url).map_or(Trouble::None, |file| Trouble::at(&file));
+    format!("{}{trouble}", secrecy::hide_passwords(url))
+}
+
+/// The directories in which stores keep files.
+fn directories(stores: &StoresConfig) -> impl Iterator<Item = &Path> {
+    let dirs = stores
+        .stores
+        .iter()
+        .filter_map(|store| match &store.driver {
+            DriverConfig::File(file) => Some(&file.dirs),
+            DriverConfig::Http(_) | DriverConfig::Absent { .. } => None,
+        });
+    dirs.flatten().map(|(dir, _)| dir.as_path())
+}
+
+/// A directory that the service makes where it is missing.
+fn shown(dir: &Path) -> String {
+    format!("{}{}", dir.display(), Trouble::at(dir))
 }

@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::Cache;
 use crate::clock::Clock;
-use crate::config::{Config, Sources};
+use crate::config::{Config, Sources, Written, hide_passwords};
 use crate::db::Db;
 use crate::ops::{Glance, Parts};
 use crate::policy::Policy;
@@ -31,6 +31,7 @@ use crate::server::{router, service};
 use crate::store::Registry;
 use crate::{db, policy, store, telemetry};
 use notify::Notify;
+use reload::Reload;
 use signals::{Signal, Signals};
 
 /// Why the service could not start.
@@ -40,8 +41,9 @@ pub enum Error {
     Bind(#[from] BindError),
     #[error("cannot catch signals")]
     Signals(#[source] io::Error),
-    #[error("cannot open the database")]
-    Db(#[from] db::Error),
+    /// The URL is without its password.
+    #[error("cannot open the database {url}")]
+    Db { url: String, source: db::Error },
     #[error("cannot open the image stores")]
     Stores(#[from] store::Error),
     #[error("cannot use the policy")]
@@ -52,8 +54,10 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Start {
     pub config: Config,
-    /// Reopened on SIGHUP, which also takes over the levels of the configuration read again.
+    /// Reopened on SIGHUP.
     pub telemetry: telemetry::Handle,
+    /// What was written there.
+    pub written: Written,
     /// From these SIGHUP reads the configuration again.
     pub sources: Sources,
 }
@@ -63,6 +67,7 @@ pub async fn run(start: Start) -> Result<(), Error> {
     let Start {
         config,
         telemetry,
+        written,
         sources,
     } = start;
     let mut signals = Signals::catch().map_err(Error::Signals)?;
@@ -84,9 +89,15 @@ pub async fn run(start: Start) -> Result<(), Error> {
     notify.ready();
     tracing::info!(%address, "listening on {address}");
     welcome::print(&glance.config, address);
+    let reload = Reload {
+        telemetry,
+        sources,
+        started_with: written,
+        glance: glance.clone(),
+    };
     while let Signal::Reload = signals.next().await {
         notify.reloading();
-        reload::run(&telemetry, &sources).await;
+        reload.run().await;
         notify.ready();
     }
 
@@ -112,7 +123,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn open(config: Config) -> Result<Glance, Error> {
     let clock = Clock::system();
-    let db = Db::open(&config.database).await?;
+    let db = Db::open(&config.database)
+        .await
+        .map_err(|source| Error::Db {
+            url: hide_passwords(&config.database.connection),
+            source,
+        })?;
     let stores = Registry::open(&config.stores).await?;
     let policy = Policy::load(&config.policy)?;
     let cache = match &config.cache {

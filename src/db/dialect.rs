@@ -105,7 +105,7 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(error) => Error::Failed(error.message().to_owned()),
             sqlx::Error::PoolTimedOut => Error::Unavailable("no connection came free".to_owned()),
             sqlx::Error::PoolClosed => Error::Unavailable("it is being closed".to_owned()),
-            sqlx::Error::Io(error) => Error::Unavailable(error.kind().to_string()),
+            sqlx::Error::Io(error) => Error::Unavailable(error.to_string()),
             sqlx::Error::WorkerCrashed => Error::Unavailable("the connection broke".to_owned()),
             error => Error::Failed(error.to_string()),
         }

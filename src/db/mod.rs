@@ -79,7 +79,7 @@ impl Db {
         match link.pool().await {
             Ok(_) => {}
             Err(Error::Unavailable(why)) => {
-                tracing::warn!(why, "the database is not available yet");
+                tracing::warn!("the database is not available yet: {why}");
             }
             Err(error) => return Err(error),
         }

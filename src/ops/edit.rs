@@ -42,14 +42,14 @@ impl Glance {
                 | Change::AddNew(Assignment::Tags(_)) = change
                 {
                     change.apply(&mut edited)?;
-                    quota::tags(&self.config.image, &edited)?;
+                    quota::tags(&self.image_rules(), &edited)?;
                 } else {
                     change.apply(&mut edited)?;
                 }
             }
             let added = |image: &Image, name| !image.properties.contains_key(name);
             if edited.properties.keys().any(|name| added(image, name)) {
-                quota::properties(&self.config.image, &edited)?;
+                quota::properties(&self.image_rules(), &edited)?;
             }
             owns(caller, image)?;
             property::storable(&edited)?;

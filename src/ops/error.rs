@@ -108,6 +108,9 @@ pub enum Error {
     /// Less came than the client declared.
     #[error("Size mismatch: expected {expected} bytes, got {got} bytes")]
     SizeMismatch { expected: i64, got: u64 },
+    /// The client sent nothing for too long.
+    #[error("The server has waited too long for the request to be sent by the client.")]
+    SlowUpload,
     /// The client broke off, or sent what is no body.
     #[error("The image data did not come to its end.")]
     BrokenUpload(#[source] std::io::Error),

@@ -30,8 +30,8 @@ impl Glance {
         self.permit_properties(caller, &image)?;
         // As in the original, what its maker may not read is not kept either.
         let image = self.shown(caller, image);
-        quota::tags(&self.config.image, &image)?;
-        quota::properties(&self.config.image, &image)?;
+        quota::tags(&self.image_rules(), &image)?;
+        quota::properties(&self.image_rules(), &image)?;
         property::storable(&image)?;
         match self.db.create_image(&stored(&image)).await {
             Ok(()) => Ok(image),
@@ -82,7 +82,7 @@ impl Glance {
         let target = Target::from([("project_id", project)]);
         self.permit_plainly(caller, "get_images", &target)?;
 
-        let limits = &self.config.image;
+        let limits = self.image_rules();
         let limit = listing.page_size(limits.page_default, limits.page_max);
         let marker = match &listing.marker {
             Some(id) => Some(self.marker(caller, id).await?),

@@ -15,9 +15,11 @@ impl Glance {
         shared_or(&image, "create")?;
         self.permit_members(caller, &image, "add_member")?;
         let attempted = self.db.members(image.id).await?.len() + 1;
-        quota::members(&self.config.image, attempted).map_err(|refusal| Error::TooManyMembers {
-            image: id.to_owned(),
-            refusal,
+        quota::members(&self.image_rules(), attempted).map_err(|refusal| {
+            Error::TooManyMembers {
+                image: id.to_owned(),
+                refusal,
+            }
         })?;
         let now = self.clock.now();
         (self.db.create_member(image.id, member, now).await?).ok_or_else(|| {

@@ -25,11 +25,11 @@ mod tags;
 pub mod task_list;
 pub mod upload;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::cache::Cache;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ImageConfig};
 use crate::db::Db;
 use crate::domain::schema::{Schema, documents};
 use crate::policy::Policy;
@@ -49,6 +49,8 @@ struct Inner {
     /// What images are like at this site.
     image_schema: Schema,
     staging: Staging,
+    /// What images may be. It changes while the service runs.
+    image_rules: RwLock<Arc<ImageConfig>>,
 }
 
 /// What the service is made of.
@@ -69,6 +71,7 @@ impl Glance {
             documents::image_at_site(&image.disk_formats, &image.container_formats, &image.site);
         let staging = Staging::new(image.staging_dir.clone());
         Self(Arc::new(Inner {
+            image_rules: RwLock::new(Arc::new(parts.config.image.clone())),
             parts,
             image_schema,
             staging,
@@ -83,6 +86,23 @@ impl Glance {
     /// Where data waits for its import.
     fn staging(&self) -> &Staging {
         &self.0.staging
+    }
+
+    /// What images may be, as configured last.
+    pub fn image_rules(&self) -> Arc<ImageConfig> {
+        let rules = self.0.image_rules.read();
+        Arc::clone(&rules.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Goes by what can change in a configuration that was read again: the limits of images and of the cache.
+    pub fn reconfigure(&self, config: &Config) {
+        let rules = Arc::new(config.image.clone());
+        let mut current = (self.0.image_rules.write()).unwrap_or_else(PoisonError::into_inner);
+        *current = rules;
+        drop(current);
+        if let (Some(cache), Some(config)) = (&self.cache, &config.cache) {
+            cache.limit(config);
+        }
     }
 }
 

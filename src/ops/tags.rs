@@ -25,7 +25,7 @@ impl Glance {
                 image: id.to_owned(),
                 refusal,
             };
-            quota::tags(&self.config.image, &edited).map_err(too_many)?;
+            quota::tags(&self.image_rules(), &edited).map_err(too_many)?;
             property::storable(&edited).map_err(Error::TagRefused)?;
             Ok(edited)
         })

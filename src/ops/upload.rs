@@ -58,7 +58,7 @@ impl Intake {
         size: Option<i64>,
         room: Option<Room>,
     ) -> Result<NewData> {
-        let config = &self.glance.config.image;
+        let config = self.glance.image_rules();
         let size = size.filter(|size| *size != 0);
         let mut bytes = limited(bytes, config.size_cap, size);
         if let Some(room) = &room {
@@ -164,6 +164,9 @@ pub(super) fn limited(bytes: ByteStream, cap: u64, declared: Option<i64>) -> Byt
 /// What a store's refusal to take data means to the one who sends it.
 pub(super) fn refusal(error: store::Error) -> Error {
     match error {
+        store::Error::Source(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            Error::SlowUpload
+        }
         store::Error::Source(error) => error
             .downcast::<Error>()
             .unwrap_or_else(Error::BrokenUpload),
@@ -241,6 +244,11 @@ mod tests {
         assert!(matches!(
             refusal(store::Error::Source(broken)),
             Error::BrokenUpload(_)
+        ));
+        let slow = io::Error::from(io::ErrorKind::TimedOut);
+        assert!(matches!(
+            refusal(store::Error::Source(slow)),
+            Error::SlowUpload
         ));
         assert!(matches!(refusal(store::Error::Full), Error::StoreFull(_)));
     }

@@ -162,7 +162,7 @@ impl Live {
                 Arc::new(rules)
             }
             Err(error) => {
-                tracing::error!(%error, "the rules before stay in force: {error}");
+                tracing::error!("the rules before stay in force: {error}");
                 before.rules
             }
         };
@@ -177,7 +177,7 @@ impl Live {
 fn warn(rules: &Rules) {
     for warning in rules.warnings() {
         let (file, rule) = (warning.file.display(), &warning.rule);
-        tracing::warn!(%file, rule, "policy file {file}: rule \"{rule}\": {}", warning.problem);
+        tracing::warn!("policy file {file}: rule \"{rule}\": {}", warning.problem);
     }
 }
 

@@ -83,6 +83,8 @@ fn status(error: &Error) -> StatusCode {
         | Error::SizeMismatch { .. }
         | Error::BrokenUpload(_) => StatusCode::BAD_REQUEST,
 
+        Error::SlowUpload => StatusCode::REQUEST_TIMEOUT,
+
         Error::IdTaken(_)
         | Error::DuplicateMember { .. }
         | Error::NoSuchStore(_)

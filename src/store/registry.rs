@@ -119,7 +119,8 @@ impl Registry {
     /// the last refusal counts.
     pub async fn read(&self, image: &Image, range: Option<ByteRange>) -> Result<Blob> {
         let mut refusal = Error::NotFound;
-        for location in &image.locations {
+        let mut locations = image.locations.iter().peekable();
+        while let Some(location) = locations.next() {
             let opened = match self.of(location) {
                 Ok(store) => store.get(location, range).await,
                 Err(error) => Err(error),
@@ -127,8 +128,11 @@ impl Registry {
             match opened {
                 Ok(blob) => return Ok(blob),
                 Err(error) => {
-                    warn!(image.id = %image.id, location = ?location, %error,
-                        "cannot read image {} at one of its locations: {error}", image.id);
+                    // The last one is for the caller to tell.
+                    if locations.peek().is_some() {
+                        warn!(image.id = %image.id, scheme = location.scheme(), store = location.store(),
+                            "cannot read image {} here, trying its next location: {error}", image.id);
+                    }
                     refusal = error;
                 }
             }

@@ -97,13 +97,23 @@ fn help(command: Option<&str>, console: &mut Console<'_>) -> Result<Exit> {
         return Ok(Exit::Success);
     };
     if let Some(command) = tool.find_subcommand_mut(name) {
-        console.result(command.render_help())?;
+        console.result(without_reach(command.clone()).render_help())?;
         return Ok(Exit::Success);
     }
     console.say(format!(
         "Unknown command: {name}. `glance-cache-manage help` lists those there are."
     ));
     Ok(Exit::Failure)
+}
+
+/// The command with its own options alone: how the API is reached is the same for all.
+fn without_reach(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|arg| match arg.get_help_heading() {
+            Some(reach::HEADING) => arg.hide(true),
+            _ => arg,
+        })
+        .after_help("`glance-cache-manage help` shows how the API is reached.")
 }
 
 fn completions(shell: clap_complete::Shell, console: &mut Console<'_>) -> Result<Exit> {

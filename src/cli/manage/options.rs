@@ -11,7 +11,7 @@ use crate::cli::{Error, Result};
 use crate::domain::ImageId;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, or not confirmed; 1 failed, wholly or in part; 2 the command line makes no sense.
+Exit codes: 0 done, or answered with no; 1 failed, wholly or in part, or nobody answered; 2 the command line makes no sense.
 Results go to standard output, everything else to standard error.";
 
 /// Looks after the images that a node has cached.
@@ -63,13 +63,17 @@ pub struct Options {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Output help for one of the commands below.
-    Help { command: Option<String> },
+    Help {
+        /// The command; without one all are listed.
+        command: Option<String>,
+    },
     /// List all images currently cached.
     ListCached,
     /// List all images currently queued for caching.
     ListQueued,
     /// Queue images for caching.
     QueueImage {
+        /// The images, by their ids.
         #[arg(value_name = "IMAGE_ID", required = true)]
         ids: Vec<String>,
         /// Stay until the images are cached; fail if one cannot be.
@@ -81,6 +85,7 @@ pub enum Command {
     },
     /// Delete images from the cache.
     DeleteCachedImage {
+        /// The images, by their ids.
         #[arg(value_name = "IMAGE_ID", required = true)]
         ids: Vec<String>,
     },
@@ -88,13 +93,17 @@ pub enum Command {
     DeleteAllCachedImages,
     /// Delete images from the queue.
     DeleteQueuedImage {
+        /// The images, by their ids.
         #[arg(value_name = "IMAGE_ID", required = true)]
         ids: Vec<String>,
     },
     /// Delete all images from the queue.
     DeleteAllQueuedImages,
     /// Print a completion script for a shell.
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// The shell that reads it.
+        shell: clap_complete::Shell,
+    },
 }
 
 fn seconds(text: &str) -> std::result::Result<Duration, std::num::ParseIntError> {

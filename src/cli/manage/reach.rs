@@ -10,8 +10,11 @@ use crate::cli::{Error, Result};
 use crate::client::{Address, Credentials, ImageApi, Keystone, Named, Scope, Trust, User};
 
 /// Where the API is, and who is asking.
+/// Over the options that say how the API is reached.
+pub const HEADING: &str = "Options for the API";
+
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options for the API")]
+#[command(next_help_heading = HEADING)]
 pub struct Reach {
     /// Address of the API: a name, an IPv4 or IPv6 address, or a URL (https://...).
     #[arg(

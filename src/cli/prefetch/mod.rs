@@ -14,7 +14,7 @@ use tokio::runtime;
 
 use super::console::Console;
 use super::job::{self, JobOptions};
-use super::{Error, Exit, Result, directory};
+use super::{Error, Exit, Result};
 use crate::client;
 use crate::domain::ImageId;
 
@@ -53,7 +53,10 @@ pub struct Fetched {
 
 fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
     let config = options.job.config(NAME)?;
-    let directory = directory::open(job::cache_of(&config)?)?;
+    let Some(directory) = job::directory(&config, &options.job, console)? else {
+        report(options, console, &Fetched::default())?;
+        return Ok(Exit::Success);
+    };
     let queue: Vec<_> = directory.queued()?.iter().map(|queued| queued.id).collect();
     if queue.is_empty() || options.job.dry_run {
         report(options, console, &would_fetch(&queue, options.job.dry_run))?;

@@ -133,7 +133,7 @@ fn site_file(found: &Found) -> Result<Option<PathBuf>, Error> {
         let here = absolute(&path).unwrap_or_else(|_| path.clone());
         let beside = || found.find_file(&path.to_string_lossy());
         let file = Some(here).filter(|here| here.is_file()).or_else(beside);
-        let missing = || section.refuse("config_file", "a paste file that is there");
+        let missing = || section.refuse("config_file", "a paste file; there is no such file");
         return file.ok_or_else(missing).map(Some);
     }
     let name = found.main_file().and_then(Path::file_name);

@@ -138,7 +138,8 @@ fn what_leads_nowhere_is_refused_with_its_section() {
         (
             "[pipeline:glance-api]\npipeline = strange apiv2app\n",
             "",
-            "[filter:strange]: the filter site.filters:Strange.factory is unknown here",
+            "[filter:strange]: the filter site.filters:Strange.factory is unknown here \
+             (in the pipeline of the flavor default)",
         ),
         (
             "[pipeline:glance-api]\npipeline = gone apiv2app\n",

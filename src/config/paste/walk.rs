@@ -56,6 +56,18 @@ impl Walk {
     }
 }
 
+/// What is wrong with a filter, with the pipeline that was chosen and wants it.
+fn of_flavor(error: Error, flavor: &str) -> Error {
+    match error {
+        Error::Pipeline { file, problem } => {
+            let flavor = if flavor.is_empty() { "default" } else { flavor };
+            let problem = format!("{problem} (in the pipeline of the flavor {flavor})");
+            Error::Pipeline { file, problem }
+        }
+        error => error,
+    }
+}
+
 /// What stays the same on the way.
 struct Guide<'a> {
     file: &'a PasteFile,
@@ -163,7 +175,9 @@ impl Guide<'_> {
             let Some(filter) = self.file.section(&["filter"], name)? else {
                 return Err(self.wrong(section, &format!("there is no [filter:{name}]")));
             };
-            match filters::filter(self.file, &filter, self.settings, self.searched)? {
+            match filters::filter(self.file, &filter, self.settings, self.searched)
+                .map_err(|error| of_flavor(error, self.flavor))?
+            {
                 Part::Filter(filter) => walk.pipeline.filters.push(filter),
                 Part::Healthcheck => self.healthcheck(walk, &filter)?,
                 Part::Proxy(own) => {

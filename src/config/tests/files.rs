@@ -135,7 +135,7 @@ fn what_is_printed_reads_as_it_was_meant_and_hides_secrets() {
 #[test]
 fn a_summary_says_what_a_start_would_do() {
     let site = Site::profile("cache-sqlite");
-    let text = summary(&site.load());
+    let text = summary(&site.load()).text;
     for part in [
         "Listener      127.0.0.1:24000\n",
         "Pipeline      cachemanagement: cors http_proxy_to_wsgi versionnegotiation context cache cachemanage\n",

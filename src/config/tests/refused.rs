@@ -13,6 +13,10 @@ fn without_configuration_nobody_else_is_served() {
         "{}",
         site.error()
     );
+    assert!(
+        site.error()
+            .starts_with("--bind-host: [DEFAULT] bind_host: ")
+    );
 }
 
 #[test]
@@ -30,6 +34,10 @@ fn wrong_values_are_refused_with_their_place() {
         (
             "[DEFAULT]\nbind_port = ninety\n",
             "glance-api.conf:2: [DEFAULT] bind_port = ninety: must be a whole number",
+        ),
+        (
+            "[DEFAULT]\nworkers = x\n",
+            "glance-api.conf:2: [DEFAULT] workers = x: must be a whole number",
         ),
         (
             "[DEFAULT]\ndebug = perhaps\n",
@@ -70,8 +78,7 @@ fn wrong_values_are_refused_with_their_place() {
         ),
         (
             "[paste_deploy]\nconfig_file = /nowhere/paste.ini\n",
-            "glance-api.conf:2: [paste_deploy] config_file = /nowhere/paste.ini: must be a paste file \
-             that is there",
+            "glance-api.conf:2: [paste_deploy] config_file = /nowhere/paste.ini: must be a paste file; there is no such file",
         ),
         (
             "[DEFAULT]\nenabled_backends = fast:file\n[glance_store]\ndefault_backend = slow\n",

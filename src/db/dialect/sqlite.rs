@@ -68,7 +68,7 @@ impl Address {
     pub async fn identify(&self) -> Result<FileId> {
         let found = tokio::fs::metadata(&self.file)
             .await
-            .map_err(|error| unreachable(&error))?;
+            .map_err(|error| self.unreachable(&error))?;
         Ok(FileId {
             device: found.dev(),
             inode: found.ino(),
@@ -86,7 +86,7 @@ impl Address {
         match created {
             Ok(_) => tracing::info!("made a new, empty database, {}", self.file.display()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(unreachable(&error)),
+            Err(error) => return Err(self.unreachable(&error)),
         }
         Ok(())
     }
@@ -110,6 +110,10 @@ impl Address {
             .connect_lazy_with(options)
     }
 
+    fn unreachable(&self, error: &io::Error) -> Error {
+        Error::Unavailable(format!("{}: {error}", self.file.display()))
+    }
+
     /// Lets readers and the writer work at once. The mode stays with the file.
     pub async fn tune(&self, db: &mut Connection) -> Result<()> {
         let start = Instant::now();
@@ -126,11 +130,6 @@ impl Address {
             }
         }
     }
-}
-
-/// A path may tell more than it should, so only the kind of failure is said.
-fn unreachable(error: &io::Error) -> Error {
-    Error::Unavailable(format!("its file cannot be reached: {}", error.kind()))
 }
 
 #[cfg(test)]

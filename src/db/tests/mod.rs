@@ -39,6 +39,7 @@ impl std::ops::Deref for Scratch {
 impl Scratch {
     async fn new() -> Self {
         let dir = TempDir::new().unwrap();
+        std::fs::create_dir(dir.path().join("state")).unwrap();
         let db = Db::open(&config(&dir.path().join("state/glance.db")))
             .await
             .unwrap();

@@ -1,5 +1,8 @@
 //! Bodies: JSON, or none.
 
+use std::error::Error;
+use std::io;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -59,8 +62,22 @@ async fn whole(body: Body) -> Result<Vec<u8>, Fault> {
         Err(error) if error.is::<LengthLimitError>() => {
             Err(Fault::of(StatusCode::PAYLOAD_TOO_LARGE))
         }
+        Err(error) if is_overdue(error.as_ref()) => Err(Fault::of(StatusCode::REQUEST_TIMEOUT)),
         Err(_) => Err(bad("The request body did not come to its end.")),
     }
+}
+
+/// Whether a body broke because its sender took too long, however deep that is wrapped.
+pub fn is_overdue(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let broken = error.downcast_ref::<io::Error>();
+        if broken.is_some_and(|broken| broken.kind() == io::ErrorKind::TimedOut) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn parse(body: &[u8]) -> Result<Value, Fault> {

@@ -13,7 +13,7 @@ use crate::domain::{Caller, ImageId};
 use crate::ops::download::Download;
 use crate::ops::{Error, Glance};
 use crate::server::error::Result;
-use crate::server::extract::{Conditions, ETag, NoBody, Path, Range};
+use crate::server::extract::{Conditions, ETag, NoBody, Path, Range, is_overdue};
 use crate::server::fault::Fault;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
@@ -51,9 +51,18 @@ pub async fn upload(
     are_octets(&headers)?;
     let size = declared_size(&headers)?;
     let id = image_id(id)?;
-    let bytes = body.into_data_stream().map_err(io::Error::other);
+    let bytes = body.into_data_stream().map_err(broken);
     (glance.upload(&caller, id, Box::pin(bytes), size)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the operation learns of a body that broke: above all, whether it came too slowly.
+fn broken(error: axum::Error) -> io::Error {
+    if is_overdue(&error) {
+        io::Error::new(io::ErrorKind::TimedOut, error)
+    } else {
+        io::Error::other(error)
+    }
 }
 
 /// `PUT /v2/images/{id}/stage`
@@ -68,7 +77,7 @@ pub async fn stage(
     are_octets(&headers)?;
     let size = declared_size(&headers)?;
     let id = image_id(id)?;
-    let bytes = body.into_data_stream().map_err(io::Error::other);
+    let bytes = body.into_data_stream().map_err(broken);
     (glance.stage(&caller, id, Box::pin(bytes), size)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -220,3 +220,19 @@ async fn under_random_load_by_two_processes_the_limit_holds() {
     }
     shelf.assert_no_fill_is_left();
 }
+
+#[tokio::test]
+async fn a_limit_may_change_while_the_cache_is_open() {
+    let shelf = Shelf::of_size(1000);
+    let cache = shelf.open().await;
+    let image = Image::of(1500);
+    assert!(is_bypass(&cache, &image).await);
+    let mut config = super::support::config(&shelf.path(""));
+    config.max_size = 2000;
+    cache.limit(&config);
+    image.fill(&cache).await;
+    assert!(image.is_cached(&cache).await);
+    config.max_size = 1000;
+    cache.limit(&config);
+    assert_eq!(cache.prune().await.unwrap().files, 1);
+}

@@ -118,3 +118,30 @@ fn with_a_schedule_it_stays_and_runs_again() {
         ["{\"dry_run\":false,\"total_files_cleaned\":0}"; 2]
     );
 }
+
+#[test]
+fn a_cache_that_is_not_made_yet_is_nothing_to_do() {
+    let node = Node::new();
+    fs::remove_dir_all(node.cache()).unwrap();
+    for job in [PRUNER, CLEANER, PREFETCHER] {
+        assert_eq!(node.job(job, &[]).quietly(), "", "{job}");
+        let told = node.job(job, &["--verbose"]);
+        assert_eq!(told.code, 0, "{told:?}");
+        assert!(told.err.contains("cache does not exist yet\n"), "{told:?}");
+        assert!(!node.cache().exists(), "{job} makes none");
+    }
+}
+
+#[test]
+fn the_cleaner_says_in_words_why_a_file_goes() {
+    let node = Node::new();
+    fs::write(node.cache().join("invalid").join(IMAGE), b"broken").unwrap();
+    fs::write(node.cache().join("incomplete").join("zz"), b"").unwrap();
+    node.configure("image_cache_stall_time = 0");
+    let told = node.job(CLEANER, &["--verbose"]);
+    assert!(
+        told.err.contains("(it was not the image's data)"),
+        "{told:?}"
+    );
+    assert!(told.err.contains("zz (it is no image's, and"), "{told:?}");
+}

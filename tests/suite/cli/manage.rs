@@ -232,3 +232,13 @@ fn reading_leaves_a_directory_as_it_was() {
         .quietly();
     assert_eq!(names(), before);
 }
+
+#[test]
+fn the_help_of_a_command_is_about_that_command() {
+    let help = Node::new().manage(&["help", "delete-cached-image"]);
+    assert!(help.out.contains("The images, by their ids"), "{help:?}");
+    assert!(!help.out.contains("--os-auth-url"), "{help:?}");
+    let all = Node::new().manage(&["help"]);
+    assert!(all.out.contains("--os-auth-url"), "{all:?}");
+    assert!(all.out.contains("or nobody answered"), "{all:?}");
+}

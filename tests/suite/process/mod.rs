@@ -1,6 +1,9 @@
 //! `glance-api` as a service manager sees it: how it starts, what signals do, what it says.
 
+mod check;
 mod ending;
+mod reload;
+mod slow;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -30,7 +33,9 @@ impl Home {
             dir: tempfile::tempdir().unwrap(),
             port: socket.local_addr().unwrap().port(),
         };
-        home.write("policy.yaml", "add_image: \"\"\nget_images: \"\"\n");
+        let rules = ["add_image", "get_image", "modify_image", "upload_image"];
+        let rules = rules.map(|rule| format!("{rule}: \"\"\n"));
+        home.write("policy.yaml", &rules.concat());
         home.configure(more);
         home
     }
@@ -117,6 +122,23 @@ impl Running {
         )
     }
 
+    /// Makes an image, and gives the head of an upload of so many bytes to it.
+    fn upload_head(&self, size: usize) -> String {
+        let document = "{\"disk_format\": \"raw\", \"container_format\": \"bare\"}";
+        let head = format!(
+            "POST /v2/images HTTP/1.1\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n",
+            document.len()
+        );
+        let created = ask(&mut self.connect(), &head, document);
+        let location = created.split("/v2/images/").nth(1);
+        let id = &location.unwrap_or_else(|| panic!("{created}"))[..36];
+        format!(
+            "PUT /v2/images/{id}/file HTTP/1.1\r\nconnection: close\r\n\
+             content-type: application/octet-stream\r\ncontent-length: {size}\r\n"
+        )
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(self.home.path("api.log")).unwrap()
     }
@@ -176,8 +198,4 @@ fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
         assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
         thread::sleep(Duration::from_millis(5));
     }
-}
-
-fn has(text: &str, parts: &[&str]) -> bool {
-    parts.iter().all(|part| text.contains(part))
 }

@@ -1,0 +1,68 @@
+//! `--check-config`, and starts that fail.
+
+use super::*;
+
+fn checked(home: &Home) -> (i32, String) {
+    let output = home.check();
+    let text = String::from_utf8(output.stdout).unwrap();
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+fn what_is_not_there_is_told_and_no_obstacle() {
+    let home = Home::with("");
+    home.configure(&format!(
+        "image_cache_dir = {0}/cache\n[oslo_policy]\npolicy_file = {0}/gone.yaml",
+        home.dir.path().display()
+    ));
+    let (code, text) = checked(&home);
+    assert_eq!(code, 0, "{text}");
+    for part in [
+        "glance.db (does not exist)\n",
+        "images (does not exist)",
+        "cache (does not exist) up to",
+        "gone.yaml (does not exist)\n",
+        "[oslo_policy] policy_file: ",
+        "gone.yaml does not exist, so the default policy holds\n",
+    ] {
+        assert!(text.contains(part), "{part} is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn what_makes_a_start_fail_fails_the_check() {
+    let home = Home::with("");
+    home.write("file", "");
+    let dir = home.dir.path().display().to_string();
+    for (option, told) in [
+        (
+            "bind_host = 192.0.2.1".to_owned(),
+            "(is no address of this machine)",
+        ),
+        (
+            format!("log_file = {dir}/no/api.log"),
+            "api.log (does not exist and cannot be made)",
+        ),
+        (
+            format!("[glance_store]\nfilesystem_store_datadir = {dir}/file/images"),
+            "images (does not exist and cannot be made)",
+        ),
+    ] {
+        home.configure(&option);
+        let (code, text) = checked(&home);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains(told), "{told} is missing in:\n{text}");
+        let started = home.command().output().unwrap();
+        assert_eq!(started.status.code(), Some(1), "{option} must not start");
+    }
+}
+
+#[test]
+fn a_database_that_is_none_is_named_once() {
+    let home = Home::with("");
+    home.write("glance.db", &"no database ".repeat(100));
+    let output = home.command().output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.matches("file is not a database").count(), 1, "{said}");
+    assert!(said.contains("glance.db: "), "{said}");
+}

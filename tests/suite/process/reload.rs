@@ -1,0 +1,21 @@
+//! SIGHUP.
+
+use super::*;
+
+fn upload(server: &Running, bytes: &str) -> String {
+    let head = server.upload_head(bytes.len());
+    status(&ask(&mut server.connect(), &head, bytes)).to_owned()
+}
+
+#[test]
+fn limits_change_at_once_and_the_rest_is_named() {
+    let server = Home::with("image_size_cap = 10").start();
+    assert_eq!(upload(&server, "more than ten bytes"), "413");
+    server.home.configure("image_size_cap = 100\nbacklog = 77");
+    server.signal("HUP");
+    eventually("the larger image is taken", || {
+        upload(&server, "more than ten bytes") == "204"
+    });
+    let told = "changed, but in force from the next start only: [DEFAULT] backlog\n";
+    eventually("the log names the rest", || server.log().contains(told));
+}

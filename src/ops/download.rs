@@ -70,7 +70,7 @@ impl Glance {
 
     /// The image, where the caller may read its data. That it is deactivated is told first, even to those
     /// whom the policy would not let in either.
-    async fn readable(&self, caller: &Caller, id: ImageId) -> Result<Image> {
+    pub async fn readable(&self, caller: &Caller, id: ImageId) -> Result<Image> {
         let image = self.visible(caller, id.as_str()).await?;
         let image = image.ok_or_else(|| Error::NoSuchImage(id.to_string()))?;
         if image.status == Status::Deactivated && !caller.is_admin {

@@ -29,6 +29,9 @@ pub enum Error {
     NoSuchMember { member: String, image: String },
     #[error("Only shared images have members.")]
     NotShared,
+    /// What is wrong with an import request.
+    #[error("{0}")]
+    ImportRefused(String),
     #[error("Caching via API is not supported at this site.")]
     NoCache,
     #[error("Multi backend is not supported at this site.")]

@@ -132,7 +132,14 @@ impl Glance {
             return Err(Refusal::Protected(image.id).into());
         }
         owns(caller, &image).map_err(|_| missing())?;
-        let deleted = self.db.delete_image(image.id, self.clock.now()).await;
+        let now = self.clock.now();
+        // Data that is to be kept for a while is found again by the state of its image.
+        let later = self.config.image.delayed_delete && !image.locations.is_empty();
+        let deleted = if later {
+            self.db.delete_image_later(image.id, now).await
+        } else {
+            self.db.delete_image(image.id, now).await
+        };
         let locations = deleted.map_err(|error| match error {
             db::Error::Gone(_) => missing(),
             error => error.into(),
@@ -142,7 +149,7 @@ impl Glance {
             cache.evict(image.id).await?;
         }
         self.forget_staged(&image).await;
-        if !self.config.image.delayed_delete {
+        if !later {
             self.forget_data(image.id, &locations).await;
         }
         Ok(())

@@ -73,6 +73,7 @@ fn status(error: &Error) -> StatusCode {
         | Error::Deactivated => StatusCode::FORBIDDEN,
 
         Error::Unlistable(_)
+        | Error::ImportRefused(_)
         | Error::NoSuchMarker(_)
         | Error::TagRefused(_)
         | Error::UnknownMemberStatus

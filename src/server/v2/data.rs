@@ -6,14 +6,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt as _;
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
+use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::domain::{Caller, ImageId};
 use crate::ops::download::Download;
 use crate::ops::{Error, Glance};
 use crate::server::error::Result;
-use crate::server::extract::{NoBody, Path, Range};
+use crate::server::extract::{Conditions, ETag, NoBody, Path, Range};
 use crate::server::fault::Fault;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
@@ -25,9 +25,17 @@ pub async fn download(
     _: NoBody,
     caller: Caller,
     Path(id): Path<String>,
-    Range(range): Range,
+    Range(mut range): Range,
+    conditions: Conditions,
 ) -> Result<Response> {
     let id = image_id(id)?;
+    if !conditions.is_empty() {
+        let tag = ETag::of(&glance.readable(&caller, id).await?);
+        if let Some(tag) = tag.as_ref().filter(|tag| conditions.has(tag)) {
+            return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag.to_string())]).into_response());
+        }
+        range = range.filter(|_| conditions.range_applies(tag.as_ref()));
+    }
     let download = glance.download(&caller, id, range).await?;
     Ok(opened(download))
 }
@@ -118,6 +126,12 @@ fn opened(download: Download) -> Response {
     // An answer without bytes has no type either.
     if blob.size != Some(0) {
         put(CONTENT_TYPE, OCTETS.to_owned());
+    }
+    if let Some(tag) = ETag::of(&download.image) {
+        put(ETAG, tag.to_string());
+    }
+    if download.image.size.is_some() {
+        put(ACCEPT_RANGES, "bytes".to_owned());
     }
     if let Some(md5) = download.image.checksums.md5 {
         put(CONTENT_MD5, md5);

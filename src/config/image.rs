@@ -35,6 +35,11 @@ pub struct ImageConfig {
     pub container_formats: Vec<String>,
     /// `[image_format] require_image_format_match`
     pub require_format_match: bool,
+    /// `[image_format] gpt_safety_checks_nonfatal`: dangers of partitioned disks that are only logged.
+    pub gpt_nonfatal: Vec<String>,
+    /// `[image_format] vmdk_allowed_types`: what may be converted. Uploads are held to the types that keep a
+    /// disk in a single file, whatever stands here.
+    pub vmdk_types: Vec<String>,
     /// `show_image_direct_url`
     pub show_direct_url: bool,
     /// `show_multiple_locations`
@@ -67,6 +72,8 @@ impl ImageConfig {
             disk_formats: format.list("disk_formats")?,
             container_formats: format.list("container_formats")?,
             require_format_match: format.flag("require_image_format_match")?,
+            gpt_nonfatal: format.list("gpt_safety_checks_nonfatal")?,
+            vmdk_types: format.list("vmdk_allowed_types")?,
             show_direct_url: default.flag("show_image_direct_url")?,
             show_locations: default.flag("show_multiple_locations")?,
             import_methods: default.bracketed("enabled_import_methods")?,

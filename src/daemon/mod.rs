@@ -38,13 +38,13 @@ use signals::{Signal, Signals};
 pub enum Error {
     #[error(transparent)]
     Bind(#[from] BindError),
-    #[error("cannot catch signals: {0}")]
+    #[error("cannot catch signals")]
     Signals(#[source] io::Error),
-    #[error("cannot open the database: {0}")]
+    #[error("cannot open the database")]
     Db(#[from] db::Error),
-    #[error("cannot open the image stores: {0}")]
+    #[error("cannot open the image stores")]
     Stores(#[from] store::Error),
-    #[error("cannot use the policy: {0}")]
+    #[error("cannot use the policy")]
     Policy(#[from] policy::Error),
 }
 

@@ -20,6 +20,7 @@ mod migrations;
 mod properties;
 mod row;
 mod tags;
+mod task_list;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -50,7 +50,7 @@ pub(super) fn luks(kept: &Kept<'_>) -> Option<Found> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::find_one;
+    use super::super::inspector::tests::find_one;
     use super::*;
 
     fn image(parts: &[(usize, &[u8])]) -> Vec<u8> {

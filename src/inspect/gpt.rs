@@ -41,7 +41,7 @@ fn sound(sector: &[u8]) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::tests::find_one;
+    use super::super::inspector::tests::find_one;
     use super::*;
 
     /// Makes data a disk with a GPT, as far as its first sector says.

@@ -24,7 +24,7 @@ pub(super) fn look(kept: &Kept<'_>) -> Option<Found> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::tests::find_one;
+    use super::super::inspector::tests::find_one;
     use super::*;
 
     pub(in super::super) fn image(blocks: u16) -> Vec<u8> {

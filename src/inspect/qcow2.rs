@@ -8,6 +8,10 @@ use super::{Format, Found, Kept};
 const KNOWN_FEATURES: u64 = 0b1111;
 const EXTERNAL_DATA_FILE: u64 = 0b0100;
 
+/// QEMU opens nothing beyond these; older ones tried, with all the memory it took.
+const MOST_L1_ENTRIES: u32 = 32 * 1024 * 1024 / 8;
+const MOST_SNAPSHOTS: u32 = 65_536;
+
 pub(super) fn look(kept: &Kept<'_>) -> Option<Found> {
     let header = kept.head.get(..512)?;
     if !header.starts_with(b"QFI\xfb") {
@@ -27,12 +31,15 @@ pub(super) fn look(kept: &Kept<'_>) -> Option<Found> {
     if !(version == 2 || version == 3 && features & !KNOWN_FEATURES == 0) {
         found = found.but("unknown_features");
     }
+    if be32(header, 36)? > MOST_L1_ENTRIES || be32(header, 60)? > MOST_SNAPSHOTS {
+        found = found.but("tables");
+    }
     Some(found)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::find_one;
+    use super::super::inspector::tests::find_one;
     use super::*;
 
     fn image(version: u32, backing: u64, features: u64) -> Vec<u8> {
@@ -56,6 +63,17 @@ mod tests {
     fn references_to_other_files_are_dangers() {
         assert_eq!(find_one(&image(3, 512, 0)).dangers, ["backing_file"]);
         assert_eq!(find_one(&image(3, 0, 4)).dangers, ["data_file"]);
+    }
+
+    #[test]
+    fn tables_that_nobody_could_read_are_a_danger() {
+        for (at, most) in [(36, MOST_L1_ENTRIES), (60, MOST_SNAPSHOTS)] {
+            let mut data = image(3, 0, 0);
+            data[at..at + 4].copy_from_slice(&most.to_be_bytes());
+            assert_eq!(find_one(&data).dangers, [""; 0]);
+            data[at..at + 4].copy_from_slice(&(most + 1).to_be_bytes());
+            assert_eq!(find_one(&data).dangers, ["tables"]);
+        }
     }
 
     #[test]

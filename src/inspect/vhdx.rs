@@ -4,14 +4,11 @@ use super::bytes::{array, le16, le32, le64};
 use super::{Format, Found, Kept};
 
 const REGIONS: usize = 192 * 1024;
-const REGION_TABLE: usize = 64 * 1024;
+const TABLE: usize = 64 * 1024;
 const ENTRY: usize = 32;
 
 /// Entries of either table, at most.
 const ENTRIES: usize = 2047;
-
-/// The metadata table and some of what follows it: items are found within the first MiB.
-const WINDOW: usize = 2 * 64 * 1024;
 
 // GUIDs, in the byte order in which they are stored.
 const METADATA: [u8; 16] = [
@@ -27,48 +24,90 @@ fn is_vhdx(head: &[u8]) -> bool {
 
 /// How much of the beginning is needed.
 pub(super) fn wanted(head: &[u8]) -> usize {
-    if is_vhdx(head) {
-        REGIONS + REGION_TABLE
-    } else {
-        0
+    if is_vhdx(head) { REGIONS + TABLE } else { 0 }
+}
+
+/// How far the pointers from table to table have been followed.
+#[derive(Debug, Default)]
+pub(super) enum Trail {
+    /// The table of regions has not passed yet.
+    #[default]
+    Ahead,
+    Metadata(Window),
+    Size(Window),
+    /// There is no next table, or no size in it.
+    Cold,
+    /// A pointer leads to where nothing may be.
+    Astray,
+}
+
+impl Trail {
+    /// Goes as far as possible with the beginning, and the bytes that come at a position.
+    pub(super) fn follow(&mut self, head: &[u8], bytes: &[u8], position: u64) {
+        if matches!(self, Trail::Ahead) && is_vhdx(head) && head.len() == wanted(head) {
+            *self = to_metadata(&head[REGIONS..]);
+        }
+        if let Trail::Metadata(window) = self {
+            window.capture(bytes, position);
+            if window.is_full() {
+                *self = to_size(window);
+            }
+        }
+        if let Trail::Size(window) = self {
+            window.capture(bytes, position);
+        }
+    }
+
+    /// How many bytes it keeps.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Trail::Metadata(window) | Trail::Size(window) => window.data.len(),
+            Trail::Ahead | Trail::Cold | Trail::Astray => 0,
+        }
     }
 }
 
-/// Where the metadata are, as soon as the beginning says so: start and length.
-pub(super) fn window(head: &[u8]) -> Option<(u64, usize)> {
-    if !is_vhdx(head) {
-        return None;
+fn to_metadata(regions: &[u8]) -> Trail {
+    let start = || {
+        let count = le32(regions, 8).filter(|_| regions.starts_with(b"regi"))?;
+        le64(find(regions, 16, count, METADATA)?, 16)
+    };
+    match start() {
+        None => Trail::Cold,
+        Some(start) if start < (REGIONS + TABLE) as u64 => Trail::Astray,
+        Some(start) => Trail::Metadata(Window::new(start, TABLE)),
     }
-    let table = head.get(REGIONS..REGIONS + REGION_TABLE)?;
-    if !table.starts_with(b"regi") {
-        return None;
+}
+
+fn to_size(metadata: &Window) -> Trail {
+    let table = &metadata.data;
+    let place = || {
+        let count = le16(table, 10).filter(|_| table.starts_with(b"metadata"))?;
+        let entry = find(table, 32, count.into(), VIRTUAL_DISK_SIZE)?;
+        Some((le32(entry, 16)?, le32(entry, 20)?))
+    };
+    match place() {
+        None => Trail::Cold,
+        Some((offset, 8)) if offset as usize >= TABLE => {
+            Trail::Size(Window::new(metadata.start + u64::from(offset), 8))
+        }
+        Some(_) => Trail::Astray,
     }
-    let entry = find(table, 16, le32(table, 8)?, METADATA)?;
-    Some((le64(entry, 16)?, WINDOW))
 }
 
 pub(super) fn look(kept: &Kept<'_>) -> Option<Found> {
     if !is_vhdx(kept.head) {
         return None;
     }
-    let size = virtual_size(kept.window);
-    let mut found = Found::new(Format::Vhdx, size.unwrap_or(0));
-    found.truncated = kept.head.len() < wanted(kept.head)
-        || window(kept.head).is_some() && kept.window.is_empty();
-    Some(found)
-}
-
-fn virtual_size(metadata: &[u8]) -> Option<u64> {
-    if !metadata.starts_with(b"metadata") {
-        return None;
-    }
-    let entry = find(
-        metadata,
-        32,
-        u32::from(le16(metadata, 10)?),
-        VIRTUAL_DISK_SIZE,
-    )?;
-    le64(metadata, usize::try_from(le32(entry, 16)?).ok()?)
+    let (size, truncated) = match kept.trail {
+        Trail::Ahead | Trail::Metadata(_) | Trail::Astray => (None, true),
+        Trail::Size(window) => (le64(&window.data, 0), !window.is_full()),
+        Trail::Cold => (None, false),
+    };
+    Some(Found {
+        truncated,
+        ..Found::new(Format::Vhdx, size.unwrap_or(0))
+    })
 }
 
 /// The entry of a table that begins with a GUID.
@@ -76,53 +115,105 @@ fn find(table: &[u8], first: usize, count: u32, guid: [u8; 16]) -> Option<&[u8]>
     let count = usize::try_from(count)
         .ok()
         .filter(|count| *count <= ENTRIES)?;
-    let entries = table.get(first..)?.chunks_exact(ENTRY).take(count);
-    entries
-        .into_iter()
-        .find(|entry| array(entry, 0) == Some(guid))
+    let mut entries = table.get(first..)?.chunks_exact(ENTRY).take(count);
+    entries.find(|entry| array(entry, 0) == Some(guid))
+}
+
+/// A part of the data further in.
+#[derive(Debug)]
+pub(super) struct Window {
+    start: u64,
+    len: usize,
+    data: Vec<u8>,
+}
+
+impl Window {
+    fn new(start: u64, len: usize) -> Self {
+        Self {
+            start,
+            len,
+            data: Vec::new(),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.data.len() == self.len
+    }
+
+    /// Takes what is its own of bytes that begin at a position.
+    fn capture(&mut self, bytes: &[u8], position: u64) {
+        let next = self.start.saturating_add(self.data.len() as u64);
+        let own = next
+            .checked_sub(position)
+            .and_then(|skip| usize::try_from(skip).ok())
+            .and_then(|skip| bytes.get(skip..));
+        if let Some(own) = own {
+            let missing = self.len - self.data.len();
+            self.data.extend_from_slice(&own[..own.len().min(missing)]);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::find_one;
+    use super::super::inspector::tests::find_one;
     use super::*;
 
     const METADATA_AT: usize = 2 * 1024 * 1024;
+    const METADATA_POINTER: usize = REGIONS + 16 + ENTRY + 16;
+    const SIZE_POINTER: usize = METADATA_AT + 32 + 16;
 
-    fn image() -> Vec<u8> {
+    fn image(change: impl FnOnce(&mut [u8])) -> Vec<u8> {
         let mut data = vec![0; 4 * 1024 * 1024];
         let mut put = |at: usize, bytes: &[u8]| data[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, b"vhdxfile");
         put(REGIONS, b"regi");
         put(REGIONS + 8, &2u32.to_le_bytes());
         put(REGIONS + 16 + ENTRY, &METADATA);
-        put(
-            REGIONS + 16 + ENTRY + 16,
-            &(METADATA_AT as u64).to_le_bytes(),
-        );
+        put(METADATA_POINTER, &(METADATA_AT as u64).to_le_bytes());
         put(METADATA_AT, b"metadata");
         put(METADATA_AT + 10, &1u16.to_le_bytes());
         put(METADATA_AT + 32, &VIRTUAL_DISK_SIZE);
-        put(METADATA_AT + 32 + 16, &65_544u32.to_le_bytes());
+        put(SIZE_POINTER, &65_544u32.to_le_bytes());
+        put(SIZE_POINTER + 4, &8u32.to_le_bytes());
         put(METADATA_AT + 65_544, &10_737_418_240u64.to_le_bytes());
+        change(&mut data);
         data
     }
 
     #[test]
     fn the_size_is_found_through_both_tables() {
-        assert_eq!(find_one(&image()), Found::new(Format::Vhdx, 10_737_418_240));
+        let found = find_one(&image(|_| ()));
+        assert_eq!(found, Found::new(Format::Vhdx, 10_737_418_240));
     }
 
     #[test]
     fn data_that_ends_before_its_tables_is_truncated() {
-        assert!(find_one(&image()[..100_000]).truncated);
-        assert!(find_one(&image()[..1_000_000]).truncated);
+        let whole = image(|_| ());
+        for end in [100_000, 1_000_000, METADATA_AT + 100, METADATA_AT + 65_550] {
+            assert!(find_one(&whole[..end]).truncated, "{end}");
+        }
+        assert!(!find_one(&whole[..METADATA_AT + 65_552]).truncated);
     }
 
     #[test]
     fn a_table_that_is_none_says_no_size() {
-        let mut data = image();
-        data[REGIONS] = b'x';
-        assert_eq!(find_one(&data), Found::new(Format::Vhdx, 0));
+        for at in [REGIONS, METADATA_AT] {
+            let data = image(|data| data[at] = b'x');
+            assert_eq!(find_one(&data), Found::new(Format::Vhdx, 0));
+        }
+    }
+
+    #[test]
+    fn pointers_backwards_and_to_the_end_of_the_world_are_not_followed() {
+        let changes: [fn(&mut [u8]); 4] = [
+            |data| data[METADATA_POINTER..METADATA_POINTER + 8].fill(0),
+            |data| data[METADATA_POINTER..METADATA_POINTER + 8].fill(0xff),
+            |data| data[SIZE_POINTER..SIZE_POINTER + 4].fill(0),
+            |data| data[SIZE_POINTER..SIZE_POINTER + 4].fill(0xff),
+        ];
+        for (i, change) in changes.into_iter().enumerate() {
+            assert!(find_one(&image(change)).truncated, "change {i}");
+        }
     }
 }

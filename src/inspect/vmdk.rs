@@ -1,9 +1,11 @@
 //! `VMware`'s format: a sparse header and, in the file or as the file, a text that describes the disk.
 //!
-//! The text can name other files as the disk's extents, so every line of it must be one that is understood.
-//! Only the two variants that keep a disk in a single file are taken.
+//! The text can name other files as the disk's extents, so every line of it must be one that is understood,
+//! and in one way: QEMU splits words at tabs too, and takes the `createType` that is spelled so, not the first
+//! in any case. Only the two variants that keep a disk in a single file are taken.
 
 use super::bytes::{le32, le64};
+use super::inspector::{FIRST, TAIL};
 use super::{Format, Found, Kept};
 
 const MAGIC: &[u8] = b"KDMV";
@@ -13,27 +15,58 @@ const SECTOR: u64 = 512;
 const DESCRIPTION: usize = 512;
 const LONGEST: u64 = (1 << 20) - 1;
 
+/// A text that says so far in that it describes a disk describes none.
+const TEXT: usize = 64 * 1024;
+
 /// In place of the position of the grain directory: a footer has it.
 const AT_END: u64 = u64::MAX;
 
 const FOOTER_MARKER: u32 = 3;
 
+/// A `createType` is shorter than this.
+const LONGEST_TYPE: usize = 64;
+
+const CREATE_TYPE: &str = "createtype=\"";
+
 /// How much of the beginning is needed.
 pub(super) fn wanted(head: &[u8]) -> usize {
-    let length = description_length(head).unwrap_or(0);
-    DESCRIPTION + usize::try_from(length).unwrap_or(0)
+    if let Some(length) = description_length(head) {
+        DESCRIPTION + usize::try_from(length).unwrap_or(0)
+    } else if is_text(head) {
+        TEXT
+    } else {
+        0
+    }
 }
 
 fn description_length(head: &[u8]) -> Option<u64> {
-    if !head.starts_with(MAGIC) {
+    if !has_header(head) {
         return None;
     }
     Some(le64(head, 36)?.saturating_mul(SECTOR).min(LONGEST))
 }
 
+/// Whether it begins with a sparse header that can be followed to a description.
+fn has_header(head: &[u8]) -> bool {
+    let version = le32(head, 4).unwrap_or(0);
+    let place = le64(head, 28).unwrap_or(0);
+    head.starts_with(MAGIC) && (1..=3).contains(&version) && place.checked_mul(SECTOR) == Some(512)
+}
+
+/// Whether the end of the data matters.
+pub(super) fn has_footer(head: &[u8]) -> bool {
+    head.starts_with(MAGIC) && le64(head, 56) == Some(AT_END)
+}
+
 pub(super) fn look(kept: &Kept<'_>) -> Option<Found> {
     if !kept.head.starts_with(MAGIC) {
         return text_alone(kept.head).then(|| Found::new(Format::Vmdk, 0).but("descriptor"));
+    }
+    if kept.head.len() < 64 {
+        return Some(Found {
+            truncated: true,
+            ..Found::new(Format::Vmdk, 0).but("descriptor")
+        });
     }
     let sectors = le64(kept.head, 12).unwrap_or(0);
     let mut found = Found::new(Format::Vmdk, 0);
@@ -47,7 +80,8 @@ pub(super) fn look(kept: &Kept<'_>) -> Option<Found> {
         }
         _ => found = found.but("descriptor"),
     }
-    if le64(kept.head, 56) == Some(AT_END) && !footer_agrees(kept) {
+    if has_footer(kept.head) && !footer_agrees(kept) {
+        found.truncated |= kept.tail.len() < TAIL;
         found = found.but("footer");
     }
     Some(found)
@@ -55,48 +89,48 @@ pub(super) fn look(kept: &Kept<'_>) -> Option<Found> {
 
 /// The description without its padding, in lower case: it is ASCII in which case does not matter.
 fn description(head: &[u8]) -> Option<String> {
-    let version = le32(head, 4)?;
-    if !(1..=3).contains(&version) || le64(head, 28)?.checked_mul(SECTOR)? != 512 {
+    if !has_header(head) {
         return None;
     }
     let end = wanted(head).min(head.len());
-    let text = head.get(DESCRIPTION..end)?;
-    let text = text.split(|byte| *byte == 0).next()?;
-    ascii(text)
+    let text = before_padding(head.get(DESCRIPTION..end)?);
+    text.is_ascii().then(|| lower_case(text))
 }
 
-fn ascii(text: &[u8]) -> Option<String> {
-    let text = text.is_ascii().then(|| String::from_utf8_lossy(text))?;
-    Some(text.to_ascii_lowercase())
+fn before_padding(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
-/// `createType`, where it is short enough to be one.
+fn lower_case(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).to_ascii_lowercase()
+}
+
+/// `createType`, where there is one that is short enough.
 fn create_type(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("createtype=\"")?;
+    let (_, rest) = text.split_once(CREATE_TYPE)?;
     let (kind, _) = rest.split_once('"')?;
-    (kind.len() < 64).then_some(kind)
+    (kind.len() < LONGEST_TYPE).then_some(kind)
 }
 
 fn is_single_file(text: &str) -> bool {
-    matches!(
-        create_type(text),
-        Some("monolithicsparse" | "streamoptimized")
-    )
+    let kind = create_type(text);
+    matches!(kind, Some("monolithicsparse" | "streamoptimized"))
+        && text.matches("createtype").count() == 1
 }
 
 fn is_understood(text: &str) -> bool {
     let mut extents = 0;
-    for line in text.lines().map(str::trim) {
-        let first_word = line.split(' ').next().unwrap_or_default();
+    for line in text.split('\n').map(|line| line.trim_matches(is_blank)) {
         if line.is_empty() || line.starts_with('#') || line.starts_with("ddb") {
             continue;
         }
         let is_field = line
             .split_once('=')
-            .is_some_and(|(name, _)| !name.contains(' '));
+            .is_some_and(|(name, _)| !name.contains(is_blank));
         if is_field {
             continue;
         }
+        let first_word = line.split(' ').next().unwrap_or_default();
         if !matches!(first_word, "rw" | "rdonly" | "noaccess") || line.contains('/') {
             return false;
         }
@@ -105,22 +139,35 @@ fn is_understood(text: &str) -> bool {
     extents > 0
 }
 
-/// A description by itself points at other files, or at none.
+fn is_blank(c: char) -> bool {
+    matches!(c, '\t'..='\r' | '\x1c'..=' ')
+}
+
+/// Whether it begins with text, as far as its first bytes say.
+fn is_text(head: &[u8]) -> bool {
+    let start = &head[..head.len().min(FIRST)];
+    let readable = |byte: &u8| byte.is_ascii_graphic() || is_blank(char::from(*byte));
+    start.len() >= 64 && start.iter().all(readable)
+}
+
+/// A description by itself points at other files, or at none. What comes behind may be anything: hypervisors
+/// read no further than they must.
 fn text_alone(head: &[u8]) -> bool {
-    let start = &head[..head.len().min(512)];
-    let is_text = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, 9..=13 | 28..=32);
-    if start.len() < 64 || !start.iter().all(is_text) {
-        return false;
-    }
-    let text = head.split(|byte| *byte == 0).next().unwrap_or_default();
-    ascii(text).is_some_and(|text| create_type(&text).is_some())
+    let text = before_padding(&head[..head.len().min(TEXT)]);
+    let text = if is_text(head) {
+        lower_case(text)
+    } else {
+        String::new()
+    };
+    let kind = text.split_once(CREATE_TYPE).map(|(_, rest)| rest);
+    kind.is_some_and(|rest| rest.find('"').is_none_or(|length| length < LONGEST_TYPE))
 }
 
 /// The footer counts for those who read the file from its end: it must say the same as the header.
 fn footer_agrees(kept: &Kept<'_>) -> bool {
     let (head, tail) = (kept.head, kept.tail);
     let Some([marker, footer, end]) = tail
-        .get(..3 * 512)
+        .get(..TAIL)
         .map(|tail| [&tail[..512], &tail[512..1024], &tail[1024..]])
     else {
         return false;
@@ -138,7 +185,7 @@ fn footer_agrees(kept: &Kept<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::find_one;
+    use super::super::inspector::tests::find_one;
     use super::*;
 
     const EXTENT: &str = "RW 4096 SPARSE \"disk.vmdk\"";
@@ -178,6 +225,14 @@ mod tests {
             text("monolithicSparse", "RW 4096 FLAT \"/etc/passwd\" 0"),
             text("monolithicSparse", "what is this"),
             text("monolithicSparse", ""),
+            text(
+                "monolithicSparse",
+                &format!("{EXTENT}\nrw\t4096\tflat\t\"/etc/passwd\"\t0 ="),
+            ),
+            text(
+                "monolithicSparse",
+                &format!("{EXTENT}\n CREATETYPE=\"monolithicFlat\""),
+            ),
             "version=1\n".to_owned(),
         ] {
             assert_eq!(

@@ -3,6 +3,7 @@
 use super::format::FormatError;
 use super::range::RangeError;
 use crate::domain::listing::Unlistable;
+use crate::domain::task_stub::NoTaskList;
 use crate::domain::{ImageId, Refusal, Status};
 use crate::{cache, db, store};
 
@@ -60,6 +61,8 @@ pub enum Error {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Unlistable(#[from] Unlistable),
+    #[error(transparent)]
+    NoTaskList(#[from] NoTaskList),
     #[error("No image found with ID {0}")]
     NoSuchMarker(String),
     #[error("Could not update image: {0}")]

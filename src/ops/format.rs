@@ -37,21 +37,30 @@ pub(super) fn inspected(bytes: ByteStream) -> (ByteStream, Inspection) {
 /// An inspection of a stream.
 pub(super) struct Inspection(Arc<Mutex<Inspector>>);
 
+/// What an operator wants of formats.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules<'a> {
+    /// Data must be what it claims to be. Where it need not, only danger is refused.
+    pub(super) enforced: bool,
+    /// Dangers of partitioned disks that are none here.
+    pub(super) gpt_nonfatal: &'a [String],
+}
+
 impl Inspection {
     /// Judges the data when all of it has passed: its virtual size, where that can be told, or why it must
-    /// not be taken. Only danger is refused where formats are not enforced.
+    /// not be taken.
     pub(super) fn judge(
         self,
         image: &Image,
         size: u64,
-        enforced: bool,
+        rules: Rules<'_>,
     ) -> Result<Option<u64>, FormatError> {
         let mut inspector = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = std::mem::take(&mut *inspector).finish();
         let claimed = image.disk_format.as_deref().unwrap_or("None");
-        match judge(found, claimed, size) {
+        match judge(found, claimed, size, rules) {
             Ok(virtual_size) => Ok(virtual_size.filter(|size| *size > 0)),
-            Err(error) if enforced || error == FormatError::Unsafe => Err(error),
+            Err(error) if rules.enforced || error == FormatError::Unsafe => Err(error),
             Err(error) => {
                 warn!(image.id = %image.id, %error, "taking image {} as it is: {error}", image.id);
                 Ok(None)
@@ -60,8 +69,13 @@ impl Inspection {
     }
 }
 
-fn judge(found: Vec<Found>, claimed: &str, size: u64) -> Result<Option<u64>, FormatError> {
-    let found = only(found)?;
+fn judge(
+    found: Vec<Found>,
+    claimed: &str,
+    size: u64,
+    rules: Rules<'_>,
+) -> Result<Option<u64>, FormatError> {
+    let found = only(found, claimed)?;
     let virtual_size = if found.format.as_str() == claimed {
         Some(found.virtual_size)
     } else if claimed == "raw" {
@@ -76,24 +90,33 @@ fn judge(found: Vec<Found>, claimed: &str, size: u64) -> Result<Option<u64>, For
             found: found.format,
         });
     };
-    if found.truncated {
+    let is_tolerated = |danger: &str| {
+        found.format == Format::Gpt && rules.gpt_nonfatal.iter().any(|name| name == danger)
+    };
+    let is_fatal = !found.dangers.iter().all(|danger| is_tolerated(danger));
+    // That it is too short is said first, but must not let danger pass.
+    if found.truncated && (rules.enforced || !is_fatal) {
         return Err(FormatError::Truncated);
     }
-    if !found.dangers.is_empty() {
-        let (format, dangers) = (found.format, found.dangers.join(", "));
+    let (format, dangers) = (found.format, found.dangers.join(", "));
+    if is_fatal {
         warn!(%format, dangers, "refusing {format} data: {dangers}");
         return Err(FormatError::Unsafe);
+    }
+    if !dangers.is_empty() {
+        warn!(%format, dangers, "taking {format} data in spite of {dangers}");
     }
     Ok(virtual_size)
 }
 
-/// The one format of the data. An ISO that boots from a disk begins with a partition table, and is an ISO.
-fn only(found: Vec<Found>) -> Result<Found, FormatError> {
+/// The one format of the data. An ISO that boots from a disk begins with a partition table, and is an ISO to
+/// all but those who want the bytes of a disk.
+fn only(found: Vec<Found>, claimed: &str) -> Result<Found, FormatError> {
     match <[Found; 1]>::try_from(found) {
         Ok([one]) => Ok(one),
         Err(found) => {
             let is_iso = |found: &Found| found.format == Format::Iso;
-            let hybrid = found.iter().any(is_iso)
+            let hybrid = claimed != "raw"
                 && found
                     .iter()
                     .all(|found| is_iso(found) || found.format == Format::Gpt);
@@ -109,6 +132,15 @@ fn only(found: Vec<Found>) -> Result<Found, FormatError> {
 mod tests {
     use super::*;
 
+    const STRICT: Rules<'_> = Rules {
+        enforced: true,
+        gpt_nonfatal: &[],
+    };
+    const LAX: Rules<'_> = Rules {
+        enforced: false,
+        gpt_nonfatal: &[],
+    };
+
     fn found(format: Format) -> Found {
         Found {
             format,
@@ -118,61 +150,97 @@ mod tests {
         }
     }
 
+    fn dangerous(format: Format, danger: &'static str) -> Found {
+        Found {
+            dangers: vec![danger],
+            ..found(format)
+        }
+    }
+
+    fn refusal(found: Vec<Found>, claimed: &str) -> String {
+        judge(found, claimed, 9, STRICT).unwrap_err().to_string()
+    }
+
     #[test]
     fn data_that_is_what_it_claims_has_the_virtual_size_it_says() {
-        assert_eq!(
-            judge(vec![found(Format::Qcow2)], "qcow2", 9),
-            Ok(Some(4096))
-        );
+        let judged = judge(vec![found(Format::Qcow2)], "qcow2", 9, STRICT);
+        assert_eq!(judged, Ok(Some(4096)));
     }
 
     #[test]
     fn everything_may_be_used_as_a_raw_disk_of_its_own_size() {
-        assert_eq!(judge(vec![found(Format::Qcow2)], "raw", 9), Ok(Some(9)));
-        assert_eq!(judge(vec![found(Format::Gpt)], "raw", 9), Ok(Some(9)));
+        for format in [Format::Qcow2, Format::Gpt, Format::Iso] {
+            assert_eq!(judge(vec![found(format)], "raw", 9, STRICT), Ok(Some(9)));
+        }
     }
 
     #[test]
     fn a_format_that_has_no_marks_is_taken_where_nothing_else_is_found() {
-        assert_eq!(judge(vec![found(Format::Raw)], "ami", 9), Ok(None));
-        let refused = judge(vec![found(Format::Iso)], "ami", 9).unwrap_err();
+        let judged = judge(vec![found(Format::Raw)], "ami", 9, STRICT);
+        assert_eq!(judged, Ok(None));
         assert_eq!(
-            refused.to_string(),
+            refusal(vec![found(Format::Iso)], "ami"),
             "Image disk_format ami does not match stream data iso"
         );
     }
 
     #[test]
     fn data_that_is_not_what_it_claims_is_refused() {
-        let refused = judge(vec![found(Format::Raw)], "qcow2", 9).unwrap_err();
         assert_eq!(
-            refused.to_string(),
+            refusal(vec![found(Format::Raw)], "qcow2"),
             "Image disk_format qcow2 does not match stream data raw"
         );
     }
 
     #[test]
-    fn one_format_in_another_is_refused_but_for_bootable_isos() {
+    fn one_format_in_another_is_refused_but_for_bootable_isos_as_isos() {
         let hybrid = || vec![found(Format::Iso), found(Format::Gpt)];
-        assert_eq!(judge(hybrid(), "iso", 9), Ok(Some(4096)));
-        let several = vec![found(Format::Iso), found(Format::Qcow2)];
-        let refused = judge(several, "iso", 9).unwrap_err();
-        assert_eq!(refused.to_string(), "Multiple formats detected: iso,qcow2");
+        assert_eq!(judge(hybrid(), "iso", 9, STRICT), Ok(Some(4096)));
+        assert_eq!(
+            refusal(hybrid(), "raw"),
+            "Multiple formats detected: iso,gpt"
+        );
+        let several = vec![found(Format::Qcow2), found(Format::Iso)];
+        assert_eq!(
+            refusal(several, "iso"),
+            "Multiple formats detected: qcow2,iso"
+        );
     }
 
     #[test]
-    fn danger_is_refused_whatever_is_claimed() {
+    fn danger_is_refused_whatever_is_claimed_and_enforced() {
         for claimed in ["qed", "raw"] {
-            let mut banned = found(Format::Qed);
-            banned.dangers.push("banned");
-            assert_eq!(judge(vec![banned], claimed, 9), Err(FormatError::Unsafe));
+            for rules in [STRICT, LAX] {
+                let banned = dangerous(Format::Qed, "banned");
+                let judged = judge(vec![banned], claimed, 9, rules);
+                assert_eq!(judged, Err(FormatError::Unsafe));
+            }
         }
     }
 
     #[test]
+    fn an_operator_may_tolerate_dangers_of_partitioned_disks_and_no_others() {
+        let tolerated = ["mbr".to_owned(), "banned".to_owned()];
+        let rules = Rules {
+            gpt_nonfatal: &tolerated,
+            ..STRICT
+        };
+        let judge = |format, danger| judge(vec![dangerous(format, danger)], "raw", 9, rules);
+        assert_eq!(judge(Format::Gpt, "mbr"), Ok(Some(9)));
+        assert_eq!(judge(Format::Gpt, "other"), Err(FormatError::Unsafe));
+        assert_eq!(judge(Format::Qed, "banned"), Err(FormatError::Unsafe));
+    }
+
+    #[test]
     fn what_ends_too_early_cannot_be_told_safe() {
-        let mut short = found(Format::Vhd);
-        short.truncated = true;
-        assert_eq!(judge(vec![short], "vhd", 9), Err(FormatError::Truncated));
+        let short = |dangers: &[&'static str]| Found {
+            truncated: true,
+            dangers: dangers.to_vec(),
+            ..found(Format::Vmdk)
+        };
+        let judge = |dangers: &[&'static str], rules| judge(vec![short(dangers)], "vmdk", 9, rules);
+        assert_eq!(judge(&[], STRICT), Err(FormatError::Truncated));
+        assert_eq!(judge(&["footer"], STRICT), Err(FormatError::Truncated));
+        assert_eq!(judge(&["footer"], LAX), Err(FormatError::Unsafe));
     }
 }

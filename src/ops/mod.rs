@@ -21,6 +21,7 @@ mod resume;
 mod stage;
 mod storage;
 mod tags;
+pub mod task_list;
 pub mod upload;
 
 use std::sync::Arc;

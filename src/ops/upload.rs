@@ -7,7 +7,7 @@
 use futures_util::{StreamExt as _, stream};
 
 use super::access::{may_write, owns};
-use super::format::inspected;
+use super::format::{Rules, inspected};
 use super::hashing::hashed;
 use super::intake::{Intake, detached};
 use super::storage::{Room, within};
@@ -86,7 +86,11 @@ impl Intake {
         };
         // What is inside a container is for those who unpack it.
         let virtual_size = if image.container_format.as_deref() == Some("bare") {
-            match inspection.judge(image, size, config.require_format_match) {
+            let rules = Rules {
+                enforced: config.require_format_match,
+                gpt_nonfatal: &config.gpt_nonfatal,
+            };
+            match inspection.judge(image, size, rules) {
                 Ok(virtual_size) => virtual_size,
                 Err(refused) => {
                     // As in the original, its hashes tell which data was refused.

@@ -74,6 +74,7 @@ fn status(error: &Error) -> StatusCode {
 
         Error::Unlistable(_)
         | Error::ImportRefused(_)
+        | Error::NoTaskList(_)
         | Error::NoSuchMarker(_)
         | Error::TagRefused(_)
         | Error::UnknownMemberStatus

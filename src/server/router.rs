@@ -12,7 +12,7 @@ use super::fault;
 use super::methods::{absent, delete, get, post, put, unoffered, unoffered_bare};
 use super::v2::{
     actions, cache, cached_images, data, images, import, info, members, metadefs, schemas, stores,
-    tags,
+    tags, task_list,
 };
 use crate::config::paste::Filter;
 use crate::domain::Caller;
@@ -63,7 +63,7 @@ fn routes(glance: &Glance) -> Router<Glance> {
         .route("/v2/images/{id}/members", get(members::list).post(members::add).allow("GET, POST"))
         .route("/v2/images/{id}/members/{member}", get(members::show).put(members::answer).delete(members::remove).allow("GET, PUT, DELETE"))
         .route("/v2/stores/{store}/{id}", delete(stores::remove).allow("DELETE"))
-        .route("/v2/tasks", absent("GET, POST"))
+        .route("/v2/tasks", get(task_list::list).post(unoffered).allow("GET, POST"))
         .route("/v2/tasks/{id}", absent("GET, DELETE"))
         .route("/v2/info/import", get(info::import).allow("GET"))
         .route("/v2/info/stores", get(info::stores).allow("GET"))

@@ -115,8 +115,11 @@ class Node:
         environment["PYTHONWARNINGS"] = "ignore"
         try:
             done = subprocess.run(
-                [str(part) for part in command], capture_output=True, text=True, timeout=timeout,
-                env=environment, **{"stdin": subprocess.DEVNULL, **kwargs},
+                [str(part) for part in command], text=True, timeout=timeout, env=environment,
+                **{
+                    "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
+                    "stderr": subprocess.PIPE, **kwargs,
+                },
             )
         except subprocess.TimeoutExpired:
             raise Failed(f"{command[0]} did not end within {timeout} s") from None

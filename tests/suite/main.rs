@@ -4,6 +4,8 @@ mod api;
 mod architecture;
 mod cache;
 mod cli;
+mod inspect;
 mod ops;
+mod parity;
 mod store;
 mod support;

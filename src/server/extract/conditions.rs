@@ -113,7 +113,10 @@ mod tests {
             assert!(conditions(&[(IF_NONE_MATCH, known)]).has(&tag()), "{known}");
         }
         for other in ["", "abc", "\"ab\"", "\"x\""] {
-            assert!(!conditions(&[(IF_NONE_MATCH, other)]).has(&tag()), "{other}");
+            assert!(
+                !conditions(&[(IF_NONE_MATCH, other)]).has(&tag()),
+                "{other}"
+            );
         }
         let twice = conditions(&[(IF_NONE_MATCH, "\"x\""), (IF_NONE_MATCH, "\"abc\"")]);
         assert!(twice.has(&tag()));

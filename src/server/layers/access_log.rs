@@ -8,7 +8,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{Method, StatusCode};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Method, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::proxy_headers::Client;
@@ -72,10 +73,11 @@ impl Line {
             self.project = caller.project_id;
         }
         let silent = self.method == Method::HEAD;
+        let announced = announced(response.headers());
         response.map(|body| {
             self.whole = silent || body.is_end_stream();
             Body::new(Counted {
-                expected: body.size_hint().exact(),
+                expected: body.size_hint().exact().or(announced),
                 body,
                 line: self,
             })
@@ -102,6 +104,11 @@ impl Drop for Line {
             "{outcome}"
         );
     }
+}
+
+/// What a stream is long by its header, for such a body does not know.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn name(source: Source) -> &'static str {
@@ -249,6 +256,23 @@ mod tests {
         let line = log.text();
         assert!(line.contains("glance.access: given up "), "{line}");
         assert!(line.contains("bytes=5"), "{line}");
+    }
+
+    #[tokio::test]
+    async fn a_stream_whose_length_was_announced_needs_no_end() {
+        let (log, _guard) = Log::begin();
+        let announced = async || ([(CONTENT_LENGTH, "11")], two_chunks().await);
+        let router = Router::new()
+            .route("/file", get(announced))
+            .layer(from_fn(layer));
+        let request = Request::builder().uri("/file").body(Body::empty()).unwrap();
+        let mut body = router.oneshot(request).await.unwrap().into_body();
+        for _ in 0..2 {
+            body.frame().await.unwrap().unwrap();
+        }
+        drop(body);
+        let line = log.text();
+        assert!(line.contains("glance.access: answered "), "{line}");
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ pub enum BindError {
         "{address} is no address of this machine: set bind_host to one that is, or to 0.0.0.0 for all"
     )]
     NotHere { address: SocketAddr },
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Other {
         address: SocketAddr,
         source: io::Error,

@@ -10,11 +10,7 @@ use crate::server::fault::Fault;
 use crate::server::methods::not_offered;
 
 /// `GET /v2/metadefs/namespaces`
-pub async fn namespaces(
-    State(glance): State<Glance>,
-    _: NoBody,
-    caller: Caller,
-) -> Result<Fault> {
+pub async fn namespaces(State(glance): State<Glance>, _: NoBody, caller: Caller) -> Result<Fault> {
     glance.may_list_namespaces(&caller)?;
     Ok(not_offered())
 }

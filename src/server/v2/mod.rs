@@ -12,3 +12,4 @@ pub mod metadefs;
 pub mod schemas;
 pub mod stores;
 pub mod tags;
+pub mod task_list;

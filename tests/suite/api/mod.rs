@@ -2,6 +2,7 @@
 
 mod cache;
 mod data;
+mod formats;
 mod images;
 mod members;
 mod patch;

@@ -1,6 +1,7 @@
 //! The companion tools as a shell sees them: streams, exit codes, and what is in the directory afterwards.
 
 mod jobs;
+mod live;
 mod manage;
 
 use std::fs::{self, File, FileTimes};

@@ -99,6 +99,8 @@ fn config(dir: &Path) -> Config {
             disk_formats: vec!["raw".to_owned(), "qcow2".to_owned()],
             container_formats: vec!["bare".to_owned()],
             require_format_match: true,
+            gpt_nonfatal: Vec::new(),
+            vmdk_types: Vec::new(),
             show_direct_url: false,
             show_locations: false,
             import_methods: Vec::new(),

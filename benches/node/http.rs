@@ -3,9 +3,10 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
+use rustix::net::{RecvFlags, recv};
 
-const BUFFER: usize = 1024 * 1024;
+const BUFFER: usize = 256 * 1024;
 
 /// The body of a request.
 pub enum Body<'a> {
@@ -40,70 +41,91 @@ pub fn parts(piece: &[u8], size: u64) -> impl Iterator<Item = &[u8]> {
 
 /// Downloads `path`, throws it away, and says how much it was.
 pub fn download(address: SocketAddr, path: &str) -> Result<u64> {
-    let mut size = 0;
-    exchange(address, "GET", path, &Body::None, |bytes| {
-        size += bytes.len() as u64;
-    })?;
-    Ok(size)
+    let mut answer = Answer::to(address, "GET", path, &Body::None)?;
+    while answer.left() > 0 {
+        let got = answer.stream.read(&mut answer.buffer)?;
+        answer.count(got)?;
+    }
+    Ok(answer.length)
+}
+
+/// The same, but the bytes are counted where they arrive and never copied: a crowd that shares its
+/// processors with the server must not be what is measured.
+pub fn discard(address: SocketAddr, path: &str) -> Result<u64> {
+    let mut answer = Answer::to(address, "GET", path, &Body::None)?;
+    while answer.left() > 0 {
+        let (_, got) = recv(&answer.stream, &mut answer.buffer[..], RecvFlags::TRUNC)?;
+        answer.count(got)?;
+    }
+    Ok(answer.length)
 }
 
 /// Calls the API, and gives back what it answers.
 pub fn call(address: SocketAddr, method: &str, path: &str, body: &Body) -> Result<Vec<u8>> {
-    let mut answer = Vec::new();
-    exchange(address, method, path, body, |bytes| {
-        answer.extend_from_slice(bytes);
-    })?;
-    Ok(answer)
+    let answer = Answer::to(address, method, path, body)?;
+    let mut bytes = answer.buffer[answer.head..answer.filled].to_vec();
+    let rest = answer.left();
+    answer.stream.take(rest).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
-fn exchange(
-    address: SocketAddr,
-    method: &str,
-    path: &str,
-    body: &Body,
-    mut take: impl FnMut(&[u8]),
-) -> Result<()> {
-    let mut stream = TcpStream::connect(address)?;
-    send(&mut stream, address, method, path, body)?;
+/// An answer that begins to come.
+struct Answer {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    /// The bytes of the head, and those of it and the body that came along with it.
+    head: usize,
+    filled: usize,
+    /// The bytes of the body, and those that have come.
+    length: u64,
+    seen: u64,
+}
 
-    let mut buffer = vec![0; BUFFER];
-    let mut filled = 0;
-    let head = loop {
-        let got = stream.read(&mut buffer[filled..])?;
-        if got == 0 {
-            bail!("{method} {path}: no answer");
-        }
-        filled += got;
-        if let Some(end) = buffer[..filled]
-            .windows(4)
-            .position(|end| end == b"\r\n\r\n")
-        {
-            break end + 4;
-        }
-    };
-    let text = std::str::from_utf8(&buffer[..head])?.to_ascii_lowercase();
-    if !text.starts_with("http/1.1 2") {
-        bail!(
-            "{method} {path}: {}",
-            String::from_utf8_lossy(&buffer[..filled])
-        );
-    }
-    let length = text
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length:"));
-    let length: u64 = length.map_or(Ok(0), |length| length.trim().parse())?;
+impl Answer {
+    /// Sends a request, and reads on to the end of the answer's head. Anything but success is an error.
+    fn to(address: SocketAddr, method: &str, path: &str, body: &Body) -> Result<Self> {
+        let mut stream = TcpStream::connect(address)?;
+        send(&mut stream, address, method, path, body)?;
 
-    take(&buffer[head..filled]);
-    let mut left = length - (filled - head) as u64;
-    while left > 0 {
-        let got = stream.read(&mut buffer)?;
-        if got == 0 {
-            bail!("{method} {path}: {left} bytes are missing");
-        }
-        take(&buffer[..got]);
-        left -= got as u64;
+        let mut buffer = vec![0; BUFFER];
+        let mut filled = 0;
+        let head = loop {
+            let got = stream.read(&mut buffer[filled..])?;
+            ensure!(got > 0, "{method} {path}: no answer");
+            filled += got;
+            let end = buffer[..filled]
+                .windows(4)
+                .position(|end| end == b"\r\n\r\n");
+            if let Some(end) = end {
+                break end + 4;
+            }
+        };
+        let text = std::str::from_utf8(&buffer[..head])?.to_ascii_lowercase();
+        let whole = String::from_utf8_lossy(&buffer[..filled]);
+        ensure!(text.starts_with("http/1.1 2"), "{method} {path}: {whole}");
+        let length = text
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:"));
+        let length = length.map_or(Ok(0), |length| length.trim().parse())?;
+        Ok(Self {
+            stream,
+            buffer,
+            head,
+            filled,
+            length,
+            seen: (filled - head) as u64,
+        })
     }
-    Ok(())
+
+    fn left(&self) -> u64 {
+        self.length - self.seen
+    }
+
+    fn count(&mut self, got: usize) -> Result<()> {
+        ensure!(got > 0, "{} bytes are missing", self.left());
+        self.seen += got as u64;
+        Ok(())
+    }
 }
 
 fn send(

@@ -4,26 +4,26 @@
 //! Everything is measured from outside, on the release build, in one run: what is compared takes turns, and
 //! medians are shown. The ratios say more than the rates, for the machine is in both sides of them.
 
+mod far;
+mod hashes;
 mod http;
 mod memory;
 mod nginx;
-mod origin;
 mod service;
 mod table;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use digest::Digest;
 
 use memory::Watch;
 use nginx::Nginx;
-use origin::Origin;
 use service::Service;
 use table::Table;
 
@@ -31,6 +31,9 @@ const MIB: u64 = 1024 * 1024;
 
 /// Bytes per second of the store behind a cold cache.
 const STORE_RATE: u64 = 100_000_000;
+
+/// What a start may take, from nothing to the first answer.
+const START: Duration = Duration::from_millis(200);
 
 /// Measures one node.
 #[derive(Debug, Parser)]
@@ -42,8 +45,11 @@ struct Args {
     #[arg(long, default_value_t = 1024)]
     size: u64,
     /// How often each side of a comparison has its turn.
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Be the service before the far store.
+    #[arg(long, hide = true)]
+    config_file: Option<PathBuf>,
     /// What `cargo bench` passes, and `cargo test --benches` does not.
     #[arg(long, hide = true)]
     bench: bool,
@@ -51,14 +57,18 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if let Some(conf) = args.config_file {
+        return far::serve(conf, STORE_RATE);
+    }
     if !args.bench {
         println!("a debug build is not worth measuring: cargo bench --bench node");
         return Ok(());
     }
-    let dir = tempfile::tempdir()?;
-    let service = Service::start(&args.server, dir.path())?;
     let mut table = Table::default();
+    start(&args, &mut table)?;
 
+    let dir = tempfile::tempdir()?;
+    let service = Service::start(&mut Command::new(&args.server), dir.path())?;
     let idle = Watch::during(service.pid(), || {
         thread::sleep(Duration::from_secs(2));
         Ok(())
@@ -68,9 +78,20 @@ fn main() -> Result<()> {
         warm(&service, clients, size, args.rounds, &mut table)?;
     }
     upload(&service, args.size * MIB, args.rounds, &mut table)?;
-    cold(&service, 32, 4 * STORE_RATE, &mut table)?;
+    drop(service);
+    cold(32, &mut table)?;
 
     println!("{table}");
+    Ok(())
+}
+
+/// Starts without any configuration.
+fn start(args: &Args, table: &mut Table) -> Result<()> {
+    let starts: Result<Vec<_>> = (0..args.rounds)
+        .map(|_| Ok(Service::first_answer(&args.server)?.as_secs_f64()))
+        .collect();
+    let taken = median(starts?).map(Duration::from_secs_f64);
+    table.within("start to first answer", taken.unwrap_or_default(), START);
     Ok(())
 }
 
@@ -120,31 +141,38 @@ fn upload(service: &Service, size: u64, rounds: usize, table: &mut Table) -> Res
             service.put(&image, &piece, size)?;
             uploads.push(per_second(size, start));
             service.delete(&image)?;
-            let slower = hash::<md5::Md5>(&piece, size).min(hash::<sha2::Sha512>(&piece, size));
-            hashes.push(slower);
+            hashes.push(hashes::slower(&piece, size));
         }
         Ok((median(uploads), median(hashes)))
     })?;
     if let (Some(ours), Some(hash)) = run.value {
         table.ratio("upload", ours, "the slower hash", hash, 0.6);
+        match hashes::openssl(size) {
+            Some(theirs) => table.beside("the slower hash", hash, "OpenSSL's", theirs),
+            None => table.skipped("the slower hash", hash, "no Python to ask OpenSSL"),
+        }
     }
     table.memory("upload", run.most, 60);
     Ok(())
 }
 
-/// A crowd on an image that is not in the cache, before a slow store.
-fn cold(service: &Service, clients: usize, size: u64, table: &mut Table) -> Result<()> {
-    let origin = Origin::start(size, STORE_RATE)?;
-    let image = service.image_at(&origin.url(), size)?;
+/// A crowd on an image that is not in the cache, before a far store.
+fn cold(clients: usize, table: &mut Table) -> Result<()> {
+    let size = 4 * STORE_RATE;
+    let dir = tempfile::tempdir()?;
+    let service = Service::start(&mut Command::new(std::env::current_exe()?), dir.path())?;
+    let image = service.image(size)?;
     let path = format!("/v2/images/{image}/file");
     let run = Watch::during(service.pid(), || {
         let start = Instant::now();
-        rate(service.address(), &path, clients, size)?;
+        crowd(clients, size, || http::discard(service.address(), &path))?;
         Ok(start.elapsed())
     })?;
+    let reads = http::call(service.address(), "GET", far::READS, &http::Body::None)?;
+    let reads: u64 = std::str::from_utf8(&reads)?.parse()?;
     let name = format!("cold stampede, {clients} at once");
     let ideal = Duration::from_secs(size / STORE_RATE);
-    table.count(&format!("{name}, store reads"), origin.reads(), 1);
+    table.count(&format!("{name}, store reads"), reads, 1);
     table.at_most(&name, run.value, "the store alone", ideal, 1.3);
     table.memory(&name, run.most, 60);
     Ok(())
@@ -152,13 +180,18 @@ fn cold(service: &Service, clients: usize, size: u64, table: &mut Table) -> Resu
 
 /// Bytes per second of `clients` that download `path` at once, from the start of all to the end of the last.
 fn rate(address: SocketAddr, path: &str, clients: usize, size: u64) -> Result<f64> {
+    crowd(clients, size, || http::download(address, path))
+}
+
+/// The same of whatever each of them does.
+fn crowd(clients: usize, size: u64, download: impl Fn() -> Result<u64> + Sync) -> Result<f64> {
     let ready = Barrier::new(clients + 1);
     thread::scope(|scope| {
         let downloads: Vec<_> = (0..clients)
             .map(|_| {
                 scope.spawn(|| {
                     ready.wait();
-                    http::download(address, path)
+                    download()
                 })
             })
             .collect();
@@ -170,17 +203,6 @@ fn rate(address: SocketAddr, path: &str, clients: usize, size: u64) -> Result<f6
         }
         Ok(per_second(size * clients as u64, start))
     })
-}
-
-/// Bytes per second that one core hashes.
-fn hash<D: Digest>(piece: &[u8], size: u64) -> f64 {
-    let start = Instant::now();
-    let mut hash = D::new();
-    for part in http::parts(piece, size) {
-        hash.update(part);
-    }
-    std::hint::black_box(hash.finalize());
-    per_second(size, start)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate is no ledger")]

@@ -1,6 +1,5 @@
-//! A glance-api of the release build, with everything it has in one directory.
+//! A running service, with everything it has in one directory.
 
-use std::fmt::Write;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -9,7 +8,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use md5::Digest;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::http::{self, Body};
@@ -24,38 +22,19 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn start(binary: &Path, dir: &Path) -> Result<Self> {
+    /// Starts `command`, which takes a configuration as `glance-api` does.
+    pub fn start(command: &mut Command, dir: &Path) -> Result<Self> {
         let address = free_address()?;
-        let (at, port) = (dir.display(), address.port());
-        for name in ["images", "cache", "staging"] {
-            fs::create_dir(dir.join(name))?;
-        }
-        // Nobody is asked who it is, and everybody is the administrator.
-        fs::write(dir.join("policy.yaml"), "context_is_admin: '@'\n")?;
-        let conf = dir.join("glance-api.conf");
-        fs::write(
-            &conf,
-            format!(
-                "[DEFAULT]\nbind_host = 127.0.0.1\nbind_port = {port}\n\
-                 worker_self_reference_url = http://{address}\n\
-                 image_cache_dir = {at}/cache\nimage_cache_max_size = 107374182400\n\
-                 image_cache_driver = sqlite\nnode_staging_uri = file://{at}/staging\n\
-                 [paste_deploy]\nflavor = caching\n\
-                 [database]\nconnection = sqlite:///{at}/glance.db\n\
-                 [glance_store]\nstores = file,http\ndefault_store = file\n\
-                 filesystem_store_datadir = {at}/images\n\
-                 [oslo_policy]\npolicy_file = {at}/policy.yaml\n"
-            ),
-        )?;
+        let conf = configure(dir, address)?;
         let log = fs::File::create(dir.join("log"))?;
-        let child = Command::new(binary)
+        let child = command
             .arg("--config-file")
             .arg(&conf)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
-            .with_context(|| format!("{} cannot be started", binary.display()))?;
+            .with_context(|| format!("{command:?} cannot be started"))?;
         let service = Self {
             child,
             address,
@@ -68,6 +47,26 @@ impl Service {
             );
         }
         Ok(service)
+    }
+
+    /// Starts `binary` without any configuration, and says how long it takes to its first answer.
+    pub fn first_answer(binary: &Path) -> Result<Duration> {
+        let dir = tempfile::tempdir()?;
+        let address = free_address()?;
+        let mut command = Command::new(binary);
+        command
+            .args(["--bind-port", &address.port().to_string()])
+            .env("HOME", dir.path())
+            .env("GLANCE_STATE_DIR", dir.path().join("state"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let start = Instant::now();
+        let mut child = command.spawn()?;
+        let answered = wait_for(address, "/healthcheck");
+        let taken = start.elapsed();
+        end(&mut child);
+        answered.map(|()| taken)
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -105,31 +104,6 @@ impl Service {
         http::call(self.address, "DELETE", &path, &Body::None).map(drop)
     }
 
-    /// An image whose `size` bytes, the origin's, are at `url`.
-    ///
-    /// Clients cannot register a location yet, so that the row is written for them.
-    pub fn image_at(&self, url: &str, size: u64) -> Result<String> {
-        let image = self.record()?;
-        let piece = http::noise(crate::MIB);
-        let (md5, sha512) = (
-            digest::<md5::Md5>(&piece, size),
-            digest::<sha2::Sha512>(&piece, size),
-        );
-        let db = rusqlite::Connection::open(self.dir.join("glance.db"))?;
-        db.busy_timeout(PATIENCE)?;
-        db.execute(
-            "UPDATE images SET status = 'active', size = ?1, checksum = ?2, os_hash_algo = 'sha512', \
-             os_hash_value = ?3 WHERE id = ?4",
-            (i64::try_from(size)?, md5, sha512, &image),
-        )?;
-        db.execute(
-            "INSERT INTO image_locations (image_id, value, meta_data, status, created_at, updated_at, \
-             deleted) VALUES (?1, ?2, '{}', 'active', datetime('now'), datetime('now'), 0)",
-            (&image, url),
-        )?;
-        Ok(image)
-    }
-
     /// The file of a cached image, once it is one.
     pub fn cached(&self, image: &str) -> Result<PathBuf> {
         let file = self.dir.join("cache").join(image);
@@ -150,17 +124,29 @@ impl Drop for Service {
     }
 }
 
-fn digest<D: Digest>(piece: &[u8], size: u64) -> String {
-    let mut hash = D::new();
-    for part in http::parts(piece, size) {
-        hash.update(part);
+/// Writes a configuration under which nobody is asked who it is, and everybody is the administrator.
+fn configure(dir: &Path, address: SocketAddr) -> Result<PathBuf> {
+    let (at, port) = (dir.display(), address.port());
+    for name in ["images", "cache", "staging"] {
+        fs::create_dir(dir.join(name))?;
     }
-    hash.finalize()
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    fs::write(dir.join("policy.yaml"), "context_is_admin: '@'\n")?;
+    let conf = dir.join("glance-api.conf");
+    fs::write(
+        &conf,
+        format!(
+            "[DEFAULT]\nbind_host = 127.0.0.1\nbind_port = {port}\n\
+             worker_self_reference_url = http://{address}\n\
+             image_cache_dir = {at}/cache\nimage_cache_max_size = 107374182400\n\
+             image_cache_driver = sqlite\nnode_staging_uri = file://{at}/staging\n\
+             [paste_deploy]\nflavor = caching\n\
+             [database]\nconnection = sqlite:///{at}/glance.db\n\
+             [glance_store]\nstores = file\ndefault_store = file\n\
+             filesystem_store_datadir = {at}/images\n\
+             [oslo_policy]\npolicy_file = {at}/policy.yaml\n"
+        ),
+    )?;
+    Ok(conf)
 }
 
 /// An address that nobody listens on.
@@ -175,7 +161,7 @@ pub fn wait_for(address: SocketAddr, path: &str) -> Result<()> {
         if start.elapsed() > PATIENCE {
             return Err(error);
         }
-        thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(1));
     }
     Ok(())
 }

@@ -21,6 +21,28 @@ impl Table {
         );
     }
 
+    /// A rate beside another, for whoever wants to know.
+    pub fn beside(&mut self, what: &str, ours: f64, beside: &str, theirs: f64) {
+        self.add(
+            what,
+            rate(ours),
+            format!("{beside} {}", rate(theirs)),
+            format!("{:.2}", ours / theirs),
+            "-".to_owned(),
+        );
+    }
+
+    /// A time that has a limit.
+    pub fn within(&mut self, what: &str, taken: Duration, limit: Duration) {
+        self.add(
+            what,
+            format!("{:.0} ms", taken.as_secs_f64() * 1000.0),
+            String::new(),
+            String::new(),
+            verdict(taken <= limit, &format!("<= {} ms", limit.as_millis())),
+        );
+    }
+
     /// A rate with nothing to compare it to.
     pub fn skipped(&mut self, what: &str, ours: f64, why: &str) {
         self.add(

@@ -14,8 +14,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::FillBroken;
@@ -26,6 +27,9 @@ use crate::stream::{Blob, ByteStream};
 
 /// Bytes that are written at once, where the store is quick enough.
 const BATCH: usize = 1024 * 1024;
+
+/// How long bytes wait for others to be written with.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// A store that sends nothing for so long will not go on. Those who read along look again.
 const STALL: Duration = Duration::from_mins(2);
@@ -87,7 +91,7 @@ async fn feed(
             () = stop.cancelled() => break Step::Broken("this node is stopping".into()),
             // Ended before its time, and knows why.
             () = writer.closed() => return,
-            batch = tokio::time::timeout(STALL, next_batch(&mut bytes)) => batch,
+            batch = timeout(STALL, next_batch(&mut bytes)) => batch,
         };
         match batch {
             Ok((batch, None)) => {
@@ -109,12 +113,14 @@ async fn feed(
     let _ = writer.send(last).await;
 }
 
-/// What the store has ready, up to a batch, and whether that was the end. Waits for the first bytes only:
-/// those who read along are not to wait for a slow store to fill a batch.
+/// What the store has ready, up to a batch, and whether that was the end. Those who read along are not to
+/// wait for a slow store to fill a batch, but each batch wakes all of them: so it waits for the first bytes,
+/// and then a moment for more.
 async fn next_batch(bytes: &mut ByteStream) -> (Vec<Bytes>, Option<Step>) {
     let mut batch = Vec::new();
     let mut size = 0;
     let mut next = bytes.next().await;
+    let full = Instant::now() + MOMENT;
     loop {
         match next {
             Some(Ok(chunk)) => {
@@ -127,9 +133,9 @@ async fn next_batch(bytes: &mut ByteStream) -> (Vec<Bytes>, Option<Step>) {
         if size >= BATCH {
             return (batch, None);
         }
-        match bytes.next().now_or_never() {
-            Some(ready) => next = ready,
-            None => return (batch, None),
+        match timeout_at(full, bytes.next()).await {
+            Ok(more) => next = more,
+            Err(_) => return (batch, None),
         }
     }
 }
@@ -192,15 +198,15 @@ impl Writer {
                 Err(error) => Failure::Disk(error),
             },
             Err(failure) => {
-                running.break_off(&failure);
-                if matches!(failure, Failure::Wrong(_))
-                    && let Err(error) = partial.reject()
-                {
+                if !matches!(failure, Failure::Wrong(_)) {
+                    drop(partial);
+                } else if let Err(error) = partial.reject() {
                     tracing::warn!("bad data could not be put aside: {error}");
                 }
                 failure
             }
         };
+        // Nothing of it is left: who hears of it and asks again begins anew.
         Err(running.failed(failure))
     }
 
@@ -279,5 +285,33 @@ impl Writer {
         self.claim.partial.mark_verified()?;
         self.claim.running.show(Progress::Verified(self.written));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    /// A store that sends so many parts, none of which is there when it is asked for, and then nothing.
+    fn hesitant(parts: u64) -> ByteStream {
+        Box::pin(stream::unfold(0, move |sent| async move {
+            if sent == parts {
+                std::future::pending::<()>().await;
+            }
+            yield_now().await;
+            Some((Ok(Bytes::from_static(b"part")), sent + 1))
+        }))
+    }
+
+    #[tokio::test]
+    async fn what_comes_within_a_moment_is_written_at_once() {
+        let mut store = hesitant(3);
+        let batch = timeout(STALL, next_batch(&mut store)).await;
+        let (batch, end) = batch.expect("those who read along wait for a moment only");
+        assert_eq!(batch.concat(), b"partpartpart");
+        assert!(end.is_none());
     }
 }

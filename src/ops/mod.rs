@@ -12,6 +12,7 @@ mod hashing;
 pub mod images;
 mod import;
 mod intake;
+mod interrupted;
 mod members;
 mod metadefs;
 pub mod prefetch;

@@ -10,10 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 /// Bytes of a buffer. Larger ones leave the processor's cache between the copy in and the copy out.
-pub(super) const CHUNK: usize = 128 * 1024;
+pub(super) const CHUNK: usize = 64 * 1024;
 
 /// Buffers that are kept: 4 MiB.
-const KEPT: usize = 32;
+const KEPT: usize = 64;
 
 static IDLE: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
 

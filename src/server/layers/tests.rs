@@ -30,6 +30,7 @@ fn api() -> ApiConfig {
         header_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_secs(5),
         body_timeout: Duration::from_secs(5),
+        drain_notice: Duration::ZERO,
         drain_timeout: Duration::from_secs(5),
         max_header_size: 16 << 10,
         max_connections: 16,

@@ -36,9 +36,10 @@ impl Db {
 /// Equals are in the order of time, and at one time in that of ids.
 fn page<'l>(listing: &'l TaskListing, owner: Option<&'l str>) -> QueryBuilder<Engine> {
     let (key, id) = (listing.sort_key, "id");
-    let (beyond, order) = match listing.descending {
-        true => ("<", "DESC"),
-        false => (">", "ASC"),
+    let (beyond, order) = if listing.descending {
+        ("<", "DESC")
+    } else {
+        (">", "ASC")
     };
     let mut sql = QueryBuilder::new(format!("SELECT {STUB} FROM tasks WHERE NOT deleted"));
     for (column, value) in &listing.equal {

@@ -5,6 +5,7 @@
 
 mod file;
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
@@ -68,26 +69,26 @@ impl Policy {
 impl Protections {
     pub(super) fn load(config: &ProtectionsConfig) -> Result<Self, Error> {
         let file = &config.file;
-        let text = std::fs::read_to_string(file).map_err(|error| wrong(file, error))?;
+        let text = std::fs::read_to_string(file).map_err(|error| wrong(file, &error))?;
         Self::parse(file, &text, config.format)
     }
 
     fn parse(file: &Path, text: &str, format: ProtectionFormat) -> Result<Self, Error> {
         // What the service keeps for itself is no site's to protect.
         let own = Rule {
-            names: pattern("os_glance.*").map_err(|problem| wrong(file, problem))?,
+            names: pattern("os_glance.*").map_err(|problem| wrong(file, &problem))?,
             create: Allowed::Everybody,
             read: Allowed::Everybody,
             update: Allowed::Everybody,
             delete: Allowed::Everybody,
         };
         let mut rules = vec![own];
-        for section in file::sections(text).map_err(|problem| wrong(file, problem))? {
+        for section in file::sections(text).map_err(|problem| wrong(file, &problem))? {
             if section.name.starts_with("os_glance") {
                 continue;
             }
             let rule = Rule::new(file, &section, format);
-            let inside = |problem| wrong(file, format!("[{}]: {problem}", section.name));
+            let inside = |problem| wrong(file, &format!("[{}]: {problem}", section.name));
             rules.push(rule.map_err(inside)?);
         }
         Ok(Self(rules))
@@ -151,7 +152,7 @@ fn pattern(text: &str) -> Result<Regex, String> {
     Regex::new(text).map_err(|error| format!("it is no pattern that can be read: {error}"))
 }
 
-fn wrong(file: &Path, problem: impl ToString) -> Error {
+fn wrong(file: &Path, problem: &dyn Display) -> Error {
     Error::Protections {
         file: PathBuf::from(file),
         problem: problem.to_string(),

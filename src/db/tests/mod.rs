@@ -8,6 +8,7 @@ mod original;
 mod paging;
 mod plans;
 mod races;
+mod tasks;
 
 use std::path::{Path, PathBuf};
 

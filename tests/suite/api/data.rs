@@ -54,3 +54,33 @@ async fn a_deactivated_image_is_read_by_administrators_alone() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert_eq!(cloud.admin().get(&path).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn data_stays_for_a_while_where_the_operator_wants_it_so() {
+    let cloud = Cloud::with("delayed_delete = true").await;
+    let id = cloud.member().create_with(b"some bytes").await;
+    let path = format!("/v2/images/{id}");
+    let deleted = cloud.member().delete(&path).await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    assert_eq!(cloud.admin().get(&path).await.status, StatusCode::NOT_FOUND);
+    assert!(cloud.store_dir().join(&id).exists());
+}
+
+#[tokio::test]
+async fn an_upload_that_is_refused_for_its_format_may_be_tried_again() {
+    let cloud = Cloud::new().await;
+    let formats = json!({"disk_format": "qcow2", "container_format": "bare"});
+    let id = cloud.member().create(&formats).await;
+    let path = format!("/v2/images/{id}");
+    let refused = cloud.member().upload(&id, b"no such thing").await;
+    assert_eq!(refused.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let image = cloud.member().get(&path).await.json();
+    assert_eq!(image["status"], "queued");
+    assert_eq!(image["checksum"], "c15a40d8b75253299aa768454497baa4");
+    let replace = json!([{"op": "replace", "path": "/disk_format", "value": "raw"}]);
+    cloud.member().patch(&path, &replace).await;
+    let taken = cloud.member().upload(&id, b"raw bytes").await;
+    assert_eq!(taken.status, StatusCode::NO_CONTENT);
+    let data = cloud.member().get(&format!("{path}/file")).await;
+    assert_eq!(&data.body[..], b"raw bytes");
+}

@@ -1,6 +1,7 @@
 //! The API, as clients see it.
 
 mod cache;
+mod conditions;
 mod data;
 mod formats;
 mod images;
@@ -10,3 +11,4 @@ mod properties;
 mod quota;
 mod routes;
 mod stage;
+mod tasks;

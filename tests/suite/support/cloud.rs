@@ -171,6 +171,11 @@ impl Client<'_> {
         self.send(Method::GET, path, "", Bytes::new()).await
     }
 
+    pub(crate) async fn get_with(&self, path: &str, headers: &[(HeaderName, &str)]) -> Answer {
+        self.request(Method::GET, path, headers, Body::empty())
+            .await
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send(Method::DELETE, path, "", Bytes::new()).await
     }

@@ -2,4 +2,4 @@
 
 mod cloud;
 
-pub(crate) use cloud::Cloud;
+pub(crate) use cloud::{Answer, Cloud};

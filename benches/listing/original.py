@@ -11,6 +11,7 @@ import glance_store
 import webob
 
 from glance.common import config
+import glance.common.store_utils  # options must be known before they are parsed
 
 conf, rounds = sys.argv[1:]
 config.parse_args(args=['--config-file', conf])

@@ -81,9 +81,11 @@ fn to_metadata(regions: &[u8]) -> Trail {
 
 fn to_size(metadata: &Window) -> Trail {
     let table = &metadata.data;
+    if !table.starts_with(b"metadata") {
+        return Trail::Astray;
+    }
     let place = || {
-        let count = le16(table, 10).filter(|_| table.starts_with(b"metadata"))?;
-        let entry = find(table, 32, count.into(), VIRTUAL_DISK_SIZE)?;
+        let entry = find(table, 32, le16(table, 10)?.into(), VIRTUAL_DISK_SIZE)?;
         Some((le32(entry, 16)?, le32(entry, 20)?))
     };
     match place() {
@@ -198,15 +200,16 @@ mod tests {
 
     #[test]
     fn a_table_that_is_none_says_no_size() {
-        for at in [REGIONS, METADATA_AT] {
+        for at in [REGIONS, REGIONS + 16 + ENTRY, METADATA_AT + 32] {
             let data = image(|data| data[at] = b'x');
             assert_eq!(find_one(&data), Found::new(Format::Vhdx, 0));
         }
     }
 
     #[test]
-    fn pointers_backwards_and_to_the_end_of_the_world_are_not_followed() {
-        let changes: [fn(&mut [u8]); 4] = [
+    fn pointers_backwards_and_to_nowhere_are_not_followed() {
+        let changes: [fn(&mut [u8]); 5] = [
+            |data| data[METADATA_AT] = b'x',
             |data| data[METADATA_POINTER..METADATA_POINTER + 8].fill(0),
             |data| data[METADATA_POINTER..METADATA_POINTER + 8].fill(0xff),
             |data| data[SIZE_POINTER..SIZE_POINTER + 4].fill(0),

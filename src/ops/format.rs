@@ -59,7 +59,8 @@ impl Inspection {
         let found = std::mem::take(&mut *inspector).finish();
         let claimed = image.disk_format.as_deref().unwrap_or("None");
         match judge(found, claimed, size, rules) {
-            Ok(virtual_size) => Ok(virtual_size.filter(|size| *size > 0)),
+            // No disk has more bytes than a database can count.
+            Ok(size) => Ok(size.filter(|size| *size > 0 && i64::try_from(*size).is_ok())),
             Err(error) if rules.enforced || error == FormatError::Unsafe => Err(error),
             Err(error) => {
                 warn!(image.id = %image.id, %error, "taking image {} as it is: {error}", image.id);

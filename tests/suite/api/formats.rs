@@ -140,6 +140,14 @@ async fn a_bootable_iso_is_taken_as_an_iso_alone() {
 }
 
 #[tokio::test]
+async fn a_size_that_no_disk_has_is_not_believed() {
+    let cloud = Cloud::new().await;
+    let mut data = Qcow2::default().data();
+    data[24..32].fill(0xff);
+    assert_eq!(taken(&cloud, "qcow2", data).await, json!(null));
+}
+
+#[tokio::test]
 async fn what_is_in_a_container_is_not_looked_at() {
     let cloud = Cloud::new().await;
     let document = json!({"disk_format": "qcow2", "container_format": "ova"});

@@ -32,6 +32,19 @@ recordings *paths: release
 bench *args:
     cargo bench --bench node -- {{ args }}
 
+# Lists out of a thousand and a hundred thousand images; GLANCE_ORIGINAL_VENV has the original
+bench-listing *args:
+    cargo bench --bench listing -- {{ args }}
+
+# Looks for inputs that break the parsers, each target for so many seconds (needs cargo-fuzz and a C++ compiler)
+fuzz seconds="60" targets="inspect config policy patch query range":
+    for target in {{ targets }}; do \
+        mkdir -p fuzz/corpus/$target && \
+        RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none --target-dir {{ target }}/fuzz $target \
+            fuzz/corpus/$target fuzz/seeds/$target -- \
+            -max_total_time={{ seconds }} -timeout=10 -rss_limit_mb=1024 -max_len=65536 || exit 1; \
+    done
+
 # The verdicts of oslo.policy, asked anew: PYTHON is one that has glance
 triples python:
     {{ python }} tests/policy/triples.py > tests/policy/triples.json

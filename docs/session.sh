@@ -10,6 +10,10 @@ iso=${GLANCE_CLIENT_ISO:-/usr/lib/memtest86+/memtest86+x64.iso}
 work=$(mktemp -d)
 server=
 finish() {
+    if [ "$?" != 0 ] && [ -e "${out:-}" ]; then
+        echo "the session went wrong here:" >&2
+        tail -n 12 "$out" >&2
+    fi
     if [ -n "$server" ]; then
         kill -TERM "$server" 2>/dev/null || true
         wait "$server" || true
@@ -19,7 +23,7 @@ finish() {
 trap finish EXIT
 
 export PATH="$bin:$venv/bin:$PATH" PYTHONWARNINGS=ignore GLANCE_STATE_DIR="$work/glance"
-export OS_AUTH_TYPE=none OS_ENDPOINT=http://127.0.0.1:9292
+export OS_ENDPOINT=http://127.0.0.1:9292
 export OS_IMAGE_URL=$OS_ENDPOINT
 cd "$work"
 cp "$iso" memtest.iso
@@ -48,16 +52,16 @@ say() {
 } >>"$out"
 
 id=6f0c1d53-3f6a-4f1c-9d43-5b7bb7f3a5c1
-say "export OS_AUTH_TYPE=none OS_ENDPOINT=$OS_ENDPOINT OS_IMAGE_URL=$OS_ENDPOINT"
-say "openstack image create --id $id --disk-format iso --container-format bare --file memtest.iso -c id -c size -c status memtest"
-say "glance --os-auth-token none image-create --name disk --disk-format qcow2 --container-format bare --file disk.qcow2 | grep -E ' (name|size|status) '"
-say "openstack image save --file first.iso $id"
+say "export OS_ENDPOINT=$OS_ENDPOINT OS_IMAGE_URL=$OS_ENDPOINT"
+say "openstack --os-auth-type none image create --id $id --disk-format iso --container-format bare --file memtest.iso -c id -c size -c status memtest"
+say "glance --os-auth-token none image-create --name disk --disk-format qcow2 --container-format bare --file disk.qcow2 | grep -E '\\| (name|size|status) '"
+say "openstack --os-auth-type none image save --file first.iso $id"
 say "mv glance/images images.away"
-say "openstack image save --file second.iso $id"
+say "openstack --os-auth-type none image save --file second.iso $id"
 say "sha256sum memtest.iso first.iso second.iso"
 say "mv images.away glance/images"
 say "glance-cache-manage list-cached --human"
-other=$(openstack image list --name disk -f value -c ID)
+other=$(openstack --os-auth-type none image list --name disk -f value -c ID)
 say "glance-cache-manage queue-image --force --wait --verbose $other"
 say "glance-cache-manage list-cached --json"
 say "glance-cache-pruner --verbose"

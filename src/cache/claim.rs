@@ -192,17 +192,8 @@ impl Running {
         tracing::info!(image.id = %id, size, "cached image {id}");
     }
 
-    /// Tells those who read along that nothing more comes.
-    pub(super) fn break_off(&self, failure: &Failure) {
-        match failure {
-            Failure::Wrong(reason) => self.fill.break_off(reason.as_str(), false),
-            Failure::Broken(reason) => self.fill.break_off(reason.as_str(), true),
-            Failure::Disk(error) => self.fill.break_off(error.to_string(), true),
-        }
-    }
-
-    /// Says in the log why nothing was committed.
-    pub(super) fn failed(&self, failure: Failure) -> FillBroken {
+    /// Says in the log why nothing was committed, and tells those who read along that nothing more comes.
+    pub(super) fn failed(self, failure: Failure) -> FillBroken {
         let id = self.fill.id;
         let resumable = !matches!(failure, Failure::Wrong(_));
         let reason = match failure {
@@ -223,6 +214,8 @@ impl Running {
                 error.to_string()
             }
         };
+        self.node.fills.part(&self.fill);
+        self.fill.break_off(reason.as_str(), resumable);
         FillBroken {
             id,
             reason,

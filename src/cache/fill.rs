@@ -198,15 +198,15 @@ impl Writer {
                 Err(error) => Failure::Disk(error),
             },
             Err(failure) => {
-                running.break_off(&failure);
-                if matches!(failure, Failure::Wrong(_))
-                    && let Err(error) = partial.reject()
-                {
+                if !matches!(failure, Failure::Wrong(_)) {
+                    drop(partial);
+                } else if let Err(error) = partial.reject() {
                     tracing::warn!("bad data could not be put aside: {error}");
                 }
                 failure
             }
         };
+        // Nothing of it is left: who hears of it and asks again begins anew.
         Err(running.failed(failure))
     }
 

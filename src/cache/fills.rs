@@ -48,8 +48,8 @@ impl Fills {
         self.lock().clear();
     }
 
-    /// It has ended.
-    pub fn remove(&self, fill: &Arc<Fill>) {
+    /// Nobody is to join this one any more. There may be another of the image already.
+    pub fn part(&self, fill: &Arc<Fill>) {
         let mut fills = self.lock();
         if fills
             .get(&fill.id)
@@ -57,7 +57,11 @@ impl Fills {
         {
             fills.remove(&fill.id);
         }
-        drop(fills);
+    }
+
+    /// It has ended.
+    pub fn remove(&self, fill: &Arc<Fill>) {
+        self.part(fill);
         self.running.send_modify(|running| *running -= 1);
     }
 

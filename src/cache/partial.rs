@@ -248,8 +248,9 @@ impl Partial {
 
     /// Puts data that is not the image's aside, for somebody to look at until the next `clean`.
     pub fn reject(self) -> io::Result<()> {
-        rustix::fs::fchmod(&self.file, Mode::from_raw_mode(BAD))?;
+        // Under the lock, or who sees that it is bad and asks again would find it once more.
         let _lock = SpaceLock::take(&self.layout)?;
+        rustix::fs::fchmod(&self.file, Mode::from_raw_mode(BAD))?;
         let partial = self.layout.partial(self.id);
         if names(&partial, &self.file.metadata()?) {
             let aside = self.layout.invalid().join(self.id.as_str());

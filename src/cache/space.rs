@@ -254,7 +254,12 @@ fn promise_of(layout: &Layout, id: ImageId, inode: u64) -> PathBuf {
 /// Writes down what a fill may take.
 pub fn promise(partial: &Partial, bytes: u64, _lock: &SpaceLock) -> io::Result<()> {
     let path = promise_of(partial.layout(), partial.id(), partial.inode());
-    fs::write(&path, format!("{bytes}\n"))?;
+    // One of nothing takes no block: on a full disk it must be there before room can be made.
+    let text = match bytes {
+        0 => String::new(),
+        bytes => format!("{bytes}\n"),
+    };
+    fs::write(&path, text)?;
     partial.layout().adopt(&File::open(path)?)
 }
 

@@ -30,7 +30,10 @@ pub struct ApiConfig {
     pub idle_timeout: Duration,
     /// `[server] body_timeout`: seconds in which a body must make some progress, either way.
     pub body_timeout: Duration,
-    /// `[server] drain_timeout`: seconds that running requests get after SIGTERM.
+    /// `[server] drain_notice`: seconds after SIGTERM in which new connections still come in, so that who
+    /// asks for our health learns of the end.
+    pub drain_notice: Duration,
+    /// `[server] drain_timeout`: seconds that running requests get after that.
     pub drain_timeout: Duration,
     /// `[server] max_header_size`: bytes of a request's head.
     pub max_header_size: usize,
@@ -68,6 +71,7 @@ impl ApiConfig {
             header_timeout: server.seconds("header_timeout")?,
             idle_timeout: server.seconds("idle_timeout")?,
             body_timeout: server.seconds("body_timeout")?,
+            drain_notice: server.seconds("drain_notice")?,
             drain_timeout: server.seconds("drain_timeout")?,
             max_header_size: server.number_of_bytes("max_header_size")?,
             max_connections: server.number("max_connections")?,

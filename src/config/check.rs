@@ -26,6 +26,8 @@ pub enum Warning {
     TrustedHeaders,
     /// The names of healthcheck backends that nobody knows.
     UnknownHealthcheck(String),
+    /// A property of `schema-image.json`, and what it demands in vain.
+    SchemaKeyword((String, String)),
 }
 
 impl fmt::Display for Warning {
@@ -50,6 +52,10 @@ impl fmt::Display for Warning {
             Self::UnknownHealthcheck(name) => {
                 write!(f, "the healthcheck backend {name} is unknown and asks nothing")
             }
+            Self::SchemaKeyword((property, keyword)) => write!(
+                f,
+                "schema-image.json: {property}: nothing is held to {keyword}, only shown"
+            ),
         }
     }
 }

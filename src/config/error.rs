@@ -38,6 +38,8 @@ pub enum Error {
         must: &'static str,
     },
     #[error("{}: {problem}", file.display())]
+    Schema { file: PathBuf, problem: String },
+    #[error("{}: {problem}", file.display())]
     Pipeline { file: PathBuf, problem: String },
     #[error("{0}")]
     Unserved(String),

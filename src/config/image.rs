@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use super::error::Error;
 use super::ini::{Section, Settings};
+use super::sources::Found;
 use crate::domain::checksum::HashAlgorithm;
+use crate::domain::schema::{SiteProperties, documents};
 
 #[derive(Debug, Clone)]
 #[expect(
@@ -48,10 +50,13 @@ pub struct ImageConfig {
     pub staging_dir: PathBuf,
     /// `delayed_delete`
     pub delayed_delete: bool,
+    /// What a `schema-image.json` beside the configuration says of custom properties.
+    pub site: SiteProperties,
 }
 
 impl ImageConfig {
-    pub(super) fn from(settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn from(found: &Found) -> Result<Self, Error> {
+        let settings = &found.settings;
         let default = settings.section("DEFAULT");
         let format = settings.section("image_format");
         Ok(Self {
@@ -74,8 +79,28 @@ impl ImageConfig {
             import_methods: default.bracketed("enabled_import_methods")?,
             staging_dir: staging_dir(settings)?,
             delayed_delete: default.flag("delayed_delete")?,
+            site: site(found)?,
         })
     }
+}
+
+/// `schema-image.json`, beside the configuration or where files of it are searched.
+fn site(found: &Found) -> Result<SiteProperties, Error> {
+    let Some(file) = found.find_file("schema-image.json") else {
+        return Ok(SiteProperties::default());
+    };
+    let text = std::fs::read_to_string(&file).map_err(Error::read(&file))?;
+    let wrong = |problem| Error::Schema {
+        file: file.clone(),
+        problem,
+    };
+    let site = SiteProperties::parse(&text).map_err(wrong)?;
+    let taken = site.conflicts(&documents::image(&[], &[]));
+    if !taken.is_empty() {
+        let taken = taken.join(", ");
+        return Err(wrong(format!("images have {taken} already, as attributes")));
+    }
+    Ok(site)
 }
 
 /// `hashing_algorithm`, by its name in Python's hashlib.
@@ -110,7 +135,8 @@ fn staging_dir(settings: &Settings) -> Result<PathBuf, Error> {
     let default = settings.section("DEFAULT");
     if !default.dict("enabled_backends")?.is_empty() {
         let store = settings.section("os_glance_staging_store");
-        return Ok(store.path("filesystem_store_datadir")?.unwrap_or_default());
+        let dir = store.path("filesystem_store_datadir")?;
+        return Ok(dir.unwrap_or_else(|| "/var/lib/glance/os_glance_staging_store".into()));
     }
     let directory = |uri: &str| {
         uri.strip_prefix("file://")

@@ -111,7 +111,7 @@ impl Config {
         api.proxy_headers = walk.proxy_headers.unwrap_or(api.proxy_headers);
         Ok(Self {
             api,
-            image: ImageConfig::from(settings)?,
+            image: ImageConfig::from(found)?,
             cache: CacheConfig::from(settings)?,
             database: DatabaseConfig::from(settings)?,
             stores: StoresConfig::from(settings)?,
@@ -132,6 +132,8 @@ impl Config {
                 self.pipeline.flavor
             )));
         }
+        let unknown = self.image.site.unknown_keywords();
+        warnings.extend(unknown.into_iter().map(Warning::SchemaKeyword));
         if self.pipeline.has_context() {
             warnings.push(Warning::TrustedHeaders);
         }

@@ -1,11 +1,11 @@
-//! `[oslo_policy]` and the built-in policy of a start without configuration.
+//! `[oslo_policy]`, property protections, and the built-in policy of a start without configuration.
 
 use std::path::PathBuf;
 
 use super::error::Error;
 use super::sources::Found;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct PolicyConfig {
     /// `policy_file` as an absolute path. It need not exist.
     pub file: Option<PathBuf>,
@@ -13,15 +13,32 @@ pub struct PolicyConfig {
     pub dirs: Vec<PathBuf>,
     /// Everything is allowed: only where no configuration file was found.
     pub allow_all: bool,
+    /// `property_protection_file`, where there is one.
+    pub protections: Option<ProtectionsConfig>,
+}
+
+/// Who may touch which custom properties of images.
+#[derive(Debug, Clone)]
+pub struct ProtectionsConfig {
+    /// `property_protection_file`
+    pub file: PathBuf,
+    /// `property_protection_rule_format`
+    pub format: ProtectionFormat,
+}
+
+/// What stands in a protection file beside its actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProtectionFormat {
+    Roles,
+    Policies,
 }
 
 impl PolicyConfig {
     pub(super) fn from(found: &Found) -> Result<Self, Error> {
         if found.state_dir.is_some() {
             return Ok(Self {
-                file: None,
-                dirs: Vec::new(),
                 allow_all: true,
+                ..Self::default()
             });
         }
         let policy = found.settings.section("oslo_policy");
@@ -41,6 +58,24 @@ impl PolicyConfig {
                 .filter_map(|dir| found.expect_file(dir))
                 .collect(),
             allow_all: false,
+            protections: ProtectionsConfig::from(found)?,
         })
+    }
+}
+
+impl ProtectionsConfig {
+    /// A file that is named must be there: without it everything would be open.
+    fn from(found: &Found) -> Result<Option<Self>, Error> {
+        let default = found.settings.section("DEFAULT");
+        let Some(name) = default.text("property_protection_file")? else {
+            return Ok(None);
+        };
+        let format = match default.string("property_protection_rule_format")?.as_str() {
+            "policies" => ProtectionFormat::Policies,
+            _ => ProtectionFormat::Roles,
+        };
+        let missing = || default.refuse("property_protection_file", "a file that is there");
+        let file = found.find_file(&name).ok_or_else(missing)?;
+        Ok(Some(Self { file, format }))
     }
 }

@@ -98,10 +98,14 @@ pub fn summary(loaded: &Loaded<Config>) -> String {
         ("Stores", stores(&config.stores)),
         (
             "Cache",
-            config
-                .cache
-                .as_ref()
-                .map_or("off: image_cache_dir is not set".to_owned(), cache),
+            match &config.cache {
+                None => "off: image_cache_dir is not set".to_owned(),
+                Some(dir) if config.pipeline.caches() => cache(dir),
+                Some(dir) => format!(
+                    "{}; downloads go past it, for the pipeline has no cache filter",
+                    cache(dir)
+                ),
+            },
         ),
         ("Policy", policy(config)),
         (

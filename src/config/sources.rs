@@ -45,6 +45,7 @@ pub struct Found {
     main_files: Vec<PathBuf>,
     /// Where the state goes when there is no configuration at all.
     pub state_dir: Option<PathBuf>,
+    sources: Sources,
 }
 
 impl Sources {
@@ -113,6 +114,7 @@ impl Sources {
             beside,
             main_files,
             state_dir,
+            sources: self.clone(),
         })
     }
 
@@ -249,6 +251,27 @@ impl Found {
     pub fn expect_file(&self, name: &str) -> Option<PathBuf> {
         let place = || Some(self.beside.first()?.join(name));
         self.find_file(name).or_else(place)
+    }
+
+    /// The settings of a start that names no files, whatever files this one names.
+    pub fn searched(&self) -> Result<Settings, Error> {
+        let nothing_named = self.sources.files.is_empty() && self.sources.dirs.is_empty();
+        if nothing_named {
+            return Ok(self.settings.clone());
+        }
+        let sources = Sources {
+            files: Vec::new(),
+            dirs: Vec::new(),
+            ..self.sources.clone()
+        };
+        let search = sources.search_path();
+        let mut settings = Settings::default();
+        for file in sources.default_files(&search) {
+            let text = std::fs::read_to_string(&file).map_err(Error::read(&file))?;
+            settings.push(ini::read(&Arc::from(file.as_path()), &text)?);
+        }
+        settings.push(sources.environment_entries());
+        Ok(settings)
     }
 
     /// The last of the files that are no directory's.

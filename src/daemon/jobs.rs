@@ -7,8 +7,12 @@ use super::schedule;
 use crate::cache::Cache;
 use crate::ops::Glance;
 
-/// Starts them all. Without a cache there are none.
+/// Starts them all. Without a cache there are few.
 pub fn start(glance: &Glance, stop: &CancellationToken, tasks: &TaskTracker) {
+    {
+        let (glance, stop) = (glance.clone(), stop.clone());
+        tasks.spawn(async move { glance.take_back_interrupted(stop).await });
+    }
     let (Some(cache), Some(config)) = (&glance.cache, &glance.config.cache) else {
         return;
     };

@@ -91,7 +91,8 @@ pub async fn run(start: Start) -> Result<(), Error> {
     }
 
     notify.stopping();
-    tracing::info!("ending: finishing what runs, at most {:?}", limits.drain);
+    let most = limits.notice + limits.drain;
+    tracing::info!("ending: finishing what runs, at most {most:?}");
     stop.cancel();
     tokio::select! {
         _ = serving => {}

@@ -138,6 +138,27 @@ impl Db {
         db.commit().await
     }
 
+    /// Writes the hashes of data that is coming in beside an image in `saving`.
+    pub async fn note_checksums(
+        &self,
+        id: ImageId,
+        checksums: &Checksums,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let statement = dialect::query(
+            "UPDATE images SET checksum = ?, os_hash_algo = ?, os_hash_value = ?, updated_at = ? \
+             WHERE id = ? AND status = ? AND NOT deleted",
+        );
+        let mut db = self.link.write().await?;
+        bind_checksums(statement, checksums)
+            .bind(stamp(now))
+            .bind(id.as_str())
+            .bind(Status::Saving.as_str())
+            .execute(&mut *db)
+            .await?;
+        db.commit().await
+    }
+
     /// Marks the image and all that belongs to it as deleted, and says what its locations were.
     pub async fn delete_image(&self, id: ImageId, now: DateTime<Utc>) -> Result<Vec<Location>> {
         self.delete(id, Status::Deleted, now).await

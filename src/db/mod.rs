@@ -20,8 +20,10 @@ mod migrations;
 mod properties;
 mod row;
 mod tags;
+mod task_list;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::sync::Arc;
 

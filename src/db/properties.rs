@@ -19,7 +19,7 @@ const IMPORT_LOCK: &str = "os_glance_import_task";
 pub async fn insert<'p>(
     db: &mut Connection,
     id: ImageId,
-    properties: impl Iterator<Item = (&'p String, &'p String)>,
+    properties: impl Iterator<Item = (&'p String, &'p Option<String>)>,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let properties: Vec<_> = properties.collect();
@@ -30,7 +30,7 @@ pub async fn insert<'p>(
         sql.push_values(some, |mut row, (name, value)| {
             row.push_bind(id.as_str().to_owned())
                 .push_bind(name.as_str())
-                .push_bind(value.as_str())
+                .push_bind(value.as_deref())
                 .push_bind(stamp(now))
                 .push_bind(stamp(now))
                 .push("FALSE");
@@ -58,10 +58,7 @@ pub async fn update(db: &mut Connection, image: &Image) -> Result<()> {
     }
 
     let changed = image.properties.iter().filter(|(name, value)| {
-        name.as_str() != IMPORT_LOCK
-            && there
-                .get(*name)
-                .is_none_or(|(_, old)| old.as_ref() != Some(*value))
+        name.as_str() != IMPORT_LOCK && there.get(*name).is_none_or(|(_, old)| old != *value)
     });
     insert(db, image.id, changed, image.updated_at).await?;
 

@@ -177,13 +177,8 @@ impl<'r> Columns<'r> {
         })
     }
 
-    /// The column may be null in old databases; a property without a value is none.
-    fn properties(&self) -> Result<BTreeMap<String, String>> {
-        let properties: BTreeMap<String, Option<String>> = self.json("properties")?;
-        Ok(properties
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect())
+    fn properties(&self) -> Result<BTreeMap<String, Option<String>>> {
+        self.json("properties")
     }
 
     /// The table lets a tag be there twice, and two services at once may have put it there.

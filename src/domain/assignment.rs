@@ -23,7 +23,7 @@ pub enum Assignment {
     MinDisk(u32),
     MinRam(u32),
     Tags(Vec<String>),
-    Property { name: String, value: String },
+    Property { name: String, value: Option<String> },
 }
 
 impl Assignment {
@@ -45,7 +45,12 @@ impl Assignment {
             "tags" => Self::Tags(tags(value)),
             property => Self::Property {
                 name: property.to_owned(),
-                value: text().unwrap_or_default(),
+                value: match value {
+                    Value::Null => None,
+                    Value::String(text) => Some(text.clone()),
+                    // A site may describe numbers and flags; they are kept as texts.
+                    other => Some(literal(other)),
+                },
             },
         })
     }

@@ -149,8 +149,8 @@ pub struct Image {
     pub hidden: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    /// Custom properties, by name.
-    pub properties: BTreeMap<String, String>,
+    /// Custom properties, by name. One without a value is there all the same.
+    pub properties: BTreeMap<String, Option<String>>,
     /// In the order in which they were added, each once.
     pub tags: Vec<String>,
     /// Where the data is; the first is tried first.

@@ -16,6 +16,7 @@ pub mod query;
 pub mod refusal;
 pub mod schema;
 pub mod status;
+pub mod task_stub;
 
 pub use caller::Caller;
 pub use image::{Image, ImageId, Visibility};

@@ -25,6 +25,9 @@ const RESERVED: [&str; 3] = ["location", "deleted", "deleted_at"];
 /// Properties whose name begins so are the service's own.
 pub const OWN_NAMESPACE: &str = "os_glance";
 
+/// The node that has the staged data of an image, as its siblings call it.
+pub const STAGE_HOST: &str = "os_glance_stage_host";
+
 /// The characters that a property's name may have in a new image.
 const LONGEST_NAME: usize = 255;
 
@@ -92,7 +95,7 @@ pub fn storable(image: &Image) -> Result<(), Refusal> {
         if has_four_bytes(name) {
             return Err(Refusal::FourByteName);
         }
-        if has_four_bytes(value) {
+        if value.as_deref().is_some_and(has_four_bytes) {
             return Err(Refusal::FourByteValue(title_case(name)));
         }
     }

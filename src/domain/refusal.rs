@@ -35,6 +35,9 @@ pub enum Refusal {
     /// A name that nothing of an image may have.
     #[error("Attribute '{0}' is reserved.")]
     ReservedName(String),
+    /// A property that is not for this caller to write.
+    #[error("Attribute '{0}' is reserved.")]
+    ProtectedProperty(String),
     #[error("Property {0} may not be removed.")]
     NotRemovable(String),
     #[error("Owner can't be updated by non admin.")]

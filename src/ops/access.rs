@@ -6,11 +6,17 @@
 
 use super::{Error, Glance, Result};
 use crate::domain::{Caller, Image, ImageId, Visibility};
-use crate::policy::{Facts, ImageFacts};
+use crate::policy::{Facts, ImageFacts, Touch};
 
 impl Glance {
-    /// The image that the caller means, whoever may see it, or none that it may know of.
+    /// The image that the caller means as far as it may see it, or none that it may know of.
     pub(super) async fn visible(&self, caller: &Caller, id: &str) -> Result<Option<Image>> {
+        let image = self.known(caller, id).await?;
+        Ok(image.map(|image| self.shown(caller, image)))
+    }
+
+    /// The same with the properties that are hidden from the caller.
+    pub(super) async fn known(&self, caller: &Caller, id: &str) -> Result<Option<Image>> {
         let Ok(id) = id.parse::<ImageId>() else {
             return Ok(None);
         };
@@ -19,6 +25,13 @@ impl Glance {
         };
         let visible = self.is_visible(caller, &image).await?;
         Ok(visible.then_some(image))
+    }
+
+    /// The image without the properties that are hidden from the caller.
+    pub(super) fn shown(&self, caller: &Caller, mut image: Image) -> Image {
+        let may_read = |name: &String| self.policy.may_touch(caller, name, Touch::Read);
+        image.properties.retain(|name, _| may_read(name));
+        image
     }
 
     /// The image, where the caller may do `action` with it.

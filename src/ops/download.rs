@@ -70,7 +70,7 @@ impl Glance {
 
     /// The image, where the caller may read its data. That it is deactivated is told first, even to those
     /// whom the policy would not let in either.
-    async fn readable(&self, caller: &Caller, id: ImageId) -> Result<Image> {
+    pub async fn readable(&self, caller: &Caller, id: ImageId) -> Result<Image> {
         let image = self.visible(caller, id.as_str()).await?;
         let image = image.ok_or_else(|| Error::NoSuchImage(id.to_string()))?;
         if image.status == Status::Deactivated && !caller.is_admin {
@@ -81,7 +81,7 @@ impl Glance {
     }
 
     async fn open(&self, image: &Image, range: Option<ByteRange>) -> Result<(Source, Blob)> {
-        let (source, mut blob) = match (self.look(image).await, range) {
+        let (source, mut blob) = match (self.look(image, range.is_none()).await, range) {
             (Lookup::Cached(copy), _) => (Source::Cache, copy.read(range)),
             (Lookup::Growing(fill), _) => {
                 let blob = resumed(self, image, range, fill.read(range));
@@ -103,21 +103,27 @@ impl Glance {
 
     /// A part of the image as it can be had now, without starting anything.
     pub(super) async fn open_part(&self, image: &Image, range: ByteRange) -> Result<Blob> {
-        Ok(match self.look(image).await {
+        Ok(match self.look(image, false).await {
             Lookup::Cached(copy) => copy.read(Some(range)),
             Lookup::Growing(fill) => fill.read(Some(range)),
             Lookup::Missing(_) | Lookup::Bypass => self.stores.read(image, Some(range)).await?,
         })
     }
 
-    async fn look(&self, image: &Image) -> Lookup {
-        let Some(cache) = &self.cache else {
+    /// What this node has of the image. Only who wants all of it may bring it in.
+    async fn look(&self, image: &Image, whole: bool) -> Lookup {
+        let cache = self.cache.as_ref();
+        let Some(cache) = cache.filter(|_| self.config.pipeline.caches()) else {
             return Lookup::Bypass;
         };
         let expected = Expected {
             size: image.size,
             checksums: image.checksums.clone(),
         };
-        cache.lookup(image.id, &expected).await
+        if whole {
+            cache.lookup(image.id, &expected).await
+        } else {
+            cache.peek(image.id, &expected).await
+        }
     }
 }

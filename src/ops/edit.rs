@@ -10,7 +10,7 @@ use crate::domain::assignment::Assignment;
 use crate::domain::patch::{self, Change, Dialect, LocationChange};
 use crate::domain::property;
 use crate::domain::{Caller, Image, Refusal};
-use crate::policy::ImageFacts;
+use crate::policy::{ImageFacts, Touch};
 
 /// How often a change is made anew when another request was faster.
 const ATTEMPTS: usize = 4;
@@ -31,9 +31,12 @@ impl Glance {
             return self.visible(caller, id).await?.ok_or_else(missing);
         }
         self.edit(caller, id, missing, |image| {
+            // As in the original, properties that are hidden from the caller do not survive its change.
+            let image = &self.shown(caller, image.clone());
             let mut edited = image.clone();
             for change in changes.clone() {
                 self.permit_change(caller, image, &change)?;
+                self.permit_touch(caller, &edited, &change)?;
                 if let Change::Replace(Assignment::Tags(_))
                 | Change::Add(Assignment::Tags(_))
                 | Change::AddNew(Assignment::Tags(_)) = change
@@ -64,7 +67,7 @@ impl Glance {
         change: impl Fn(&Image) -> Result<Image>,
     ) -> Result<Image> {
         for _ in 0..ATTEMPTS {
-            let image = self.visible(caller, id).await?.ok_or_else(&missing)?;
+            let image = self.known(caller, id).await?.ok_or_else(&missing)?;
             let mut edited = change(&image)?;
             edited.updated_at = self.clock.now();
             match self.db.update_image(&stored(&edited), image.status).await {
@@ -94,6 +97,31 @@ impl Glance {
             }
             Change::Remove(_) => self.permit(caller, image, "modify_image"),
         }
+    }
+
+    /// Whether the property that a change is about may be changed so. One that is not there is missed later.
+    fn permit_touch(&self, caller: &Caller, image: &Image, change: &Change) -> Result<()> {
+        let there = |name: &String| image.properties.contains_key(name);
+        let (name, touch) = match change {
+            Change::Add(Assignment::Property { name, .. })
+            | Change::AddNew(Assignment::Property { name, .. })
+                if !there(name) =>
+            {
+                (name, Touch::Create)
+            }
+            Change::Add(Assignment::Property { name, .. })
+            | Change::Replace(Assignment::Property { name, .. })
+                if there(name) =>
+            {
+                (name, Touch::Update)
+            }
+            Change::Remove(name) if there(name) => (name, Touch::Delete),
+            _ => return Ok(()),
+        };
+        if self.policy.may_touch(caller, name, touch) {
+            return Ok(());
+        }
+        Err(Refusal::ProtectedProperty(name.clone()).into())
     }
 
     fn permit_location_change(

@@ -3,6 +3,7 @@
 use super::format::FormatError;
 use super::range::RangeError;
 use crate::domain::listing::Unlistable;
+use crate::domain::task_stub::NoTaskList;
 use crate::domain::{ImageId, Refusal, Status};
 use crate::{cache, db, store};
 
@@ -29,6 +30,9 @@ pub enum Error {
     NoSuchMember { member: String, image: String },
     #[error("Only shared images have members.")]
     NotShared,
+    /// What is wrong with an import request.
+    #[error("{0}")]
+    ImportRefused(String),
     #[error("Caching via API is not supported at this site.")]
     NoCache,
     #[error("Multi backend is not supported at this site.")]
@@ -40,6 +44,8 @@ pub enum Error {
     OwnerOfAnother(String),
     #[error("You do not own this image")]
     NotYours,
+    #[error("Not allowed to upload image data for image {0}")]
+    UploadNotYours(ImageId),
     #[error("Read-only access")]
     ReadOnlyCaller,
     #[error("Forbidding request, image {0} not visible")]
@@ -55,6 +61,8 @@ pub enum Error {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Unlistable(#[from] Unlistable),
+    #[error(transparent)]
+    NoTaskList(#[from] NoTaskList),
     #[error("No image found with ID {0}")]
     NoSuchMarker(String),
     #[error("Could not update image: {0}")]
@@ -78,6 +86,12 @@ pub enum Error {
     /// More than `image_size_cap`.
     #[error("The incoming image is too large: The provided image is too large.")]
     TooLarge,
+    /// More than what is left of `user_storage_quota`.
+    #[error(
+        "Image exceeds the storage quota: The size of the data {} will exceed the limit. {left} bytes \
+         remaining.", size.map_or_else(|| "None".to_owned(), |size| size.to_string())
+    )]
+    StorageQuota { size: Option<i64>, left: i64 },
     #[error("Image tag limit exceeded for image {image}: {refusal}:")]
     TooManyTags { image: String, refusal: Refusal },
     #[error("Image member limit exceeded for image {image}: {refusal}:")]
@@ -86,6 +100,8 @@ pub enum Error {
     /// Data cannot be taken in by an image in this state.
     #[error("Image status transition from {from} to {to} is not allowed")]
     StatusTransition { from: Status, to: Status },
+    #[error("'glance-direct' method is not available at this site.")]
+    NoStaging,
     /// More came than the client declared.
     #[error("Size exceeds: expected {expected} bytes, got {got} bytes")]
     SizeExceeds { expected: i64, got: u64 },

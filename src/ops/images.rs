@@ -9,7 +9,7 @@ use crate::domain::draft::Draft;
 use crate::domain::listing::Listing;
 use crate::domain::property;
 use crate::domain::{Caller, Image, ImageId, Location, Refusal, Visibility};
-use crate::policy::Target;
+use crate::policy::{Target, Touch};
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,9 @@ impl Glance {
         self.permit_creation(caller, &draft)?;
 
         let image = draft.into_image(caller.project_id.as_deref(), self.clock.now())?;
+        self.permit_properties(caller, &image)?;
+        // As in the original, what its maker may not read is not kept either.
+        let image = self.shown(caller, image);
         quota::tags(&self.config.image, &image)?;
         quota::properties(&self.config.image, &image)?;
         property::storable(&image)?;
@@ -55,6 +58,14 @@ impl Glance {
             });
         }
         self.permit_visibility(caller, visibility, &target)
+    }
+
+    fn permit_properties(&self, caller: &Caller, image: &Image) -> Result<()> {
+        let mut names = image.properties.keys();
+        match names.find(|name| !self.policy.may_touch(caller, name, Touch::Create)) {
+            Some(name) => Err(Refusal::ProtectedProperty(name.clone()).into()),
+            None => Ok(()),
+        }
     }
 
     /// What is known of an image.
@@ -86,14 +97,16 @@ impl Glance {
         let mut query = listing.query(caller);
         query.marker = marker;
         query.limit = limit;
-        let Some(mut images) = self.db.images(&query).await? else {
+        let Some(images) = self.db.images(&query).await? else {
             // The marker was deleted a moment ago.
             return Err(Error::NoSuchMarker(
                 listing.marker.clone().unwrap_or_default(),
             ));
         };
         let full = u32::try_from(images.len()) == Ok(limit);
-        images.retain(|image| self.permit(caller, image, "get_image").is_ok());
+        let images = images.into_iter().map(|image| self.shown(caller, image));
+        let may_see = |image: &Image| self.permit(caller, image, "get_image").is_ok();
+        let images: Vec<Image> = images.filter(may_see).collect();
         let next = images.last().filter(|_| full).map(|image| image.id);
         Ok(Page { images, next })
     }
@@ -119,7 +132,14 @@ impl Glance {
             return Err(Refusal::Protected(image.id).into());
         }
         owns(caller, &image).map_err(|_| missing())?;
-        let deleted = self.db.delete_image(image.id, self.clock.now()).await;
+        let now = self.clock.now();
+        // Data that is to be kept for a while is found again by the state of its image.
+        let later = self.config.image.delayed_delete && !image.locations.is_empty();
+        let deleted = if later {
+            self.db.delete_image_later(image.id, now).await
+        } else {
+            self.db.delete_image(image.id, now).await
+        };
         let locations = deleted.map_err(|error| match error {
             db::Error::Gone(_) => missing(),
             error => error.into(),
@@ -128,7 +148,8 @@ impl Glance {
             cache.unqueue(image.id).await?;
             cache.evict(image.id).await?;
         }
-        if !self.config.image.delayed_delete {
+        self.forget_staged(&image).await;
+        if !later {
             self.forget_data(image.id, &locations).await;
         }
         Ok(())

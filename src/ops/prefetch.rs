@@ -29,7 +29,7 @@ const BUSY_REST: Duration = Duration::from_secs(1);
 enum Fetched {
     /// It is here, and its wish has come true.
     Cached,
-    /// There is no such image.
+    /// The image was deleted.
     Gone,
     /// Somebody else is at it.
     Busy,
@@ -55,7 +55,7 @@ impl Glance {
     async fn fetch(&self, cache: &Cache, id: ImageId) -> Fetched {
         let image = match self.db.image(id).await {
             Ok(Some(image)) => image,
-            Ok(None) => return Fetched::Gone,
+            Ok(None) => return self.without_image(id).await,
             Err(error) => return Fetched::Failed(error.to_string()),
         };
         if image.status != Status::Active {
@@ -76,6 +76,18 @@ impl Glance {
                 },
                 Err(error) => Fetched::Failed(error.to_string()),
             },
+        }
+    }
+}
+
+impl Glance {
+    /// What becomes of a wish for an image that is not there. One that the database never knew may be known
+    /// to the database that an operator meant.
+    async fn without_image(&self, id: ImageId) -> Fetched {
+        match self.db.image_existed(id).await {
+            Ok(true) => Fetched::Gone,
+            Ok(false) => Fetched::Failed("the database knows no such image".into()),
+            Err(error) => Fetched::Failed(error.to_string()),
         }
     }
 }
@@ -113,7 +125,7 @@ async fn work<Fetching: Future<Output = Fetched>>(
 /// Takes from the queue what need not be there any more.
 async fn settle(cache: &Cache, id: ImageId, fetched: &Fetched) {
     if *fetched == Fetched::Gone {
-        tracing::warn!(image.id = %id, "image {id} is not fetched and leaves the queue: there is none");
+        tracing::warn!(image.id = %id, "image {id} is not fetched and leaves the queue: it was deleted");
     }
     if matches!(fetched, Fetched::Cached | Fetched::Gone)
         && let Err(error) = cache.unqueue(id).await

@@ -1,21 +1,21 @@
 //! Taking an image's data in.
 //!
-//! From the first byte to the last the image is `saving`, and [`Saving`] stands for that: whichever way an
+//! From the first byte to the last the image is `saving`, and [`Intake`] stands for that: whichever way an
 //! upload ends, and be it that the client is gone and nobody awaits it any more, the image is `active` with
 //! its data or `queued` without. Steps that must not be left half done run on tasks of their own.
 
-use std::sync::Arc;
-
 use futures_util::{StreamExt as _, stream};
-use tracing::{error, warn};
 
+use super::access::{may_write, owns};
 use super::format::{Rules, inspected};
 use super::hashing::hashed;
+use super::intake::{Intake, detached};
+use super::storage::{Room, within};
 use super::{Error, Glance, Result};
 use crate::db::{self, NewData};
 use crate::domain::checksum::{Checksums, HashAlgorithm, SecureHash};
-use crate::domain::{Caller, Image, ImageId, Location, Status};
-use crate::store::{self, Store};
+use crate::domain::{Caller, Image, ImageId, Status};
+use crate::store;
 use crate::stream::ByteStream;
 
 impl Glance {
@@ -28,6 +28,7 @@ impl Glance {
         bytes: ByteStream,
         size: Option<i64>,
     ) -> Result<()> {
+        may_write(caller)?;
         let image = self.authorized(caller, id, "upload_image").await?;
         if !image.status.can_become(Status::Saving) {
             return Err(Error::StatusTransition {
@@ -35,8 +36,10 @@ impl Glance {
                 to: Status::Saving,
             });
         }
-        let mut saving = Saving::begin(self, id).await?;
-        match saving.receive(&image, bytes, size).await {
+        owns(caller, &image).map_err(|_| Error::UploadNotYours(id))?;
+        let room = self.storage_room(caller, id, size).await?;
+        let mut saving = Intake::begin(self, id, Status::Saving).await?;
+        match saving.receive(&image, bytes, size, room).await {
             Ok(data) => detached(saving.activate(data)).await,
             Err(error) => {
                 detached(saving.undo()).await?;
@@ -46,52 +49,21 @@ impl Glance {
     }
 }
 
-/// An image whose data is coming in. Dropped, it is an image that waits for data again.
-struct Saving {
-    glance: Glance,
-    id: ImageId,
-    stored: Option<(Arc<dyn Store>, Location)>,
-    /// There is nothing to take back any more.
-    settled: bool,
-}
-
-impl Saving {
-    /// Moves the image to `saving`: of several uploads at once one gets so far.
-    async fn begin(glance: &Glance, id: ImageId) -> Result<Self> {
-        let glance = glance.clone();
-        detached(async move {
-            let now = glance.clock.now();
-            let begun = glance
-                .db
-                .set_status(id, &[Status::Queued], Status::Saving, now);
-            match begun.await {
-                Ok(_) => Ok(Self {
-                    glance,
-                    id,
-                    stored: None,
-                    settled: false,
-                }),
-                Err(db::Error::Conflict { status, .. }) => Err(Error::StatusTransition {
-                    from: status,
-                    to: Status::Saving,
-                }),
-                Err(db::Error::Gone(id)) => Err(Error::NoSuchImage(id.to_string())),
-                Err(error) => Err(error.into()),
-            }
-        })
-        .await
-    }
-
+impl Intake {
     /// Hands the data to the store, and says what it was.
     async fn receive(
         &mut self,
         image: &Image,
         bytes: ByteStream,
         size: Option<i64>,
+        room: Option<Room>,
     ) -> Result<NewData> {
         let config = &self.glance.config.image;
         let size = size.filter(|size| *size != 0);
-        let bytes = limited(bytes, config.size_cap, size);
+        let mut bytes = limited(bytes, config.size_cap, size);
+        if let Some(room) = &room {
+            bytes = within(bytes, room.left());
+        }
         let (bytes, inspection) = inspected(bytes);
         let (bytes, digests) =
             hashed(bytes, [HashAlgorithm::Md5, config.hash]).map_err(store::Error::Failed)?;
@@ -101,27 +73,40 @@ impl Saving {
         let (location, size) = store.put(self.id, bytes, declared).await.map_err(refusal)?;
         self.stored = Some((store, location.clone()));
 
+        if let Some(room) = room {
+            // Another upload may have ended meanwhile.
+            room.check_again(&self.glance, size).await?;
+        }
+
+        let [md5, value] = digests.finish().await.map_err(store::Error::Failed)?;
+        let algorithm = config.hash;
+        let checksums = Checksums {
+            md5: Some(md5),
+            secure: Some(SecureHash { algorithm, value }),
+        };
         // What is inside a container is for those who unpack it.
         let virtual_size = if image.container_format.as_deref() == Some("bare") {
             let rules = Rules {
                 enforced: config.require_format_match,
                 gpt_nonfatal: &config.gpt_nonfatal,
             };
-            inspection.judge(image, size, rules)?
+            match inspection.judge(image, size, rules) {
+                Ok(virtual_size) => virtual_size,
+                Err(refused) => {
+                    // As in the original, its hashes tell which data was refused.
+                    let now = self.glance.clock.now();
+                    let noted = self.glance.db.note_checksums(self.id, &checksums, now);
+                    noted.await?;
+                    return Err(refused.into());
+                }
+            }
         } else {
             None
         };
-        let [md5, value] = digests.finish().await.map_err(store::Error::Failed)?;
         Ok(NewData {
             size,
             virtual_size,
-            checksums: Checksums {
-                md5: Some(md5),
-                secure: Some(SecureHash {
-                    algorithm: config.hash,
-                    value,
-                }),
-            },
+            checksums,
             locations: vec![location],
         })
     }
@@ -141,69 +126,13 @@ impl Saving {
         self.settled = true;
         Ok(())
     }
-
-    async fn undo(mut self) -> Result<()> {
-        self.settled = true;
-        take_back(self.glance.clone(), self.id, self.stored.take()).await;
-        Ok(())
-    }
-}
-
-impl Drop for Saving {
-    fn drop(&mut self) {
-        if self.settled {
-            return;
-        }
-        let id = self.id;
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(take_back(self.glance.clone(), id, self.stored.take()));
-        } else {
-            error!(image.id = %id, "image {id} stays in saving");
-        }
-    }
-}
-
-/// Back to `queued`, and no bytes left, unless the database says that they are an image's after all.
-async fn take_back(glance: Glance, id: ImageId, stored: Option<(Arc<dyn Store>, Location)>) {
-    let now = glance.clock.now();
-    let restored = glance
-        .db
-        .set_status(id, &[Status::Saving], Status::Queued, now);
-    let wanted = match restored.await {
-        Ok(_) | Err(db::Error::Gone(_)) => false,
-        // Perhaps active, where the commit arrived and its acknowledgement did not.
-        Err(db::Error::Conflict { .. }) => match glance.db.image(id).await {
-            Ok(image) => image.is_some_and(|image| !image.locations.is_empty()),
-            Err(error) => {
-                error!(image.id = %id, %error, "keeping the data of image {id}: {error}");
-                true
-            }
-        },
-        Err(error) => {
-            error!(image.id = %id, %error, "image {id} stays in saving: {error}");
-            true
-        }
-    };
-    let Some((store, location)) = stored.filter(|_| !wanted) else {
-        return;
-    };
-    if let Err(error) = store.delete(&location).await {
-        warn!(image.id = %id, %error, "cannot delete the data of image {id}: {error}");
-    }
-}
-
-/// Runs to its end, whether or not somebody still waits for it.
-async fn detached<T: Send + 'static>(
-    work: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<T> {
-    tokio::spawn(work).await?
 }
 
 /// What the original counts in: it says how far it had read when it found that there was too much.
 const BLOCK: u64 = 64 * 1024;
 
 /// The stream, as long as it has at most `cap` bytes and neither more nor less than was declared.
-fn limited(bytes: ByteStream, cap: u64, declared: Option<i64>) -> ByteStream {
+pub(super) fn limited(bytes: ByteStream, cap: u64, declared: Option<i64>) -> ByteStream {
     let limited = stream::try_unfold((bytes, 0u64), move |(mut bytes, mut seen)| async move {
         let chunk = bytes.next().await.transpose()?;
         seen += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
@@ -233,7 +162,7 @@ fn limited(bytes: ByteStream, cap: u64, declared: Option<i64>) -> ByteStream {
 }
 
 /// What a store's refusal to take data means to the one who sends it.
-fn refusal(error: store::Error) -> Error {
+pub(super) fn refusal(error: store::Error) -> Error {
     match error {
         store::Error::Source(error) => error
             .downcast::<Error>()

@@ -70,7 +70,7 @@ impl Facts for ImageFacts<'_> {
             "min_ram" => number(Some(image.min_ram.into())),
             "protected" => python(image.protected).into(),
             "os_hidden" => python(image.hidden).into(),
-            property => image.properties.get(property)?.into(),
+            property => optional(image.properties.get(property)?.as_deref()),
         })
     }
 }

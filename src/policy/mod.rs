@@ -5,6 +5,7 @@ mod defaults;
 mod facts;
 mod file;
 mod parse;
+mod protections;
 mod rule;
 mod rules;
 mod source;
@@ -19,10 +20,12 @@ use crate::config::PolicyConfig;
 use crate::domain::Caller;
 
 use facts::CallerFacts;
+use protections::Protections;
 use rules::Rules;
 use source::{Reading, Source};
 
 pub use facts::{Facts, ImageFacts, Target};
+pub use protections::Touch;
 
 /// The rule that makes an administrator.
 const CONTEXT_IS_ADMIN: &str = "context_is_admin";
@@ -46,6 +49,8 @@ pub enum Error {
     },
     #[error("policy file {0} is gone")]
     Gone(PathBuf),
+    #[error("property protection file {file}: {problem}")]
+    Protections { file: PathBuf, problem: String },
 }
 
 /// The rules in force. Cheap to clone; an edited file counts from the next question on.
@@ -56,6 +61,8 @@ pub struct Policy(Option<Arc<Live>>);
 #[derive(Debug)]
 struct Live {
     source: Source,
+    /// None where every property is open to all.
+    protections: Option<Protections>,
     state: RwLock<State>,
     /// Held by the one who reads the files again, so that a change is read and reported once.
     renewal: Mutex<()>,
@@ -85,8 +92,10 @@ impl Policy {
             had_file: source.has_file(&reading),
             reading: Arc::new(reading),
         };
+        let protections = config.protections.as_ref().map(Protections::load);
         Ok(Self(Some(Arc::new(Live {
             source,
+            protections: protections.transpose()?,
             state: RwLock::new(state),
             renewal: Mutex::new(()),
         }))))
@@ -98,6 +107,10 @@ impl Policy {
         self.0
             .as_ref()
             .is_none_or(|live| live.rules().allow(caller, action, facts))
+    }
+
+    fn protections(&self) -> Option<&Protections> {
+        self.0.as_ref()?.protections.as_ref()
     }
 
     /// Whether `context_is_admin` makes `caller` an administrator.
@@ -200,7 +213,7 @@ mod tests {
             Policy::load(&PolicyConfig {
                 file: Some(self.0.path().join("policy.yaml")),
                 dirs: vec![self.0.path().join("policy.d")],
-                allow_all: false,
+                ..PolicyConfig::default()
             })
         }
     }
@@ -233,9 +246,8 @@ mod tests {
     #[test]
     fn the_start_without_configuration_allows_everything() {
         let policy = Policy::load(&PolicyConfig {
-            file: None,
-            dirs: Vec::new(),
             allow_all: true,
+            ..PolicyConfig::default()
         })
         .unwrap();
         assert!(policy.allows(&Caller::default(), "delete_image", &Target::new()));

@@ -58,11 +58,13 @@ fn status(error: &Error) -> StatusCode {
         | Error::NoSuchMember { .. }
         | Error::NotShared
         | Error::NoCache
+        | Error::NoStaging
         | Error::SingleStore => StatusCode::NOT_FOUND,
 
         Error::Forbidden(_)
         | Error::OwnerOfAnother(_)
         | Error::NotYours
+        | Error::UploadNotYours(_)
         | Error::ReadOnlyCaller
         | Error::MarkerNotVisible(_)
         | Error::MembersOfUnshared { .. }
@@ -71,6 +73,8 @@ fn status(error: &Error) -> StatusCode {
         | Error::Deactivated => StatusCode::FORBIDDEN,
 
         Error::Unlistable(_)
+        | Error::ImportRefused(_)
+        | Error::NoTaskList(_)
         | Error::NoSuchMarker(_)
         | Error::TagRefused(_)
         | Error::UnknownMemberStatus
@@ -89,6 +93,7 @@ fn status(error: &Error) -> StatusCode {
         Error::DeletedMeanwhile(_) | Error::StoreReadOnly(_) => StatusCode::GONE,
 
         Error::TooLarge
+        | Error::StorageQuota { .. }
         | Error::TooManyTags { .. }
         | Error::TooManyMembers { .. }
         | Error::StoreFull(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -136,6 +141,7 @@ fn refusal_status(refusal: &Refusal) -> StatusCode {
         Refusal::ReadOnly(_)
         | Refusal::Reserved(_)
         | Refusal::ReservedName(_)
+        | Refusal::ProtectedProperty(_)
         | Refusal::NotRemovable(_)
         | Refusal::OwnerNotYours
         | Refusal::NoLocations

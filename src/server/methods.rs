@@ -102,6 +102,11 @@ pub(super) async fn unoffered_bare(_: NoBody) -> impl IntoResponse {
 
 /// Says that this server does not do it.
 pub(super) async fn unoffered() -> Fault {
+    not_offered()
+}
+
+/// What says so.
+pub(super) fn not_offered() -> Fault {
     let sentence = "This part of the API is not offered by this server.";
     Fault::new(StatusCode::NOT_IMPLEMENTED, sentence)
 }

@@ -11,7 +11,8 @@ use super::extract::NoBody;
 use super::fault;
 use super::methods::{absent, delete, get, post, put, unoffered, unoffered_bare};
 use super::v2::{
-    actions, cache, cached_images, data, images, info, members, schemas, stores, tags,
+    actions, cache, cached_images, data, images, import, info, members, metadefs, schemas, stores,
+    tags, task_list,
 };
 use crate::config::paste::Filter;
 use crate::domain::Caller;
@@ -53,7 +54,7 @@ fn routes(glance: &Glance) -> Router<Glance> {
         .route("/v2/images/{id}", get(images::show).patch(images::update).delete(images::delete).allow("GET, PATCH, DELETE"))
         .route("/v2/images/{id}/file", get(data::download).put(data::upload).allow("GET, PUT"))
         .route("/v2/images/{id}/stage", put(data::stage).allow("PUT"))
-        .route("/v2/images/{id}/import", absent("POST"))
+        .route("/v2/images/{id}/import", post(import::start).allow("POST"))
         .route("/v2/images/{id}/locations", get(unoffered).post(unoffered).allow("POST"))
         .route("/v2/images/{id}/tasks", get(unoffered_bare).only())
         .route("/v2/images/{id}/actions/deactivate", post(actions::deactivate).allow("POST"))
@@ -62,7 +63,7 @@ fn routes(glance: &Glance) -> Router<Glance> {
         .route("/v2/images/{id}/members", get(members::list).post(members::add).allow("GET, POST"))
         .route("/v2/images/{id}/members/{member}", get(members::show).put(members::answer).delete(members::remove).allow("GET, PUT, DELETE"))
         .route("/v2/stores/{store}/{id}", delete(stores::remove).allow("DELETE"))
-        .route("/v2/tasks", absent("GET, POST"))
+        .route("/v2/tasks", get(task_list::list).post(unoffered).allow("GET, POST"))
         .route("/v2/tasks/{id}", absent("GET, DELETE"))
         .route("/v2/info/import", get(info::import).allow("GET"))
         .route("/v2/info/stores", get(info::stores).allow("GET"))
@@ -76,7 +77,7 @@ fn routes(glance: &Glance) -> Router<Glance> {
         .route("/v2/schemas/image", get(schemas::image).allow("GET"))
         .route("/v2/schemas/images", get(schemas::images).allow("GET"))
         .route("/v2/metadefs/resource_types", absent("GET"))
-        .route("/v2/metadefs/namespaces", absent("GET, POST"))
+        .route("/v2/metadefs/namespaces", get(metadefs::namespaces).post(unoffered).allow("GET, POST"))
         .route("/v2/metadefs/namespaces/{namespace}", absent("GET, PUT, DELETE"))
         .route("/v2/metadefs/namespaces/{namespace}/resource_types", absent("GET, POST"))
         .route("/v2/metadefs/namespaces/{namespace}/resource_types/{name}", absent("DELETE"))

@@ -38,6 +38,8 @@ pub struct FileStore {
     permissions: Option<u32>,
     /// Zeros in a row of this length are not written.
     hole: Option<usize>,
+    /// Images whose data was coming in when the process that took it died.
+    interrupted: Vec<ImageId>,
 }
 
 impl FileStore {
@@ -47,16 +49,22 @@ impl FileStore {
         blocking(move || {
             let permissions = (config.file_perm > 0).then_some(config.file_perm);
             let dirs = Directories::new(config.dirs);
-            dirs.prepare(permissions)?;
+            let interrupted = dirs.prepare(permissions)?;
             Ok(Self {
                 name,
                 dirs,
                 mountpoints: Mountpoints::load(config.metadata_file.as_deref())?,
                 permissions,
                 hole: config.thin_provisioning.then_some(config.chunk_size.max(1)),
+                interrupted,
             })
         })
         .await
+    }
+
+    /// Images whose data was coming in when the process that took it died. Nothing of it is left.
+    pub(super) fn interrupted(&self) -> &[ImageId] {
+        &self.interrupted
     }
 
     /// Whether `location` is below one of the directories.

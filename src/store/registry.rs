@@ -10,7 +10,7 @@ use super::file::{self, FileStore};
 use super::{Error, Result, Store};
 use crate::config::StoresConfig;
 use crate::config::stores::DriverConfig;
-use crate::domain::{Image, Location};
+use crate::domain::{Image, ImageId, Location};
 use crate::stream::{Blob, ByteRange};
 
 /// Every store of this node; one store is a registry of one.
@@ -80,6 +80,15 @@ impl Registry {
     pub fn default_store(&self) -> (&str, Arc<dyn Store>) {
         let (name, store) = &self.0.default;
         (name, Arc::clone(store))
+    }
+
+    /// Images whose data was coming in when the process that took it died. Nothing of it is left.
+    pub fn interrupted(&self) -> Vec<ImageId> {
+        let stores = self.0.files.iter();
+        stores
+            .flat_map(|store| store.interrupted())
+            .copied()
+            .collect()
     }
 
     /// The store of this name.

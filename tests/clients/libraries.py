@@ -17,11 +17,11 @@ def openstacksdk(url, file, data):
     """From creation to deletion, as Ansible's modules and Zuul's launchers go through it."""
     image_api = openstack.connect(auth_type="none", endpoint=url, image_endpoint_override=url).image
     image = image_api.create_image(
-        "sdk", filename=file, disk_format="iso", container_format="bare", wait=True, hw_disk_bus="scsi",
+        "sdk", filename=file, disk_format="iso", container_format="bare", wait=True, site="one",
     )
     shown = image_api.get_image(image)
     assert (shown.status, shown.size) == ("active", len(data)), shown
-    assert shown.properties["hw_disk_bus"] == "scsi", shown.properties
+    assert shown.properties["site"] == "one", shown.properties
     assert image_api.download_image(image).content == data
     chunks = image_api.download_image(image, stream=True).iter_content(1 << 20)
     assert b"".join(chunks) == data

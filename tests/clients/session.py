@@ -194,15 +194,16 @@ def glance_deactivates_and_reactivates(s):
 @step
 def members_come_answer_and_go(s):
     s.node.openstack("image", "set", "--shared", s.iso_id)
-    s.node.openstack("image", "add", "project", s.iso_id, PROJECT)
-    s.node.glance("member-create", s.iso_id, OTHER_PROJECT)
+    # `openstack image add project` asks Keystone who that is; there is none here.
+    for project in (PROJECT, OTHER_PROJECT):
+        s.node.glance("member-create", s.iso_id, project)
     out = s.node.openstack("image", "member", "list", "-f", "json", s.iso_id)
     members = {row["Member ID"]: row["Status"] for row in json.loads(out)}
     equal(members, {PROJECT: "pending", OTHER_PROJECT: "pending"})
     s.node.glance("member-update", s.iso_id, PROJECT, "accepted")
     equal("accepted" in s.node.glance("member-list", "--image-id", s.iso_id), True)
     s.node.glance("member-delete", s.iso_id, PROJECT)
-    s.node.openstack("image", "remove", "project", s.iso_id, OTHER_PROJECT)
+    s.node.glance("member-delete", s.iso_id, OTHER_PROJECT)
     equal(json.loads(s.node.openstack("image", "member", "list", "-f", "json", s.iso_id)), [])
 
 
@@ -216,7 +217,8 @@ def a_protected_image_is_not_deleted(s):
 
 @step
 def stores_are_shown_only_where_there_are_several(s):
-    equal("Multi Backend support is not enabled" in s.node.glance("stores-info", "--detail"), True)
+    for options in ((), ("--detail",)):
+        equal(s.node.glance("stores-info", *options, ok=(1,)), "")
 
 
 @step

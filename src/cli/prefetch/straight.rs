@@ -1,6 +1,7 @@
 //! Fetching straight from the store, for a node whose API is down.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Fetched;
 use crate::cache::{Cache, Expected, Lookup};
@@ -9,6 +10,9 @@ use crate::config::ToolConfig;
 use crate::db::Db;
 use crate::domain::{ImageId, Status};
 use crate::store::Registry;
+
+/// How often to look whether another process is done with an image.
+const POLL: Duration = Duration::from_millis(200);
 
 /// Reads every image from its store into the cache; an error where neither database nor store can be asked.
 pub async fn fetch(config: &ToolConfig, queue: &[ImageId]) -> Result<Fetched, String> {
@@ -55,19 +59,23 @@ async fn fetch_one(db: &Db, stores: &Registry, cache: &Cache, id: ImageId) -> Re
         size: image.size,
         checksums: image.checksums.clone(),
     };
-    match cache.lookup(id, &expected).await {
-        Lookup::Cached(_) => {}
-        Lookup::Growing(_) => return Err("another process is fetching it".to_owned()),
-        Lookup::Bypass => return Err("the cache has no room for it".to_owned()),
-        Lookup::Missing(claim) => {
-            let blob = stores
-                .read(&image, None)
-                .await
-                .map_err(|error| error.to_string())?;
-            claim
-                .fill_whole(blob)
-                .await
-                .map_err(|error| error.to_string())?;
+    loop {
+        match cache.lookup(id, &expected).await {
+            Lookup::Cached(_) => break,
+            // Another process is at it. Should it fail, it is our turn.
+            Lookup::Growing(_) => tokio::time::sleep(POLL).await,
+            Lookup::Bypass => return Err("the cache has no room for it".to_owned()),
+            Lookup::Missing(claim) => {
+                let blob = stores
+                    .read(&image, None)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                claim
+                    .fill_whole(blob)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                break;
+            }
         }
     }
     cache.unqueue(id).await.map_err(|error| error.to_string())?;

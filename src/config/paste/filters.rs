@@ -7,6 +7,9 @@ use super::{CorsConfig, Filter, HealthcheckConfig};
 use crate::config::error::Error;
 use crate::config::ini::{Section, Settings, values};
 
+/// The settings of the files that a search finds, whatever files were named.
+pub(super) type Searched<'a> = &'a dyn Fn() -> Result<Settings, Error>;
+
 /// What a filter section stands for.
 pub(super) enum Part {
     Filter(Filter),
@@ -21,13 +24,22 @@ pub(super) fn filter(
     file: &PasteFile,
     section: &PasteSection,
     settings: &Settings,
+    searched: Searched<'_>,
 ) -> Result<Part, Error> {
     let factory = factory(section, "filter");
     let filter = match factory {
         "oslo_middleware.cors:filter_factory"
         | "oslo_middleware.cors:CORS.factory"
         | "oslo_middleware:CORS.factory"
-        | "egg:oslo.middleware#cors" => Filter::Cors(cors(file, section, settings)?),
+        | "egg:oslo.middleware#cors" => {
+            // With this option the original's filter has a configuration of its own: the files that a
+            // search finds, and not those of --config-file.
+            Filter::Cors(if section.options.contains_key("oslo_config_project") {
+                cors(file, section, &searched()?)?
+            } else {
+                cors(file, section, settings)?
+            })
+        }
         "oslo_middleware:HTTPProxyToWSGI.factory"
         | "oslo_middleware.http_proxy_to_wsgi:HTTPProxyToWSGI.factory"
         | "egg:oslo.middleware#http_proxy_to_wsgi" => {

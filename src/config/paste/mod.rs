@@ -93,7 +93,8 @@ impl Pipeline {
             Some(path) => PasteFile::read(&path)?,
             None => PasteFile::shipped()?,
         };
-        Walk::through(&file, &flavor, &found.settings)
+        let searched = || found.searched();
+        Walk::through(&file, &flavor, &found.settings, &searched)
     }
 
     /// Whether identity is taken from request headers.

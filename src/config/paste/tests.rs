@@ -1,9 +1,12 @@
 use super::*;
 use crate::config::ini::Settings;
 
+/// A search that finds no file.
+const NOTHING: fn() -> Result<Settings, Error> = || Ok(Settings::default());
+
 fn walk(text: &str, flavor: &str) -> Result<Walk, String> {
     let file = PasteFile::parse(Path::new("/etc/glance/paste.ini"), text).unwrap();
-    Walk::through(&file, flavor, &Settings::default()).map_err(|error| error.to_string())
+    Walk::through(&file, flavor, &Settings::default(), &NOTHING).map_err(|error| error.to_string())
 }
 
 fn filters(walk: &Walk) -> String {
@@ -49,7 +52,7 @@ fn the_shipped_flavors_are_those_of_the_original() {
         ),
     ] {
         let file = PasteFile::shipped().unwrap();
-        let walk = Walk::through(&file, flavor, &Settings::default()).unwrap();
+        let walk = Walk::through(&file, flavor, &Settings::default(), &NOTHING).unwrap();
         assert_eq!(filters(&walk), format!("{before} {after}"));
         let healthcheck = walk.pipeline.healthcheck.unwrap();
         assert_eq!(
@@ -87,7 +90,7 @@ fn the_older_form_is_a_section_per_pipeline() {
 fn what_a_pipeline_says_of_itself() {
     let file = PasteFile::shipped().unwrap();
     let of = |flavor| {
-        Walk::through(&file, flavor, &Settings::default())
+        Walk::through(&file, flavor, &Settings::default(), &NOTHING)
             .unwrap()
             .pipeline
     };
@@ -166,4 +169,30 @@ fn what_leads_nowhere_is_refused_with_its_section() {
         let expected = format!("/etc/glance/paste.ini: {problem}");
         assert_eq!(walk(&with_parts(text), flavor).unwrap_err(), expected);
     }
+}
+
+#[test]
+fn a_cors_filter_with_a_project_asks_the_files_that_a_search_finds() {
+    let allowing = |origin: &str| {
+        let mut settings = Settings::default();
+        let text = format!("[cors]\nallowed_origin = {origin}\n");
+        let path: std::sync::Arc<Path> = Path::new("glance-api.conf").into();
+        settings.push(crate::config::ini::read(&path, &text).unwrap());
+        settings
+    };
+    let origins = |options: &str| {
+        let text = with_parts(&format!(
+            "[pipeline:glance-api]\npipeline = cors apiv2app\n\
+             [filter:cors]\npaste.filter_factory = oslo_middleware.cors:filter_factory\n{options}"
+        ));
+        let file = PasteFile::parse(Path::new("paste.ini"), &text).unwrap();
+        let searched = || Ok(allowing("http://searched"));
+        let walk = Walk::through(&file, "", &allowing("http://named"), &searched).unwrap();
+        walk.pipeline.cors().unwrap().allowed_origin.clone()
+    };
+    assert_eq!(origins(""), ["http://named"]);
+    let project = "oslo_config_project = glance\noslo_config_program = glance-api\n";
+    assert_eq!(origins(project), ["http://searched"]);
+    let own = format!("{project}allowed_origin = http://own\n");
+    assert_eq!(origins(&own), ["http://own"]);
 }

@@ -1,7 +1,7 @@
 //! From the flavor to the last application: the filters that a request meets on its way.
 
 use super::file::{PasteFile, PasteSection};
-use super::filters::{self, Part};
+use super::filters::{self, Part, Searched};
 use super::{Filter, HealthcheckConfig, Pipeline};
 use crate::config::check::Warning;
 use crate::config::error::Error;
@@ -27,6 +27,7 @@ impl Walk {
         file: &PasteFile,
         flavor: &str,
         settings: &Settings,
+        searched: Searched<'_>,
     ) -> Result<Self, Error> {
         let mut walk = Self {
             pipeline: Pipeline {
@@ -41,6 +42,7 @@ impl Walk {
             file,
             flavor,
             settings,
+            searched,
         };
         let start = match flavor {
             "" => "glance-api".to_owned(),
@@ -59,6 +61,7 @@ struct Guide<'a> {
     file: &'a PasteFile,
     flavor: &'a str,
     settings: &'a Settings,
+    searched: Searched<'a>,
 }
 
 impl Guide<'_> {
@@ -160,7 +163,7 @@ impl Guide<'_> {
             let Some(filter) = self.file.section(&["filter"], name)? else {
                 return Err(self.wrong(section, &format!("there is no [filter:{name}]")));
             };
-            match filters::filter(self.file, &filter, self.settings)? {
+            match filters::filter(self.file, &filter, self.settings, self.searched)? {
                 Part::Filter(filter) => walk.pipeline.filters.push(filter),
                 Part::Healthcheck => self.healthcheck(walk, &filter)?,
                 Part::Proxy(own) => {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use sqlx::ConnectOptions as _;
@@ -75,19 +75,19 @@ impl Address {
         })
     }
 
-    /// Makes an empty database with its directory, where there is none.
+    /// Makes an empty database where there is none. Its directory must be there: one that is not may be a
+    /// disk that is not mounted.
     pub async fn create(&self) -> Result<()> {
-        if let Some(parent) = self.file.parent().filter(|dir| *dir != Path::new("")) {
-            tokio::fs::create_dir_all(parent)
-                .await
-                .map_err(|error| unreachable(&error))?;
-        }
-        tokio::fs::OpenOptions::new()
-            .create(true)
+        let created = tokio::fs::OpenOptions::new()
+            .create_new(true)
             .append(true)
             .open(&self.file)
-            .await
-            .map_err(|error| unreachable(&error))?;
+            .await;
+        match created {
+            Ok(_) => tracing::info!("made a new, empty database, {}", self.file.display()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(unreachable(&error)),
+        }
         Ok(())
     }
 
@@ -135,6 +135,8 @@ fn unreachable(error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

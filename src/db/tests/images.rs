@@ -15,10 +15,10 @@ fn full() -> Image {
         checksums: data().checksums,
         visibility: Visibility::Community,
         properties: [
-            ("os_distro".to_owned(), "debian".to_owned()),
-            ("quotes".to_owned(), "say \"hi\" \\ ü \n".to_owned()),
-            ("empty".to_owned(), String::new()),
-            ("null".to_owned(), "a\0b".to_owned()),
+            ("os_distro".to_owned(), Some("debian".to_owned())),
+            ("quotes".to_owned(), Some("say \"hi\" \\ ü \n".to_owned())),
+            ("empty".to_owned(), Some(String::new())),
+            ("null".to_owned(), Some("a\0b".to_owned())),
         ]
         .into(),
         tags: ["zebra", "apple", "a\0b", "🦀"].map(str::to_owned).into(),
@@ -93,8 +93,8 @@ async fn an_update_writes_columns_and_what_differs_in_properties_and_tags() {
     image.properties.remove("empty");
     image
         .properties
-        .insert("os_distro".to_owned(), "fedora".to_owned());
-    image.properties.insert("new".to_owned(), "1".to_owned());
+        .insert("os_distro".to_owned(), Some("fedora".to_owned()));
+    (image.properties).insert("new".to_owned(), Some("1".to_owned()));
     image.tags.retain(|tag| tag != "zebra");
     image.tags.push("zoo".to_owned());
     let written = db.update_image(&image, Status::Queued).await.unwrap();
@@ -129,15 +129,15 @@ async fn saving_an_image_leaves_an_import_of_the_original_alone() {
     let db = Scratch::new().await;
     let mut image = image(1);
     let lock = "os_glance_import_task".to_owned();
-    image.properties.insert(lock.clone(), "task 1".to_owned());
+    (image.properties).insert(lock.clone(), Some("task 1".to_owned()));
     db.create_image(&image).await.unwrap();
     for mine in [None, Some("task 2".to_owned())] {
         image.properties.clear();
         image
             .properties
-            .extend(mine.map(|mine| (lock.clone(), mine)));
+            .extend(mine.map(|mine| (lock.clone(), Some(mine))));
         let written = db.update_image(&image, Status::Queued).await.unwrap();
-        assert_eq!(written.properties[&lock], "task 1");
+        assert_eq!(written.properties[&lock].as_deref(), Some("task 1"));
     }
 }
 
@@ -146,12 +146,12 @@ async fn thousands_of_properties_and_tags_are_written_and_changed() {
     let db = Scratch::new().await;
     let mut image = image(1);
     image.properties = (0..3000)
-        .map(|n| (format!("p{n:04}"), n.to_string()))
+        .map(|n| (format!("p{n:04}"), Some(n.to_string())))
         .collect();
     image.tags = (0..3000).map(|n| format!("t{n}")).collect();
     db.create_image(&image).await.unwrap();
     image.properties = (1500..4500)
-        .map(|n| (format!("p{n:04}"), n.to_string()))
+        .map(|n| (format!("p{n:04}"), Some(n.to_string())))
         .collect();
     image.tags = (1500..4500).map(|n| format!("t{n}")).collect();
     assert_eq!(

@@ -172,8 +172,8 @@ async fn every_filter_finds_its_images() {
         protected: true,
         checksums: data().checksums,
         properties: [
-            ("os".to_owned(), "debian".to_owned()),
-            ("v".to_owned(), "1".to_owned()),
+            ("os".to_owned(), Some("debian".to_owned())),
+            ("v".to_owned(), Some("1".to_owned())),
         ]
         .into(),
         tags: vec!["red".to_owned(), "big".to_owned()],
@@ -182,7 +182,7 @@ async fn every_filter_finds_its_images() {
     let image_2 = Image {
         size: Some(3000),
         owner: Some(BOB.to_owned()),
-        properties: [("os".to_owned(), "debian".to_owned())].into(),
+        properties: [("os".to_owned(), Some("debian".to_owned()))].into(),
         tags: vec!["red".to_owned()],
         created_at: at(2) + Duration::microseconds(5),
         ..image(2)

@@ -90,9 +90,9 @@ async fn images_of_the_original_are_read_right() {
         created_at: "2026-11-21T10:27:10.584602Z".parse().unwrap(),
         updated_at: "2026-11-21T10:27:10.766510Z".parse().unwrap(),
         properties: [
-            ("os_distro".to_owned(), "debian".to_owned()),
-            ("note".to_owned(), "say \"hi\"\\n".to_owned()),
-            ("back".to_owned(), "2".to_owned()),
+            ("os_distro".to_owned(), Some("debian".to_owned())),
+            ("note".to_owned(), Some("say \"hi\"\\n".to_owned())),
+            ("back".to_owned(), Some("2".to_owned())),
         ]
         .into(),
         tags: vec!["big".to_owned(), "blue".to_owned()],

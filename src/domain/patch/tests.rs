@@ -44,7 +44,7 @@ fn operations_are_applied_one_after_the_other() {
         ]),
     )
     .expect("nothing is wrong with it");
-    assert_eq!(image.properties.get("x").map(String::as_str), Some("2"));
+    assert_eq!(image.properties["x"].as_deref(), Some("2"));
     assert!(!image.properties.contains_key("a"));
     assert_eq!(image.name, None);
 }
@@ -97,7 +97,7 @@ fn documents_that_are_no_patch_are_told_apart() {
 fn escapes_and_space_around_names_are_undone() {
     for (pointer, name) in [("/a~1b", "a/b"), ("/c~0d", "c~d"), ("/ a ", "a")] {
         let image = patched(Dialect::Draft10, &replacing(pointer)).expect("a good pointer");
-        assert_eq!(image.properties.get(name).map(String::as_str), Some("x"));
+        assert_eq!(image.properties[name].as_deref(), Some("x"));
     }
     let image = patched(Dialect::Draft10, &replacing("//name")).expect("a good pointer");
     assert_eq!(image.name.as_deref(), Some("x"));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Schema;
+use super::{Schema, SiteProperties};
 
 /// The schema documents that do not depend on the configuration, by what follows `/v2/schemas/`.
 pub const FIXED: [(&str, &str); 14] = [
@@ -54,6 +54,16 @@ const IMAGE: &str = include_str!("documents/image.json");
 /// The schema of an image where these formats are allowed.
 #[must_use]
 pub fn image(disk_formats: &[String], container_formats: &[String]) -> Schema {
+    image_at_site(disk_formats, container_formats, &SiteProperties::default())
+}
+
+/// The same where the site describes custom properties.
+#[must_use]
+pub fn image_at_site(
+    disk_formats: &[String],
+    container_formats: &[String],
+    site: &SiteProperties,
+) -> Schema {
     // The file is part of the program: a test reads it.
     let mut document: Value = serde_json::from_str(IMAGE).unwrap_or_default();
     for (attribute, formats) in [
@@ -66,6 +76,7 @@ pub fn image(disk_formats: &[String], container_formats: &[String]) -> Schema {
             allow(schema, formats);
         }
     }
+    site.extend(&mut document);
     Schema::new("image", document)
 }
 

@@ -4,6 +4,7 @@
 //! clients hear of the one that the original would name.
 
 pub mod documents;
+mod site;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,8 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::literal::{literal, quoted};
+
+pub use site::SiteProperties;
 
 /// A schema and the name it goes by in error sentences.
 #[derive(Debug)]

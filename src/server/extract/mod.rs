@@ -2,6 +2,7 @@
 
 mod body;
 mod caller;
+mod conditions;
 mod constants;
 mod patch;
 mod path;
@@ -9,6 +10,7 @@ mod query;
 pub mod range;
 
 pub use body::{Json, NoBody};
+pub use conditions::{Conditions, ETag};
 pub use patch::Patch;
 pub use path::Path;
 pub use query::Query;

@@ -30,6 +30,7 @@ fn api() -> ApiConfig {
         header_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_secs(5),
         body_timeout: Duration::from_secs(5),
+        drain_notice: Duration::ZERO,
         drain_timeout: Duration::from_secs(5),
         max_header_size: 16 << 10,
         max_connections: 16,
@@ -59,11 +60,7 @@ fn service(identity: Filter) -> Router {
         filters: vec![Filter::Cors(cors), Filter::VersionNegotiation, identity],
         healthcheck: Some(HealthcheckConfig::default()),
     };
-    let rules = PolicyConfig {
-        file: None,
-        dirs: Vec::new(),
-        allow_all: false,
-    };
+    let rules = PolicyConfig::default();
     let routes = Router::new()
         .route("/v2/me", get(whoami))
         .route("/v2/panic", get(falls_over));

@@ -10,19 +10,20 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower::ServiceExt;
 
-use super::Limits;
 use super::pace::{Busy, Pace, Paced};
 use super::upload::Upload;
+use super::{Ending, Limits};
 use crate::server::layers::Peer;
 
 /// Read and write buffers of a connection grow up to this: more than a chunk at a time makes system calls few,
@@ -31,8 +32,8 @@ const BUFFER: usize = 256 << 10;
 /// How long a client whose upload was given up may go on sending, so that it can read our answer.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Serves requests until the client leaves, is too slow, or `stop` is cancelled and nothing runs.
-pub async fn serve<Io>(io: Io, peer: Peer, router: Router, limits: Limits, stop: CancellationToken)
+/// Serves requests until the client leaves, is too slow, or the service ends and nothing runs.
+pub async fn serve<Io>(io: Io, peer: Peer, router: Router, limits: Limits, ending: Ending)
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -42,6 +43,7 @@ where
         peer,
         limits,
         pace: Arc::clone(&pace),
+        ending: ending.clone(),
     };
     let mut connection = http1::Builder::new()
         // A client that has said all it has to say still gets its answer, and what was begun is finished.
@@ -61,7 +63,7 @@ where
                     tracing::debug!(client = %peer.client, ?what, "client too slow, connection cut");
                     return;
                 }
-                () = stop.cancelled(), if !stopping => {
+                () = ending.over.cancelled(), if !stopping => {
                     stopping = true;
                     Pin::new(&mut connection).graceful_shutdown();
                 }
@@ -96,6 +98,7 @@ struct Requests {
     peer: Peer,
     limits: Limits,
     pace: Arc<Pace>,
+    ending: Ending,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Requests {
@@ -105,6 +108,8 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let busy = self.pace.busy();
+        let running = self.ending.requests.token();
+        let ends = self.ending.begun.clone();
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(self.peer);
         let body = if body.is_end_stream() {
@@ -118,16 +123,25 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
             .clone()
             .oneshot(Request::from_parts(parts, body));
         Box::pin(async move {
-            let response = answer.await?;
-            Ok(response.map(|body| Answer { body, _busy: busy }))
+            let mut response = answer.await?;
+            if ends.is_cancelled() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            Ok(response.map(|body| Answer {
+                body,
+                _busy: busy,
+                _running: running,
+            }))
         })
     }
 }
 
-/// The body of an answer; the connection is busy as long as it is there.
+/// The body of an answer; the connection is busy as long as it is there, and the request runs.
 struct Answer {
     body: Body,
     _busy: Busy,
+    _running: TaskTrackerToken,
 }
 
 impl HttpBody for Answer {

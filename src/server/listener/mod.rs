@@ -15,6 +15,7 @@ mod upload;
 mod tests;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +41,9 @@ pub struct Limits {
     pub idle: Duration,
     /// In which a body must make some progress, either way.
     pub body: Duration,
-    /// For running requests, once the service is to end.
+    /// In which the service, once it is to end, is still found by those who ask for its health.
+    pub notice: Duration,
+    /// For running requests, once nobody new is let in.
     pub drain: Duration,
     /// Bytes of a request's head.
     pub head_size: usize,
@@ -57,6 +60,7 @@ impl Limits {
             header: or_never(config.header_timeout),
             idle: or_never(config.idle_timeout),
             body: or_never(config.body_timeout),
+            notice: config.drain_notice,
             drain: config.drain_timeout,
             head_size: config.max_header_size,
             connections: config.max_connections,
@@ -64,8 +68,19 @@ impl Limits {
     }
 }
 
-/// Serves until `stop` is cancelled, then closes the socket and waits for the requests that run. What still
-/// runs after the drain timeout is cut.
+/// How the service ends, as a connection sees it.
+#[derive(Debug, Clone, Default)]
+struct Ending {
+    /// Cancelled when the end begins: from now on every answer is the last one of its connection.
+    begun: CancellationToken,
+    /// The requests that run. As long as there are any, open connections are answered.
+    requests: TaskTracker,
+    /// Cancelled when none of them is left: connections that wait for one are closed.
+    over: CancellationToken,
+}
+
+/// Serves until `stop` is cancelled and the notice is over, then closes the socket and waits for the requests
+/// that run. What still runs after the drain timeout is cut.
 pub async fn serve(
     listener: TcpListener,
     stage: impl Stage,
@@ -79,24 +94,35 @@ pub async fn serve(
     ));
     let running = TaskTracker::new();
     let cut = CancellationToken::new();
+    let ending = Ending {
+        begun: stop,
+        ..Ending::default()
+    };
+    let mut noticed = pin!(noticed(&ending.begun, limits.notice));
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stop.cancelled() => break,
+            () = &mut noticed => break,
             accepted = next(&listener, &places) => accepted,
         };
         let (socket, client, place) = accepted;
         let (stage, service) = (Arc::clone(&stage), service.clone());
-        let (stop, cut) = (stop.clone(), cut.clone());
+        let (ending, cut) = (ending.clone(), cut.clone());
         running.spawn(async move {
-            let served = one(socket, client, stage.as_ref(), service, limits, stop);
+            let served = one(socket, client, stage.as_ref(), service, limits, ending);
             cut.run_until_cancelled(served).await;
             drop(place);
         });
     }
     drop(listener);
     running.close();
-    if timeout(limits.drain, running.wait()).await.is_err() {
+    ending.requests.close();
+    let drained = async {
+        ending.requests.wait().await;
+        ending.over.cancel();
+        running.wait().await;
+    };
+    if timeout(limits.drain, drained).await.is_err() {
         tracing::warn!(
             connections = running.len(),
             "requests still run after {:?}: cutting them",
@@ -104,6 +130,14 @@ pub async fn serve(
         );
         cut.cancel();
         running.wait().await;
+    }
+}
+
+/// Returns when everybody who wanted to know could learn that the service ends.
+async fn noticed(begun: &CancellationToken, notice: Duration) {
+    begun.cancelled().await;
+    if !notice.is_zero() {
+        tokio::time::sleep(notice).await;
     }
 }
 
@@ -136,7 +170,7 @@ async fn one(
     stage: &impl Stage,
     service: Router,
     limits: Limits,
-    stop: CancellationToken,
+    ending: Ending,
 ) {
     let Ok(local) = socket.local_addr() else {
         return;
@@ -147,7 +181,7 @@ async fn one(
     match timeout(limits.header, stage.enter(socket)).await {
         Ok(Ok(io)) => {
             let peer = Peer { client, local };
-            connection::serve(io, peer, service, limits, stop).await;
+            connection::serve(io, peer, service, limits, ending).await;
         }
         Ok(Err(error)) => tracing::debug!(%client, %error, "connection refused"),
         Err(_) => tracing::debug!(%client, "connection took too long to begin"),

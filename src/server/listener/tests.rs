@@ -1,5 +1,7 @@
 //! The listener on real sockets, with clients that behave badly.
 
+mod ending;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +29,7 @@ fn patient() -> Limits {
         header: LONG,
         idle: LONG,
         body: LONG,
+        notice: Duration::ZERO,
         drain: LONG,
         head_size: 16 << 10,
         connections: 16,
@@ -93,6 +96,16 @@ async fn endless() -> Body {
 impl Server {
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Returns when nobody new is let in.
+    async fn closes(&self) {
+        let refused = async {
+            while TcpStream::connect(self.address).await.is_ok() {
+                tokio::time::sleep(SHORT / 50).await;
+            }
+        };
+        timeout(LONG, refused).await.expect("the socket is closed");
     }
 
     async fn client(&self, request: &str) -> TcpStream {
@@ -340,34 +353,4 @@ async fn a_client_that_waits_to_be_asked_is_not_asked_for_a_refused_body() {
     assert_eq!(status(&answer(&mut client).await), "100");
     client.write_all(b"body").await.unwrap();
     assert!(answer(&mut client).await.ends_with("took 4"));
-}
-
-#[tokio::test]
-async fn a_stop_finishes_what_runs_and_takes_nothing_new() {
-    let server = start(patient()).await;
-    let mut idle = server
-        .client("GET /hello HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await;
-    answer(&mut idle).await;
-    let mut running = server.client("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    server.waiting.notified().await;
-    server.stop.cancel();
-    assert_eq!(rest(&mut idle).await, "", "an idle connection is closed");
-    assert!(TcpStream::connect(server.address).await.is_err());
-    server.go.notify_one();
-    assert!(rest(&mut running).await.ends_with("waited"));
-    timeout(LONG, server.ended).await.expect("it ends").unwrap();
-}
-
-#[tokio::test]
-async fn what_does_not_end_is_cut() {
-    let server = start(Limits {
-        drain: SHORT,
-        ..patient()
-    })
-    .await;
-    let _running = server.client("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    server.waiting.notified().await;
-    server.stop.cancel();
-    timeout(LONG, server.ended).await.expect("it ends").unwrap();
 }

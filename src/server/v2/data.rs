@@ -6,16 +6,15 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt as _;
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
+use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::domain::{Caller, ImageId};
 use crate::ops::download::Download;
 use crate::ops::{Error, Glance};
 use crate::server::error::Result;
-use crate::server::extract::{NoBody, Path, Range};
+use crate::server::extract::{Conditions, ETag, NoBody, Path, Range};
 use crate::server::fault::Fault;
-use crate::server::methods::unoffered;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const OCTETS: &str = "application/octet-stream";
@@ -26,9 +25,17 @@ pub async fn download(
     _: NoBody,
     caller: Caller,
     Path(id): Path<String>,
-    Range(range): Range,
+    Range(mut range): Range,
+    conditions: Conditions,
 ) -> Result<Response> {
     let id = image_id(id)?;
+    if !conditions.is_empty() {
+        let tag = ETag::of(&glance.readable(&caller, id).await?);
+        if let Some(tag) = tag.as_ref().filter(|tag| conditions.has(tag)) {
+            return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag.to_string())]).into_response());
+        }
+        range = range.filter(|_| conditions.range_applies(tag.as_ref()));
+    }
     let download = glance.download(&caller, id, range).await?;
     Ok(opened(download))
 }
@@ -50,15 +57,20 @@ pub async fn upload(
 }
 
 /// `PUT /v2/images/{id}/stage`
-pub async fn stage(State(glance): State<Glance>, _: Caller) -> Fault {
-    let methods = &glance.config.image.import_methods;
-    if methods.iter().any(|method| method == "glance-direct") {
-        return unoffered().await;
-    }
-    Fault::new(
-        StatusCode::NOT_FOUND,
-        "'glance-direct' method is not available at this site.",
-    )
+pub async fn stage(
+    State(glance): State<Glance>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode> {
+    glance.may_be_staged()?;
+    are_octets(&headers)?;
+    let size = declared_size(&headers)?;
+    let id = image_id(id)?;
+    let bytes = body.into_data_stream().map_err(io::Error::other);
+    (glance.stage(&caller, id, Box::pin(bytes), size)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn image_id(id: String) -> Result<ImageId> {
@@ -114,6 +126,12 @@ fn opened(download: Download) -> Response {
     // An answer without bytes has no type either.
     if blob.size != Some(0) {
         put(CONTENT_TYPE, OCTETS.to_owned());
+    }
+    if let Some(tag) = ETag::of(&download.image) {
+        put(ETAG, tag.to_string());
+    }
+    if download.image.size.is_some() {
+        put(ACCEPT_RANGES, "bytes".to_owned());
     }
     if let Some(md5) = download.image.checksums.md5 {
         put(CONTENT_MD5, md5);

@@ -3,18 +3,19 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
+use crate::domain::property::STAGE_HOST;
 use crate::domain::{Caller, Image, Location, Status, isotime};
 use crate::ops::images::Page;
 use crate::server::extract::Query;
 
 /// Properties of the service's own that are nobody's business.
-const UNSEEN: [&str; 2] = ["os_glance_stage_host", "os_glance_hash_op_host"];
+const UNSEEN: [&str; 2] = [STAGE_HOST, "os_glance_hash_op_host"];
 
 /// An image's document.
 pub(in crate::server) fn image(image: &Image, caller: &Caller, config: &Config) -> Value {
     let mut view: Map<String, Value> = (image.properties.iter())
         .filter(|(name, _)| !UNSEEN.contains(&name.as_str()))
-        .map(|(name, value)| (name.clone(), value.as_str().into()))
+        .map(|(name, value)| (name.clone(), property(name, value.as_deref(), config)))
         .collect();
     let secure = image.checksums.secure.as_ref();
     let href = format!("/v2/images/{}", image.id);
@@ -57,6 +58,14 @@ pub(in crate::server) fn image(image: &Image, caller: &Caller, config: &Config) 
         put("stores", json!(stores));
     }
     Value::Object(view)
+}
+
+/// A property without a value is an empty one, unless the site says that it may be none.
+fn property(name: &str, value: Option<&str>, config: &Config) -> Value {
+    match value {
+        None if config.image.site.describes(name) => Value::Null,
+        value => value.unwrap_or_default().into(),
+    }
 }
 
 /// A page of a list, with links to the first and the next one.

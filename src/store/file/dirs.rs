@@ -9,6 +9,7 @@ use tracing::{info, warn};
 
 use super::super::{Error, Result};
 use super::{failure_at, writer};
+use crate::domain::ImageId;
 
 /// Directories by descending priority; of one priority, the one with the most free space is filled first.
 #[derive(Debug, Clone)]
@@ -25,16 +26,17 @@ impl Directories {
     }
 
     /// Creates what is missing, lets those in whom the files' permissions let in, and removes the unfinished
-    /// files that nobody is writing any more.
-    pub(super) fn prepare(&self, permissions: Option<u32>) -> Result<()> {
+    /// files that nobody is writing any more. Says whose they were.
+    pub(super) fn prepare(&self, permissions: Option<u32>) -> Result<Vec<ImageId>> {
+        let mut interrupted = Vec::new();
         for (dir, _) in self.0.iter() {
             fs::create_dir_all(dir).map_err(|error| failure_at(dir, error))?;
             if let Some(permissions) = permissions {
                 let_in(dir, permissions);
             }
-            sweep(dir).map_err(|error| failure_at(dir, error))?;
+            interrupted.extend(sweep(dir).map_err(|error| failure_at(dir, error))?);
         }
-        Ok(())
+        Ok(interrupted)
     }
 
     /// The directory for `size` bytes more; 0 where that is not known.
@@ -87,22 +89,24 @@ fn let_in(dir: &Path, permissions: u32) {
 }
 
 /// Removes what a crash left. A file that is being written, by whichever process, is locked.
-fn sweep(dir: &Path) -> std::io::Result<()> {
+fn sweep(dir: &Path) -> std::io::Result<Vec<ImageId>> {
+    let mut swept = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        if !writer::is_part(&entry.file_name()) {
+        let Some(id) = writer::image_of_part(&entry.file_name()) else {
             continue;
-        }
+        };
         let path = entry.path();
         // Gone meanwhile, or somebody else's: both leave nothing to do.
         let Ok(file) = File::open(&path) else {
             continue;
         };
         if file.try_lock().is_ok() && fs::remove_file(&path).is_ok() {
-            info!(path = %path.display(), "removed an unfinished upload, {}", path.display());
+            info!(image.id = %id, "removed an unfinished upload, {}", path.display());
+            swept.push(id);
         }
     }
-    Ok(())
+    Ok(swept)
 }
 
 #[cfg(test)]

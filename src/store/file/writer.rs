@@ -30,17 +30,12 @@ const BEGIN: u64 = 8 * 1024 * 1024;
 
 const SUFFIX: &str = ".part";
 
-/// Whether this is the name of an unfinished file.
-pub(super) fn is_part(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| {
-        let inner = name
-            .strip_prefix('.')
-            .and_then(|name| name.strip_suffix(SUFFIX));
-        let id = inner
-            .and_then(|name| name.split_once('.'))
-            .map(|(id, _)| id);
-        id.is_some_and(|id| id.parse::<ImageId>().is_ok())
-    })
+/// Whose data the unfinished file of this name is; none where it is no unfinished file.
+pub(super) fn image_of_part(name: &OsStr) -> Option<ImageId> {
+    let name = name.to_str()?;
+    let inner = name.strip_prefix('.')?.strip_suffix(SUFFIX)?;
+    let (id, _) = inner.split_once('.')?;
+    id.parse().ok()
 }
 
 /// What is to be written, and where it ends up.

@@ -6,4 +6,7 @@ mod formats;
 mod images;
 mod members;
 mod patch;
+mod properties;
+mod quota;
 mod routes;
+mod stage;

@@ -12,7 +12,7 @@ use super::{CLEANER, Ended, IMAGE, MANAGE, Node, OTHER, PREFETCHER, PRUNER, run,
 const SERVER: &str = env!("CARGO_BIN_EXE_glance-api");
 const MISSING: &str = "00000000-0000-4000-8000-000000000404";
 /// Long for a machine that has nothing else to do, so that one that has is not judged by it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the tools ask about, for a pipeline in which every caller is an administrator without roles.
 const RULES: [&str; 9] = [
@@ -45,9 +45,9 @@ impl Live {
         let node = Node::new();
         let (home, policy_file) = (node.home.path(), node.home.path().join("policy.yaml"));
         fs::write(&policy_file, policy).unwrap();
-        let mut conf = fs::read_to_string(node.conf()).unwrap();
-        conf += &format!(
-            "[database]\nconnection = sqlite:///{}\n[paste_deploy]\nflavor = cachemanagement\n\
+        let conf = fs::read_to_string(node.conf()).unwrap();
+        let conf = format!(
+            "{conf}[database]\nconnection = sqlite:///{}\n[paste_deploy]\nflavor = cachemanagement\n\
              [oslo_policy]\npolicy_file = {}\n[image_cache]\n{options}\n",
             home.join("glance.sqlite").display(),
             policy_file.display(),

@@ -1,10 +1,12 @@
 //! What one can ask of the service, without HTTP.
 
 mod data;
+mod recovery;
 
 use std::path::Path;
 use std::time::Duration;
 
+use glance::cache::Cache;
 use glance::clock::Clock;
 use glance::config::stores::{DriverConfig, FileStoreConfig, StoreConfig, StoresConfig};
 use glance::config::{
@@ -12,6 +14,7 @@ use glance::config::{
 };
 use glance::db::Db;
 use glance::domain::checksum::HashAlgorithm;
+use glance::domain::schema::SiteProperties;
 use glance::domain::{Caller, Image, ImageId, Status, Visibility};
 use glance::ops::{Glance, Parts};
 use glance::policy::Policy;
@@ -19,11 +22,18 @@ use glance::store::Registry;
 
 /// The service on a directory of its own, without a cache.
 async fn service(dir: &Path) -> Glance {
-    let config = config(dir);
+    assemble(config(dir)).await
+}
+
+async fn assemble(config: Config) -> Glance {
+    let cache = match &config.cache {
+        Some(cache) => Some(Cache::open(cache.clone(), Clock::system()).await),
+        None => None,
+    };
     let parts = Parts {
         db: Db::open(&config.database).await.unwrap(),
         stores: Registry::open(&config.stores).await.unwrap(),
-        cache: None,
+        cache,
         policy: Policy::load(&config.policy).unwrap(),
         clock: Clock::system(),
         config,
@@ -81,6 +91,7 @@ fn config(dir: &Path) -> Config {
             header_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(1),
             body_timeout: Duration::from_secs(1),
+            drain_notice: Duration::ZERO,
             drain_timeout: Duration::from_secs(1),
             max_header_size: 16_384,
             max_connections: 10,
@@ -105,6 +116,7 @@ fn config(dir: &Path) -> Config {
             import_methods: Vec::new(),
             staging_dir: dir.join("staging"),
             delayed_delete: false,
+            site: SiteProperties::default(),
         },
         cache: None,
         database: DatabaseConfig {
@@ -128,9 +140,8 @@ fn config(dir: &Path) -> Config {
             }],
         },
         policy: PolicyConfig {
-            file: None,
-            dirs: Vec::new(),
             allow_all: true,
+            ..PolicyConfig::default()
         },
         pipeline: Pipeline {
             flavor: String::new(),

@@ -13,8 +13,8 @@ use glance::ops::{Glance, Parts};
 use glance::policy::Policy;
 use glance::server;
 use glance::store::Registry;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, Method, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -57,7 +57,15 @@ impl Cloud {
 
     /// The same with options of `[DEFAULT]` over it.
     pub(crate) async fn with(options: &str) -> Self {
+        Self::with_files(options, &[]).await
+    }
+
+    /// The same with further files beside the configuration.
+    pub(crate) async fn with_files(options: &str, files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).expect("a file");
+        }
         let file = dir.path().join("glance-api.conf");
         std::fs::write(dir.path().join("paste.ini"), PASTE).expect("a file");
         std::fs::write(&file, configuration(dir.path(), options)).expect("a file");
@@ -107,13 +115,23 @@ impl Cloud {
     pub(crate) fn store_dir(&self) -> std::path::PathBuf {
         self.dir.path().join("images")
     }
+
+    /// Where data waits for its import.
+    pub(crate) fn staging_dir(&self) -> std::path::PathBuf {
+        self.dir.path().join("staging")
+    }
 }
 
 fn configuration(dir: &Path, options: &str) -> String {
     let dir = dir.display();
+    let methods = if options.contains("enabled_import_methods") {
+        ""
+    } else {
+        "enabled_import_methods = []"
+    };
     format!(
         "[DEFAULT]\nbind_host = 127.0.0.1\nimage_cache_dir = {dir}/cache\n\
-         worker_self_reference_url = http://here\nenabled_import_methods = []\n\
+         worker_self_reference_url = http://here\n{methods}\n\
          node_staging_uri = file://{dir}/staging\n{options}\n\
          [database]\nconnection = sqlite:///{dir}/glance.db\n\
          [glance_store]\nstores = file\ndefault_store = file\nfilesystem_store_datadir = {dir}/images\n\
@@ -180,6 +198,16 @@ impl Client<'_> {
             .await
     }
 
+    /// Uploads or stages data without saying how much it is.
+    pub(crate) async fn stream(&self, path: &str, data: &'static [u8]) -> Answer {
+        let body = Body::new(http_body_util::Full::from(data).map_err(|never| match never {}));
+        let headers = [
+            (CONTENT_TYPE, "application/octet-stream"),
+            (TRANSFER_ENCODING, "chunked"),
+        ];
+        self.request(Method::PUT, path, &headers, body).await
+    }
+
     /// Makes an image and says what its id is.
     pub(crate) async fn create(&self, document: &Value) -> String {
         let made = self.post("/v2/images", document).await;
@@ -197,6 +225,21 @@ impl Client<'_> {
     }
 
     async fn send(&self, method: Method, path: &str, kind: &str, body: Bytes) -> Answer {
+        let length = body.len().to_string();
+        let mut headers = vec![(CONTENT_LENGTH, length.as_str())];
+        if !kind.is_empty() {
+            headers.push((CONTENT_TYPE, kind));
+        }
+        self.request(method, path, &headers, Body::from(body)).await
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(HeaderName, &str)],
+        body: Body,
+    ) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -204,12 +247,11 @@ impl Client<'_> {
             .header("X-Identity-Status", "Confirmed")
             .header("X-User-Id", "user")
             .header("X-Project-Id", self.project)
-            .header("X-Roles", self.roles)
-            .header(CONTENT_LENGTH, body.len());
-        if !kind.is_empty() {
-            request = request.header(CONTENT_TYPE, kind);
+            .header("X-Roles", self.roles);
+        for (name, value) in headers {
+            request = request.header(name, *value);
         }
-        let request = request.body(Body::from(body)).expect("a request");
+        let request = request.body(body).expect("a request");
         let router = self.cloud.router.clone();
         let Ok(response) = router.oneshot(request).await;
         let (head, body) = response.into_parts();

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use walkdir::WalkDir;
+
+use super::{cells, read, root};
 
 const FEATURES: usize = 303;
 const STATES: [&str; 3] = ["works", "differs", "not yet"];
@@ -16,19 +18,6 @@ struct Row {
     state: String,
     shown_by: Vec<String>,
     remarks: String,
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap()
-}
-
-fn cells(line: &str) -> Vec<&str> {
-    let line = line.trim().trim_start_matches('|').trim_end_matches('|');
-    line.split('|').map(str::trim).collect()
 }
 
 fn rows(text: &str) -> Vec<Row> {

@@ -1,0 +1,46 @@
+//! `user_storage_quota`
+
+use http::StatusCode;
+use serde_json::json;
+
+use crate::support::Cloud;
+
+const OPTIONS: &str = "user_storage_quota = 15B";
+
+#[tokio::test]
+async fn a_project_keeps_no_more_than_its_quota() {
+    let cloud = Cloud::with(OPTIONS).await;
+    let member = cloud.member();
+    let first = member.create_with(b"ten bytes!").await;
+    let formats = json!({"disk_format": "raw", "container_format": "bare"});
+    let second = member.create(&formats).await;
+
+    let refused = member.upload(&second, b"six...").await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        refused.sentence(),
+        "Image exceeds the storage quota: The size of the data 6 will exceed the limit. 5 bytes remaining."
+    );
+    let image = member.get(&format!("/v2/images/{second}")).await.json();
+    assert_eq!(image["status"], "queued");
+    assert!(!cloud.store_dir().join(&second).exists());
+    cloud.neighbour().create_with(b"fifteen bytes..").await;
+
+    member.delete(&format!("/v2/images/{first}")).await;
+    let taken = member.upload(&second, b"six...").await;
+    assert_eq!(taken.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn data_of_unknown_size_is_held_to_the_quota_as_it_comes() {
+    let cloud = Cloud::with(OPTIONS).await;
+    let formats = json!({"disk_format": "raw", "container_format": "bare"});
+    let id = cloud.member().create(&formats).await;
+    let path = format!("/v2/images/{id}/file");
+    let refused = cloud.member().stream(&path, b"sixteen bytes...").await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(refused.sentence().contains("the data 16 will exceed"));
+    assert!(!cloud.store_dir().join(&id).exists());
+    let taken = cloud.member().stream(&path, b"fifteen bytes..").await;
+    assert_eq!(taken.status, StatusCode::NO_CONTENT);
+}

@@ -1,0 +1,144 @@
+//! A client that sees what a connection sees: half of a body, and one that breaks off.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Nothing here takes so long, even on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// An answer whose body has not been read yet. Dropped, the client is gone.
+pub(super) struct Opened {
+    pub(super) status: u16,
+    length: usize,
+    stream: BufReader<TcpStream>,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(super) fn json(&self) -> Value {
+        assert_eq!(self.status / 100, 2, "{}", self.text());
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Sends a request and reads the head of its answer.
+pub(super) fn open(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    kind: &str,
+    body: &[u8],
+) -> io::Result<Opened> {
+    let headers = match kind {
+        "" => String::new(),
+        kind => format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len()),
+    };
+    exchange(address, method, path, &headers, body)
+}
+
+/// Uploads data without saying how much it will be, and reads the whole answer.
+pub(super) fn put_in_chunks(address: SocketAddr, path: &str, data: &[u8]) -> io::Result<Answer> {
+    let headers = "Content-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n";
+    let mut body = Vec::with_capacity(data.len() + data.len() / 1000);
+    for chunk in data.chunks(64 * 1024) {
+        write!(body, "{:x}\r\n", chunk.len())?;
+        body.extend_from_slice(chunk);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"0\r\n\r\n");
+    exchange(address, "PUT", path, headers, &body)?.whole()
+}
+
+fn exchange(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &[u8],
+) -> io::Result<Opened> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    let sent = stream.write_all(body);
+    let mut stream = BufReader::new(stream);
+    // A server that refuses need not read to the end; it may have said why.
+    let status = line(&mut stream).or_else(|error| sent.and(Err(error)))?;
+    let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let status = status.ok_or(io::ErrorKind::UnexpectedEof)?;
+    let mut length = 0;
+    loop {
+        let header = line(&mut stream)?.to_lowercase();
+        if header.is_empty() {
+            return Ok(Opened {
+                status,
+                length,
+                stream,
+            });
+        }
+        assert!(!header.starts_with("transfer-encoding"), "{header}");
+        if let Some(text) = header.strip_prefix("content-length:") {
+            length = text.trim().parse().unwrap();
+        }
+    }
+}
+
+fn line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    if line.ends_with('\n') {
+        Ok(line.trim_end().to_owned())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+impl Opened {
+    /// The next bytes of the body, so many of them.
+    pub(super) fn read(&mut self, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut part = vec![0; bytes];
+        self.stream.read_exact(&mut part)?;
+        self.length -= bytes;
+        Ok(part)
+    }
+
+    /// What is left of the body; an error where the connection ends before the body does.
+    pub(super) fn rest(mut self) -> io::Result<Vec<u8>> {
+        self.read(self.length)
+    }
+
+    fn whole(self) -> io::Result<Answer> {
+        Ok(Answer {
+            status: self.status,
+            body: self.rest()?,
+        })
+    }
+}
+
+/// Sends a request and reads its whole answer.
+pub(super) fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    kind: &str,
+    body: &[u8],
+) -> io::Result<Answer> {
+    open(address, method, path, kind, body)?.whole()
+}

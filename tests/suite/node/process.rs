@@ -1,0 +1,207 @@
+//! A running `glance-api`, and images in it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{fs, io};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::http::{self, Answer, Opened};
+use super::{eventually, wait_for};
+
+/// An image, and what its data is in truth.
+#[derive(Debug, Clone)]
+pub(super) struct Image {
+    pub(super) id: String,
+    pub(super) data: Vec<u8>,
+}
+
+impl Image {
+    pub(super) fn file(&self) -> String {
+        format!("/v2/images/{}/file", self.id)
+    }
+}
+
+/// Bytes that are like no others.
+fn noise(size: usize) -> Vec<u8> {
+    static SEED: AtomicU64 = AtomicU64::new(0x9e37_79b9_7f4a_7c15);
+    let mut state = SEED.fetch_add(0x1234_5678_9abc_def1, Ordering::Relaxed) | 1;
+    let mut bytes = Vec::with_capacity(size + 8);
+    while bytes.len() < size {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+/// A running `glance-api`. Dropped, it is killed.
+pub(super) struct Node {
+    child: Child,
+    pub(super) address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Node {
+    /// Waits until it is well. It writes its log to a file.
+    pub(super) fn start(child: Child, log: PathBuf) -> Self {
+        let mut node = Self {
+            child,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            log,
+        };
+        node.address = eventually(|| node.listening());
+        assert_eq!(node.get("/healthcheck").status, 200);
+        node
+    }
+
+    fn listening(&mut self) -> Option<SocketAddr> {
+        let log = self.log();
+        let ended = self.child.try_wait().unwrap();
+        assert!(ended.is_none(), "it ended with {ended:?}: {log}");
+        let (_, line) = log.split_once("listening on ")?;
+        line.split_whitespace().next()?.parse().ok()
+    }
+
+    pub(super) fn ask(&self, method: &str, path: &str) -> Answer {
+        http::ask(self.address, method, path, "", b"").unwrap()
+    }
+
+    pub(super) fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path)
+    }
+
+    /// Makes an image without data.
+    pub(super) fn create(&self) -> Image {
+        let document = br#"{"disk_format": "raw", "container_format": "bare"}"#;
+        let kind = "application/json";
+        let made = http::ask(self.address, "POST", "/v2/images", kind, document).unwrap();
+        let id = made.json()["id"].as_str().unwrap().to_owned();
+        let data = Vec::new();
+        Image { id, data }
+    }
+
+    pub(super) fn upload(&self, image: &Image, data: &[u8]) -> Answer {
+        let kind = "application/octet-stream";
+        http::ask(self.address, "PUT", &image.file(), kind, data).unwrap()
+    }
+
+    /// Makes an image of `size` bytes.
+    pub(super) fn image(&self, size: usize) -> Image {
+        let mut image = self.create();
+        image.data = noise(size);
+        let uploaded = self.upload(&image, &image.data);
+        assert_eq!(uploaded.status, 204, "{}", uploaded.text());
+        image
+    }
+
+    /// Begins a download.
+    pub(super) fn open(&self, image: &Image) -> io::Result<Opened> {
+        http::open(self.address, "GET", &image.file(), "", b"")
+    }
+
+    /// Downloads all of an image; an error where the connection breaks.
+    pub(super) fn download(&self, image: &Image) -> io::Result<Vec<u8>> {
+        let opened = self.open(image)?;
+        assert_eq!(opened.status, 200);
+        opened.rest()
+    }
+
+    /// Downloads an image and compares it with the truth.
+    #[track_caller]
+    pub(super) fn serves(&self, image: &Image) {
+        match self.download(image) {
+            Ok(body) => assert!(body == image.data, "a wrong body of image {}", image.id),
+            Err(error) => panic!("{error}: {}", self.log()),
+        }
+    }
+
+    /// What the API says is cached, with the hits of each.
+    pub(super) fn listing(&self) -> BTreeMap<String, u64> {
+        let listing = self.get("/v2/cache").json();
+        let rows = listing["cached_images"].as_array().unwrap();
+        let entry = |row: &Value| {
+            let id = row["image_id"].as_str().unwrap().to_owned();
+            (id, row["hits"].as_u64().unwrap())
+        };
+        rows.iter().map(entry).collect()
+    }
+
+    /// What the API says is queued.
+    pub(super) fn queued(&self) -> Value {
+        self.get("/v2/cache").json()["queued_images"].clone()
+    }
+
+    /// Waits until the whole image is in the cache.
+    #[track_caller]
+    pub(super) fn caches(&self, image: &Image) {
+        let listed = || self.listing().contains_key(&image.id).then_some(());
+        wait_for(listed).unwrap_or_else(|| panic!("it was not cached: {}", self.log()));
+    }
+
+    /// The log, without what only looked.
+    pub(super) fn log(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap();
+        let lines = log.lines().filter(|line| !line.contains("path=/v2/cache "));
+        lines.flat_map(|line| [line, "\n"]).collect()
+    }
+
+    /// Waits until the log says it.
+    #[track_caller]
+    pub(super) fn says(&self, what: &str) {
+        let said = || self.log().contains(what).then_some(());
+        wait_for(said).unwrap_or_else(|| panic!("no {what:?} in {}", self.log()));
+    }
+
+    /// How many lines of the log have all of these.
+    pub(super) fn lines_with(&self, parts: &[&str]) -> usize {
+        let log = self.log();
+        log.lines()
+            .filter(|line| parts.iter().all(|part| line.contains(part)))
+            .count()
+    }
+
+    /// Sends SIGTERM.
+    pub(super) fn end(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).unwrap();
+    }
+
+    /// Waits for the end.
+    pub(super) fn ended(mut self) -> ExitStatus {
+        eventually(|| self.child.try_wait().unwrap())
+    }
+
+    /// Ends it with SIGTERM, and sees that it ends well.
+    #[track_caller]
+    pub(super) fn stop(self) {
+        self.end();
+        let log = self.log.clone();
+        let status = self.ended();
+        assert!(
+            status.success(),
+            "{status}: {}",
+            fs::read_to_string(log).unwrap()
+        );
+    }
+
+    /// Ends it with SIGKILL.
+    pub(super) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

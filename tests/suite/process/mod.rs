@@ -1,0 +1,183 @@
+//! `glance-api` as a service manager sees it: how it starts, what signals do, what it says.
+
+mod ending;
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const SERVER: &str = env!("CARGO_BIN_EXE_glance-api");
+/// Long for a machine that has nothing else to do, so that one that has is not judged by it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A directory with a configuration in which every caller may do everything, and its log.
+struct Home {
+    dir: TempDir,
+    port: u16,
+}
+
+impl Home {
+    /// With `more` of `[DEFAULT]`, or of sections after it.
+    fn with(more: &str) -> Self {
+        let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let home = Self {
+            dir: tempfile::tempdir().unwrap(),
+            port: socket.local_addr().unwrap().port(),
+        };
+        home.write("policy.yaml", "add_image: \"\"\nget_images: \"\"\n");
+        home.configure(more);
+        home
+    }
+
+    fn configure(&self, more: &str) {
+        let dir = self.dir.path().display();
+        let text = format!(
+            "[database]\nconnection = sqlite:///{dir}/glance.db\n[paste_deploy]\nflavor = \n\
+             [oslo_policy]\npolicy_file = {dir}/policy.yaml\n\
+             [glance_store]\nfilesystem_store_datadir = {dir}/images\n\
+             [DEFAULT]\nbind_host = 127.0.0.1\nbind_port = {}\nlog_file = {dir}/api.log\n{more}\n",
+            self.port
+        );
+        self.write("api.conf", &text);
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(SERVER);
+        command
+            .env_clear()
+            .arg("--config-file")
+            .arg(self.path("api.conf"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// What `--check-config` says.
+    fn check(&self) -> Output {
+        self.command().arg("--check-config").output().unwrap()
+    }
+
+    fn start(self) -> Running {
+        let mut command = self.command();
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let running = Running {
+            server: command.spawn().unwrap(),
+            home: self,
+        };
+        eventually("it listens", || running.try_connect().is_some());
+        running
+    }
+}
+
+/// A service that runs. It is killed where a test ends early.
+struct Running {
+    server: Child,
+    home: Home,
+}
+
+impl Running {
+    fn try_connect(&self) -> Option<TcpStream> {
+        TcpStream::connect(("127.0.0.1", self.home.port)).ok()
+    }
+
+    fn connect(&self) -> TcpStream {
+        let client = self.try_connect().expect("it listens");
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.server.id();
+        let kill = Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -{name} {pid}"))
+            .status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// One request on a connection of its own.
+    fn ask(&self, request: &str) -> String {
+        ask(
+            &mut self.connect(),
+            &format!("{request}connection: close\r\n"),
+            "",
+        )
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.home.path("api.log")).unwrap()
+    }
+
+    fn wait(&mut self) -> i32 {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.server.try_wait().unwrap() {
+                return status.code().expect("an exit code");
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// The answer to a request on that connection: all of it that comes at once with its head.
+fn ask(client: &mut TcpStream, head: &str, body: &str) -> String {
+    let request = format!("{head}host: x\r\n\r\n{body}");
+    client.write_all(request.as_bytes()).unwrap();
+    read_answer(client)
+}
+
+fn read_answer(client: &mut TcpStream) -> String {
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            if length.is_none_or(|length| body.len() >= length.parse().unwrap()) {
+                return text;
+            }
+        }
+        match client.read(&mut buffer).unwrap() {
+            0 => return text,
+            length => text += &String::from_utf8_lossy(&buffer[..length]),
+        }
+    }
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or("none")
+}
+
+fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !happened() {
+        assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn has(text: &str, parts: &[&str]) -> bool {
+    parts.iter().all(|part| text.contains(part))
+}

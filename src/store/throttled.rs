@@ -27,7 +27,7 @@ impl<S: Store> Throttled<S> {
             store,
             line: Arc::new(Line {
                 bytes_per_second,
-                free_at: Mutex::new(Instant::now()),
+                free_at: Mutex::new(None),
             }),
             reads: AtomicU64::new(0),
         }
@@ -71,18 +71,23 @@ impl<S: Store> Store for Throttled<S> {
     }
 }
 
+/// How late a reader may come and still find the line as if it had been in time: timers wake late, and a line
+/// that lost that time at every chunk would be slower than it says.
+const SLACK: Duration = Duration::from_millis(50);
+
 /// The line to the store: one chunk passes at a time.
 struct Line {
     bytes_per_second: u64,
-    free_at: Mutex<Instant>,
+    free_at: Mutex<Option<Instant>>,
 }
 
 impl Line {
     /// Takes the line for as long as `bytes` need, and says when they will have passed.
     fn pass(&self, bytes: u64) -> Instant {
+        let now = Instant::now();
         let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
-        *free_at = (*free_at).max(Instant::now()) + time_for(bytes, self.bytes_per_second);
-        *free_at
+        let begins = free_at.filter(|free| *free + SLACK > now).unwrap_or(now);
+        *free_at.insert(begins + time_for(bytes, self.bytes_per_second))
     }
 }
 

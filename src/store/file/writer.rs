@@ -8,11 +8,12 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{Advice, CWD, RenameFlags, fadvise};
 use rustix::io::Errno;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
@@ -23,6 +24,9 @@ use crate::domain::ImageId;
 
 /// Chunks that may wait for the disk.
 const WAITING: usize = 8;
+
+/// After so many bytes the disk is told to begin with them, so that little is left for the sync at the end.
+const BEGIN: u64 = 8 * 1024 * 1024;
 
 const SUFFIX: &str = ".part";
 
@@ -140,6 +144,8 @@ struct Part {
     file: File,
     path: PathBuf,
     size: u64,
+    /// Up to here the disk has begun.
+    begun: u64,
 }
 
 impl Part {
@@ -155,6 +161,7 @@ impl Part {
                 file,
                 path,
                 size: 0,
+                begun: 0,
             };
             // A file system without locks has no sweeper to be kept off either.
             if part.file.lock().is_ok() && part.file.metadata().map_err(failure)?.nlink() == 0 {
@@ -187,6 +194,13 @@ impl Part {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.size)?;
         self.size += bytes.len() as u64;
+        if let Some(waiting) = NonZeroU64::new(self.size - self.begun)
+            && waiting.get() >= BEGIN
+        {
+            // Pages that are dirty are not dropped on this advice: the kernel begins to write them.
+            let _ = fadvise(&self.file, self.begun, Some(waiting), Advice::DontNeed);
+            self.begun = self.size;
+        }
         Ok(())
     }
 

@@ -75,10 +75,11 @@ fn who_asks_again_does_not_meet_the_fill_that_was_bad() {
         fs::write(site.stored(&image), vec![0; MIB]).unwrap();
         // Who answers has opened the other file.
         let first = nodes[0].open(&image).unwrap();
-        let second = nodes[1].open(&image).unwrap();
+        // It may hear so soon that the fill is bad that there is not even a beginning of an answer.
+        let second = nodes[1].open(&image);
         fs::rename(&right, site.stored(&image)).unwrap();
         assert!(first.rest().is_err());
-        assert!(second.rest().is_err());
+        assert!(second.is_err() || second.is_ok_and(|second| second.rest().is_err()));
         nodes[1].serves(&image);
         nodes[0].serves(&image);
     }

@@ -74,10 +74,6 @@ fn two_processes_under_load_never_exceed_the_limit() {
         sampler.join().unwrap()
     });
     assert!(most <= LIMIT, "{most} bytes in place of {LIMIT}");
-    let length = format!("bytes={}", bad.data.len());
-    for node in &nodes {
-        assert_eq!(node.lines_with(&[&bad.id, "source=along", &length]), 0);
-    }
     // The load was worth its name: the cache was full, and much had to leave.
     assert!(most > LIMIT / 2, "only {most} bytes");
     let evicted: usize = nodes

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_glance-api");
 /// Long for a machine that has nothing else to do, so that one that has is not judged by it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A directory with a configuration in which every caller may do everything, and its log.
 struct Home {

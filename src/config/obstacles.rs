@@ -59,6 +59,14 @@ impl Trouble {
         }
     }
 
+    /// Of a database: it is made where it is missing, its directory is not.
+    pub fn at_database(path: &Path) -> Self {
+        match Self::at_file(path) {
+            Self::None if !path.exists() => Self::Missing,
+            trouble => trouble,
+        }
+    }
+
     /// Whether a directory of this sort is not to be had.
     pub fn is_unmakable(self) -> bool {
         self == Self::Unmakable
@@ -97,6 +105,9 @@ mod tests {
         assert_eq!(Trouble::at(&dir.path().join("a/b")), Trouble::Missing);
         assert_eq!(Trouble::at(&file.join("below")), Trouble::Unmakable);
         assert_eq!(Trouble::at_file(&dir.path().join("log")), Trouble::None);
+        let database = |name| Trouble::at_database(&dir.path().join(name));
+        assert_eq!(database("db"), Trouble::Missing);
+        assert_eq!(database("no/db"), Trouble::Unmakable);
         assert_eq!(
             Trouble::at_file(&dir.path().join("no/log")),
             Trouble::Unmakable

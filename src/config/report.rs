@@ -196,7 +196,7 @@ fn policy(config: &Config) -> String {
 
 fn database(config: &Config) -> String {
     let url = &config.database.connection;
-    let trouble = database_file(url).map_or(Trouble::None, |file| Trouble::at(&file));
+    let trouble = database_file(url).map_or(Trouble::None, |file| Trouble::at_database(&file));
     format!("{}{trouble}", secrecy::hide_passwords(url))
 }
 

@@ -134,7 +134,7 @@ impl Glance {
         owns(caller, &image).map_err(|_| missing())?;
         let now = self.clock.now();
         // Data that is to be kept for a while is found again by the state of its image.
-        let later = self.config.image.delayed_delete && !image.locations.is_empty();
+        let later = self.image_rules().delayed_delete && !image.locations.is_empty();
         let deleted = if later {
             self.db.delete_image_later(image.id, now).await
         } else {

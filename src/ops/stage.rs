@@ -118,7 +118,7 @@ impl Intake {
     /// Writes the data where it waits, and says how much it is.
     async fn set_aside(&mut self, bytes: ByteStream, size: Option<i64>) -> Result<u64> {
         let size = size.filter(|size| *size != 0);
-        let bytes = limited(bytes, self.glance.config.image.size_cap, size);
+        let bytes = limited(bytes, self.glance.image_rules().size_cap, size);
         let staging = self.glance.staging();
         let files = staging.files().await.map_err(refusal)?;
         // Nobody else stages this image now: what lies there is left over from a crash.

@@ -31,7 +31,7 @@ impl Glance {
         image: ImageId,
         size: Option<i64>,
     ) -> Result<Option<Room>> {
-        let quota = self.config.image.user_storage_quota;
+        let quota = self.image_rules().user_storage_quota;
         if quota == 0 {
             return Ok(None);
         }

@@ -22,7 +22,7 @@ impl Glance {
     /// A page of the tasks that the caller may see: its project's own, or everybody's.
     pub async fn list_tasks(&self, caller: &Caller, listing: &TaskListing) -> Result<TaskPage> {
         self.may_see_tasks(caller)?;
-        let limits = &self.config.image;
+        let limits = self.image_rules();
         let limit = listing.limit.unwrap_or(limits.page_default);
         let limit = limit.min(limits.page_max);
         let owner = (caller.project_id.as_deref()).filter(|_| !caller.is_admin);

@@ -51,7 +51,7 @@ async fn a_crowd_of_writers_all_get_their_turn() {
 async fn two_who_start_at_once_on_a_new_file_both_succeed() {
     for _ in 0..10 {
         let dir = TempDir::new().unwrap();
-        let config = config(&dir.path().join("new/glance.db"));
+        let config = config(&dir.path().join("glance.db"));
         let starts: Vec<_> = (0..4)
             .map(|number| {
                 let config = config.clone();

@@ -5,6 +5,7 @@
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -38,8 +39,20 @@ enum Message {
 /// The way to the thread. Sending never blocks; after the end it goes nowhere.
 #[derive(Debug)]
 pub struct Journal {
-    sender: Sender<Message>,
+    sender: Option<Sender<Message>>,
     uses: Arc<Mutex<Uses>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Whoever did not close it waits here until the thread has left the directory.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        drop(self.sender.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was told by the thread.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Journal {
@@ -54,10 +67,15 @@ impl Journal {
             failing: false,
         };
         let thread = std::thread::Builder::new().name("cache-index".into());
-        if let Err(error) = thread.spawn(move || writer.run(&inbox)) {
-            tracing::error!("hits of cached images are not counted: {error}");
+        let thread = thread
+            .spawn(move || writer.run(&inbox))
+            .inspect_err(|error| tracing::error!("hits of cached images are not counted: {error}"))
+            .ok();
+        Self {
+            sender: Some(sender),
+            uses,
+            thread,
         }
-        Self { sender, uses }
     }
 
     pub fn committed(&self, id: ImageId, at: DateTime<Utc>) {
@@ -102,8 +120,10 @@ impl Journal {
     }
 
     fn send(&self, message: Message) {
-        // Nobody listens after the end; then nothing is to be written either.
-        let _ = self.sender.send(message);
+        if let Some(sender) = &self.sender {
+            // Nobody listens after the end; then nothing is to be written either.
+            let _ = sender.send(message);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ server=
 finish() {
     if [ "$?" != 0 ] && [ -e "${out:-}" ]; then
         echo "the session went wrong here:" >&2
-        tail -n 12 "$out" >&2
+        tail -n 12 "$out" "$work/said" "$work/hello" >&2
     fi
     if [ -n "$server" ]; then
         kill -TERM "$server" 2>/dev/null || true
@@ -22,47 +22,49 @@ finish() {
 }
 trap finish EXIT
 
-export PATH="$bin:$venv/bin:$PATH" PYTHONWARNINGS=ignore GLANCE_STATE_DIR="$work/glance"
-export OS_ENDPOINT=http://127.0.0.1:9292
-export OS_IMAGE_URL=$OS_ENDPOINT
+# As one who has just come starts it: no configuration, and no variables but these.
+export PATH="$bin:$venv/bin:$PATH" PYTHONWARNINGS=ignore HOME="$work"
+unset GLANCE_STATE_DIR XDG_STATE_HOME
 cd "$work"
-cp "$iso" memtest.iso
-qemu-img create -q -f qcow2 disk.qcow2 1G
-qemu-io -c 'write -P 7 0 8M' disk.qcow2 >/dev/null 2>&1 || true
+server_url=http://127.0.0.1:9292
+: >"$work/hello"
+glance-api >"$work/hello" 2>"$work/log" &
+server=$!
+until grep -q 'listens on' "$work/hello"; do
+    kill -0 "$server" || { cat "$work/log" >&2; exit 1; }
+    sleep 0.1
+done
 
 out=$work/session.txt
-# Says a command as one would type it, runs it and keeps what it says, without the paths of this run.
+# The commands share a shell, as they do where somebody pastes them. What they say are comments, without the
+# paths of this run.
 say() {
-    echo "\$ $*" >>"$out"
-    # The second half of the session is no use where the first went wrong.
-    timeout 120 bash -c "$*" 2>&1 | sed "s#$work#~#g" >>"$out"
+    echo "$*" >>"$out"
+    eval "$*" >"$work/said" 2>&1
+    sed -e "s#$work#~#g" -e 's/^/# /' -e 's/ *$//' "$work/said" >>"$out"
+}
+part() {
     echo >>"$out"
 }
 
-{
-    echo '$ glance-api &'
-    glance-api >"$work/hello" 2>"$work/log" &
-    server=$!
-    for _ in $(seq 100); do
-        curl -fs "$OS_ENDPOINT/healthcheck" >/dev/null && break
-        sleep 0.1
-    done
-    sed "s#$work#~#g" "$work/hello"
-    echo
-} >>"$out"
-
-id=6f0c1d53-3f6a-4f1c-9d43-5b7bb7f3a5c1
-say "export OS_ENDPOINT=$OS_ENDPOINT OS_IMAGE_URL=$OS_ENDPOINT"
-say "openstack --os-auth-type none image create --id $id --disk-format iso --container-format bare --file memtest.iso -c id -c size -c status memtest"
-say "glance --os-auth-token none image-create --name disk --disk-format qcow2 --container-format bare --file disk.qcow2 | grep -E '\\| (name|size|status) '"
-say "openstack --os-auth-type none image save --file first.iso $id"
-say "mv glance/images images.away"
-say "openstack --os-auth-type none image save --file second.iso $id"
+iso_id=6f0c1d53-3f6a-4f1c-9d43-5b7bb7f3a5c1
+disk_id=0c4f7a1e-8a55-4f0e-9f43-2f6a6d1f7b21
+say "export OS_ENDPOINT=$server_url OS_IMAGE_URL=$server_url"
+say "cp $iso memtest.iso"
+say "qemu-img create -q -f qcow2 disk.qcow2 1G"
+say "qemu-io -c 'write -P 7 0 8M' disk.qcow2 > qemu-io.log"
+part
+say "openstack --os-auth-type none image create --id $iso_id --disk-format iso --container-format bare --file memtest.iso -c size -c status memtest"
+say "glance --os-auth-token none image-create --id $disk_id --name disk --disk-format qcow2 --container-format bare --file disk.qcow2 | grep -E '\\| (name|size|status) '"
+part
+say "openstack --os-auth-type none image save --file first.iso $iso_id"
+say "mv ~/.local/state/glance/images images.away"
+say "openstack --os-auth-type none image save --file second.iso $iso_id"
 say "sha256sum memtest.iso first.iso second.iso"
-say "mv images.away glance/images"
+say "mv images.away ~/.local/state/glance/images"
+part
 say "glance-cache-manage list-cached --human"
-other=$(openstack --os-auth-type none image list --name disk -f value -c ID)
-say "glance-cache-manage queue-image --force --wait --verbose $other"
+say "glance-cache-manage queue-image --force --wait --verbose $disk_id"
 say "glance-cache-manage list-cached --json"
 say "glance-cache-pruner --verbose"
 say "glance-cache-cleaner --verbose"
@@ -73,7 +75,7 @@ import re, sys
 readme, out = sys.argv[1:]
 session = open(out).read().strip()
 text = open(readme).read()
-block = f"<!-- session -->\n```console\n{session}\n```\n<!-- end of session -->"
+block = f"<!-- session -->\n```sh\n{session}\n```\n<!-- end of session -->"
 text = re.sub(r"<!-- session -->.*<!-- end of session -->", lambda _: block, text, flags=re.S)
 open(readme, "w").write(text)
 P

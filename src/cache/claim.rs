@@ -10,7 +10,7 @@ use super::layout::InPlace;
 use super::node::Node;
 use super::partial::{Attempt, Partial};
 use super::space::{self, SpaceLock};
-use super::{Expected, FillBroken, queue};
+use super::{Expected, FillBroken, Past, queue};
 use crate::domain::ImageId;
 use crate::stream::Blob;
 
@@ -37,7 +37,7 @@ pub(super) enum Reached {
     /// Another process fills it.
     Growing(File),
     /// It is not to be had, now.
-    Not,
+    Not(Past),
 }
 
 /// Why a fill did not come to its commit.
@@ -88,13 +88,14 @@ impl Claim {
             let found = layout.open_image(id, expected.size)?;
             match found {
                 InPlace::Whole(file, size) => return Ok(Reached::Cached(file, size)),
-                InPlace::Obstructed => return Ok(Reached::Not),
+                InPlace::Obstructed => return Ok(Reached::Not(Past::Obstructed)),
                 InPlace::Nothing | InPlace::WrongSize(_) => {}
             }
             let partial = match Partial::claim(layout, id, now, &lock)? {
                 Attempt::Claimed(partial) => partial,
                 Attempt::Growing(file) => return Ok(Reached::Growing(file)),
-                Attempt::Strange => return Ok(Reached::Not),
+                Attempt::Obstructed => return Ok(Reached::Not(Past::Obstructed)),
+                Attempt::Stranger => return Ok(Reached::Not(Past::Stranger)),
             };
             if let InPlace::WrongSize(got) = found {
                 let size = expected.size.unwrap_or_default();
@@ -115,7 +116,7 @@ impl Claim {
             None => promise(node, &partial, 1)?.then_some(1),
         };
         let Some(promised) = first else {
-            return Ok(Reached::Not);
+            return Ok(Reached::Not(Past::NoRoom));
         };
         partial.allocate(expected.size.unwrap_or(0))?;
         Ok(Reached::Claimed(Self {

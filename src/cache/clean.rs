@@ -72,7 +72,8 @@ pub fn plan(
             (_, None) => continue,
         };
         let age = now - DateTime::<Utc>::from(found.modified()?);
-        let stalled = age.to_std().is_ok_and(|age| age > stall_time);
+        // A time to come is as far away as one that is past: the clock was set back.
+        let stalled = age.abs().to_std().is_ok_and(|age| age >= stall_time);
         let why = match owner {
             Owner::Dead => Why::Dead,
             Owner::Nobody | Owner::Stranger if stalled && image_named(&name).is_none() => {

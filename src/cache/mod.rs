@@ -91,8 +91,29 @@ pub enum Lookup {
     Growing(Growing),
     /// Nothing, and the caller may bring it in.
     Missing(Claim),
-    /// Nothing, and no room can be made for it: read past the cache.
-    Bypass,
+    /// Nothing, and nothing can be brought in: read past the cache.
+    Bypass(Past),
+}
+
+/// Why an image is not brought in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Past {
+    #[error("this node does not cache")]
+    NoCache,
+    #[error("the cache has no room for it")]
+    NoRoom,
+    #[error("it is larger than the whole cache may be")]
+    TooLarge,
+    #[error("something that is no copy is in its place in the cache directory")]
+    Obstructed,
+    #[error("a service that takes no locks seems to be writing its copy")]
+    Stranger,
+    #[error("the cache directory cannot be used")]
+    Trouble,
+    #[error("it is neither here nor on its way")]
+    NotHere,
+    #[error("the service ends")]
+    Ending,
 }
 
 /// The fill that was read along with did not come to its end.
@@ -140,7 +161,8 @@ impl Cache {
     /// What this node has of the image, for whoever would not bring it in: never [`Lookup::Missing`], and
     /// nothing leaves to make room for it.
     pub async fn peek(&self, id: ImageId, expected: &Expected) -> Lookup {
-        self.node.peek(id, expected).await.unwrap_or(Lookup::Bypass)
+        let found = self.node.peek(id, expected).await;
+        found.unwrap_or(Lookup::Bypass(Past::NotHere))
     }
 
     /// The listing, hits that are not yet written included. Sorted by last access, most recent first.

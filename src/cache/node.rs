@@ -15,7 +15,7 @@ use super::layout::{InPlace, Layout};
 use super::queue_watch::Wishes;
 use super::space::Limits;
 use super::trouble::Trouble;
-use super::{Expected, Lookup};
+use super::{Expected, Lookup, Past};
 use crate::clock::Clock;
 use crate::config::CacheConfig;
 use crate::domain::ImageId;
@@ -114,9 +114,14 @@ impl Node {
             return found;
         }
         let most = self.limits().max_size;
-        let fits = expected.size.unwrap_or(1) <= most && most > 0;
-        if !fits || self.trouble.is_resting() || self.stop.is_cancelled() {
-            return Lookup::Bypass;
+        if expected.size.unwrap_or(1) > most || most == 0 {
+            return Lookup::Bypass(Past::TooLarge);
+        }
+        if self.stop.is_cancelled() {
+            return Lookup::Bypass(Past::Ending);
+        }
+        if self.trouble.is_resting() {
+            return Lookup::Bypass(Past::Trouble);
         }
         let _turn = self.claiming.lock().await;
         if let Some(found) = self.join(id, expected) {
@@ -135,10 +140,15 @@ impl Node {
                 let layout = self.layout.clone();
                 Lookup::Growing(Growing::of_sibling(layout, id, file, expected.size))
             }
-            Ok(Reached::Not) => Lookup::Bypass,
+            Ok(Reached::Not(why)) => {
+                if matches!(why, Past::Obstructed | Past::Stranger) {
+                    self.trouble.tell_in_the_way(id, why);
+                }
+                Lookup::Bypass(why)
+            }
             Err(error) => {
                 self.trouble.begin(&error);
-                Lookup::Bypass
+                Lookup::Bypass(Past::Trouble)
             }
         }
     }

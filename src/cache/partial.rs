@@ -51,8 +51,10 @@ pub enum Attempt {
     Claimed(Partial),
     /// Somebody else fills it: their file, opened for reading.
     Growing(File),
-    /// It is not ours to touch.
-    Strange,
+    /// A service that takes no locks may be filling it.
+    Stranger,
+    /// Something is in the way that is no partial file.
+    Obstructed,
 }
 
 /// Whose a partial file is.
@@ -142,11 +144,11 @@ impl Partial {
         let path = layout.partial(id);
         if let Some(file) = layout::open_existing(&path)? {
             if file.metadata()?.is_dir() {
-                return Ok(Attempt::Strange);
+                return Ok(Attempt::Obstructed);
             }
             match owner(layout, id, &file, now, lock)? {
                 Owner::Filler => return Ok(Attempt::Growing(file)),
-                Owner::Stranger => return Ok(Attempt::Strange),
+                Owner::Stranger => return Ok(Attempt::Stranger),
                 Owner::Dead | Owner::Nobody => {
                     tracing::info!(image.id = %id, "removed a dead fill of image {id}");
                     layout::remove(&path)?;
@@ -162,9 +164,9 @@ impl Partial {
             .open(&path);
         let file = match created {
             Ok(file) => file,
-            // Whoever takes no locks may come in between; a link that leads nowhere is in the way as well.
+            // A link that leads nowhere, or somebody who takes no locks and came in between.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Ok(Attempt::Strange);
+                return Ok(Attempt::Obstructed);
             }
             Err(error) => return Err(error),
         };

@@ -1,9 +1,13 @@
 //! A directory that cannot be written: the node serves past it, and says so once.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use super::Past;
+use crate::domain::ImageId;
 
 /// How long the directory is left alone before it is tried again.
 const REST: Duration = Duration::from_secs(3);
@@ -19,6 +23,8 @@ pub struct Trouble {
     resting: Mutex<Option<Instant>>,
     /// When the log was last told of a full disk.
     told_full: Mutex<Option<Instant>>,
+    /// The same for images that something is in the way of.
+    told_in_the_way: Mutex<HashMap<ImageId, Instant>>,
 }
 
 impl Trouble {
@@ -27,6 +33,7 @@ impl Trouble {
             dir,
             resting: Mutex::default(),
             told_full: Mutex::default(),
+            told_in_the_way: Mutex::default(),
         }
     }
 
@@ -52,6 +59,19 @@ impl Trouble {
     /// Whether it is too early to try again.
     pub fn is_resting(&self) -> bool {
         lock(&self.resting).is_some_and(|until| Instant::now() < until)
+    }
+
+    /// An image cannot be brought in because of something that others put there.
+    pub fn tell_in_the_way(&self, id: ImageId, why: Past) {
+        let now = Instant::now();
+        let mut told = lock(&self.told_in_the_way);
+        // What was told long ago is told again, and forgotten where it is no trouble any more.
+        told.retain(|_, told| now <= *told + REMIND);
+        told.entry(id).or_insert_with(|| {
+            let dir = self.dir.display();
+            tracing::warn!(image.id = %id, "image {id} is served past the cache in {dir}: {why}");
+            now
+        });
     }
 
     /// There is no room on the disk for an image, whoever took it.

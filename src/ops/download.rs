@@ -2,7 +2,7 @@
 
 use super::resume::resumed;
 use super::{Error, Glance, Result};
-use crate::cache::{Expected, Lookup};
+use crate::cache::{Expected, Lookup, Past};
 use crate::domain::{Caller, Image, ImageId, Status};
 use crate::store;
 use crate::stream::{Blob, ByteRange};
@@ -93,7 +93,7 @@ impl Glance {
                 (Source::Along, blob)
             }
             // A part is no reason to bring in the whole.
-            (Lookup::Missing(_), Some(_)) | (Lookup::Bypass, _) => {
+            (Lookup::Missing(_), Some(_)) | (Lookup::Bypass(_), _) => {
                 (Source::Store, self.stores.read(image, range).await?)
             }
         };
@@ -106,7 +106,7 @@ impl Glance {
         Ok(match self.look(image, false).await {
             Lookup::Cached(copy) => copy.read(Some(range)),
             Lookup::Growing(fill) => fill.read(Some(range)),
-            Lookup::Missing(_) | Lookup::Bypass => self.stores.read(image, Some(range)).await?,
+            Lookup::Missing(_) | Lookup::Bypass(_) => self.stores.read(image, Some(range)).await?,
         })
     }
 
@@ -114,7 +114,7 @@ impl Glance {
     async fn look(&self, image: &Image, whole: bool) -> Lookup {
         let cache = self.cache.as_ref();
         let Some(cache) = cache.filter(|_| self.config.pipeline.caches()) else {
-            return Lookup::Bypass;
+            return Lookup::Bypass(Past::NoCache);
         };
         let expected = Expected {
             size: image.size,

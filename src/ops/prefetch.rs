@@ -1,8 +1,8 @@
 //! Images that are fetched before anybody asks.
 //!
 //! The queue is a directory, so what is wanted outlives us, and anyone may want something. An image leaves
-//! the queue when it is cached, or when there is no such image; whatever else goes wrong, it stays, rests
-//! for a while and is tried again.
+//! the queue when it is cached, or when it was deleted; whatever else goes wrong, it stays, rests for a while
+//! and is tried again. That includes an id that the database does not know: it may be about to.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl Glance {
         match cache.lookup(id, &expected).await {
             Lookup::Cached(_) => Fetched::Cached,
             Lookup::Growing(_) => Fetched::Busy,
-            Lookup::Bypass => Fetched::Failed("the cache has no room for it".into()),
+            Lookup::Bypass(why) => Fetched::Failed(why.to_string()),
             Lookup::Missing(claim) => match self.stores.read(&image, None).await {
                 Ok(blob) => match claim.fill_whole(blob).await {
                     Ok(()) => Fetched::Cached,

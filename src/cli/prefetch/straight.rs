@@ -64,7 +64,7 @@ async fn fetch_one(db: &Db, stores: &Registry, cache: &Cache, id: ImageId) -> Re
             Lookup::Cached(_) => break,
             // Another process is at it. Should it fail, it is our turn.
             Lookup::Growing(_) => tokio::time::sleep(POLL).await,
-            Lookup::Bypass => return Err("the cache has no room for it".to_owned()),
+            Lookup::Bypass(why) => return Err(why.to_string()),
             Lookup::Missing(claim) => {
                 let blob = stores
                     .read(&image, None)

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use glance::cache::{Cache, Lookup};
+use glance::cache::{Cache, Lookup, Past};
 use glance::clock::Clock;
 use glance::domain::ImageId;
 
@@ -137,6 +137,26 @@ async fn a_start_removes_what_a_killed_process_has_left() {
 }
 
 #[tokio::test]
+async fn a_start_removes_what_a_service_without_locks_has_left_a_moment_ago() {
+    let shelf = Shelf::new();
+    let image = Image::of(MIB);
+    shelf.open().await.close().await;
+    let partial = shelf.path("incomplete").join(image.id.as_str());
+    std::fs::write(&partial, "the first bytes").unwrap();
+
+    let cache = shelf.open().await;
+    shelf.assert_no_fill_is_left();
+    image.fill(&cache).await;
+    assert!(image.download(&cache).await == image.bytes);
+
+    // While this service runs, the other may run too.
+    let other = Image::of(MIB);
+    std::fs::write(shelf.path("incomplete").join(other.id.as_str()), "alive").unwrap();
+    let found = cache.lookup(other.id, &other.expected()).await;
+    assert!(matches!(found, Lookup::Bypass(Past::Stranger)), "{found:?}");
+}
+
+#[tokio::test]
 async fn what_a_killed_process_was_promised_is_free_again() {
     let mut shelf = Shelf::new();
     shelf.config.max_size = 3 * MIB as u64;
@@ -145,7 +165,7 @@ async fn what_a_killed_process_was_promised_is_free_again() {
     let mut victim = Victim::start(shelf.dir.path());
     victim.fetch(&dead, 1000);
     let found = cache.lookup(next.id, &next.expected()).await;
-    assert!(matches!(found, Lookup::Bypass), "{found:?}");
+    assert!(matches!(found, Lookup::Bypass(_)), "{found:?}");
     victim.kill();
     next.fill(&cache).await;
     assert!(next.download(&cache).await == next.bytes);

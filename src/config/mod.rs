@@ -33,7 +33,7 @@ pub use api::ApiConfig;
 pub use cache::CacheConfig;
 pub use changes::Written;
 pub use check::Warning;
-pub use database::DatabaseConfig;
+pub use database::{DatabaseConfig, Server, Target, Url};
 pub use error::{Error, Origin, Place};
 pub use image::ImageConfig;
 pub use keystone::KeystoneConfig;

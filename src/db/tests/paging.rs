@@ -44,8 +44,11 @@ async fn random_images(dice: &mut Dice) -> Scratch {
         })
         .await;
     }
-    db.run("UPDATE images SET updated_at = NULL WHERE updated_at LIKE '%:04.%'".to_owned())
-        .await;
+    let fourth = at(4).format("%F %T%.6f");
+    db.run(format!(
+        "UPDATE images SET updated_at = NULL WHERE updated_at = '{fourth}'"
+    ))
+    .await;
     db
 }
 

@@ -71,11 +71,10 @@ async fn two_who_start_at_once_on_a_new_file_both_succeed() {
 async fn a_change_that_is_given_up_never_happened() {
     let db = Scratch::new().await;
     let image = db.add(image(1)).await;
-    let mut write = db.link.write().await.unwrap();
-    crate::db::images::touch(&mut write, image.id, at(99))
-        .await
-        .unwrap();
-    drop(write);
+    let given_up = db
+        .link
+        .write(|mut db| async move { crate::db::images::touch(&mut db, id(1), at(99)).await });
+    given_up.await.unwrap();
     assert_eq!(db.image(image.id).await.unwrap(), Some(image));
     db.add_tag(id(1), "next", at(2)).await.unwrap();
 }

@@ -59,6 +59,9 @@ pub enum Error {
     /// Others changed the same rows at once, again and again; the same call may work later.
     #[error("the database is too busy: {0}")]
     Contended(String),
+    /// A text that its column cannot hold: too long, or of characters that this database does not have.
+    #[error("the database cannot keep this: {0}")]
+    Unfit(String),
     /// There is such a row already.
     #[error("a row is there already: {0}")]
     Taken(String),

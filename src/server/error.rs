@@ -171,6 +171,7 @@ fn db_status(error: &db::Error) -> StatusCode {
         db::Error::Unavailable(_) | db::Error::Schema(_) | db::Error::Contended(_) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
+        db::Error::Unfit(_) => StatusCode::BAD_REQUEST,
         db::Error::Gone(_) => StatusCode::NOT_FOUND,
         db::Error::Duplicate(_) | db::Error::Conflict { .. } => StatusCode::CONFLICT,
         db::Error::Inconsistent { .. } | db::Error::Taken(_) | db::Error::Failed(_) => {

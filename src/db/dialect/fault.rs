@@ -14,6 +14,8 @@ pub enum Fault {
     Away,
     /// Others wanted the same rows, and the engine let them go first.
     Contended,
+    /// A value that its column cannot hold.
+    Unfit,
     /// It will fail again.
     Lasting,
 }
@@ -26,6 +28,7 @@ impl From<sqlx::Error> for Error {
                 match judge(&*error) {
                     Fault::Away => Error::Unavailable(message),
                     Fault::Contended => Error::Contended(message),
+                    Fault::Unfit => Error::Unfit(message),
                     Fault::Lasting if error.is_unique_violation() => Error::Taken(message),
                     Fault::Lasting => Error::Failed(message),
                 }

@@ -147,6 +147,8 @@ pub fn judge(state: &str) -> Fault {
         "40001" | "40P01" | "55P03" => Fault::Contended,
         // Read only: a standby.
         "25006" => Fault::Away,
+        // Too long, out of range, no character of the database's.
+        "22001" | "22003" | "22021" => Fault::Unfit,
         // Connections, resources, an operator.
         state
             if ["08", "53", "57"]

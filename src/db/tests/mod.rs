@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Duration, Utc};
 use tempfile::TempDir;
 
-use super::dialect::{Row, query};
+use super::dialect::{Connection, Row, query};
 use super::{Db, NewData, make_schema};
 use crate::config::DatabaseConfig;
 use crate::domain::checksum::{Checksums, HashAlgorithm, SecureHash};
@@ -26,6 +26,13 @@ use database::Database;
 
 const ALICE: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const BOB: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    Sqlite,
+    MySql,
+    Postgres,
+}
 
 /// A database of its own, of the kind that `GLANCE_TEST_DATABASE` names.
 struct Scratch {
@@ -62,8 +69,16 @@ impl Scratch {
     }
 
     async fn in_dir(dir: TempDir, database: Database) -> Self {
-        let db = Db::open(&DatabaseConfig::at(database.url())).await.unwrap();
+        let db = Db::open(&few(&database)).await.unwrap();
         Self { dir, db, database }
+    }
+
+    async fn engine(&self) -> Engine {
+        match self.link.read().await.unwrap() {
+            Connection::Sqlite(_) => Engine::Sqlite,
+            Connection::MySql(_) => Engine::MySql,
+            Connection::Postgres(_) => Engine::Postgres,
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -72,9 +87,7 @@ impl Scratch {
 
     /// A second handle on the same database, as another process has it.
     async fn other(&self) -> Db {
-        Db::open(&DatabaseConfig::at(self.database.url()))
-            .await
-            .unwrap()
+        Db::open(&few(&self.database)).await.unwrap()
     }
 
     async fn add(&self, image: Image) -> Image {
@@ -100,6 +113,14 @@ impl Scratch {
         rows.iter()
             .map(|row| text(row).unwrap_or_else(|| "null".to_owned()))
             .collect()
+    }
+}
+
+/// With few connections: servers have few to give, and all tests want some.
+fn few(database: &Database) -> DatabaseConfig {
+    DatabaseConfig {
+        max_connections: 5,
+        ..DatabaseConfig::at(database.url())
     }
 }
 

@@ -81,6 +81,13 @@ pub struct ToolConfig {
     pub log: LogConfig,
 }
 
+/// What the tool that looks after the database needs of it.
+#[derive(Debug, Clone)]
+pub struct ManageConfig {
+    pub database: DatabaseConfig,
+    pub log: LogConfig,
+}
+
 /// A configuration, and how it came about.
 #[derive(Debug)]
 pub struct Loaded<T> {
@@ -167,6 +174,25 @@ impl Config {
             )));
         }
         Ok(())
+    }
+}
+
+impl ManageConfig {
+    /// Reads what the tool needs; `program` names its log file.
+    pub fn load(sources: &Sources, program: &str) -> Result<Loaded<Self>, Error> {
+        let found = sources.read()?;
+        let settings = &found.settings;
+        let warnings = check::check(settings)?;
+        let config = Self {
+            database: DatabaseConfig::from(settings)?,
+            log: LogConfig::from(settings, program)?,
+        };
+        Ok(Loaded {
+            config,
+            warnings,
+            files: found.files,
+            settings: found.settings,
+        })
     }
 }
 

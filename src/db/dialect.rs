@@ -4,7 +4,7 @@
 //! each of its values, and a [`Word`] where the engines part. It is spelled on its way to a [`Connection`], when
 //! it is known which engine listens; a [`Row`] comes back and is read in the types of the domain.
 //!
-//! | | SQLite | MySQL, MariaDB | PostgreSQL |
+//! | | SQLite | MySQL, `MariaDB` | PostgreSQL |
 //! |---|---|---|---|
 //! | a value | `?` | `?` | `$1`, of the type of its place |
 //! | a list of values | one parameter, JSON | a parameter each | one parameter, an array |

@@ -56,13 +56,13 @@ impl Link {
     {
         let mut pause = PAUSE;
         for _ in 1..TRIES {
-            match self.attempt(&work).await {
+            match Box::pin(self.attempt(&work)).await {
                 Err(Error::Contended(_)) => tokio::time::sleep(pause).await,
                 result => return result,
             }
             pause *= 2;
         }
-        self.attempt(&work).await
+        Box::pin(self.attempt(&work)).await
     }
 
     async fn attempt<T, F>(&self, work: &impl Fn(Connection) -> F) -> Result<T>
@@ -98,6 +98,11 @@ impl Link {
         {
             return Ok(pool);
         }
+        // Rare, and large.
+        Box::pin(self.open()).await
+    }
+
+    async fn open(&self) -> Result<Pool> {
         let _opening = self.opening.lock().await;
         match self.opened()? {
             Some((pool, identity)) if self.address.identify().await? == identity => {

@@ -29,7 +29,9 @@ pub enum State {
 
 /// What is in the database that `config` names.
 pub async fn schema_state(config: &DatabaseConfig) -> Result<State> {
-    let (pool, _) = Link::new(config)?.connect().await?;
+    let link = Link::new(config)?;
+    link.create().await?;
+    let (pool, _) = link.connect().await?;
     let state = state(&mut pool.acquire().await?).await;
     pool.close().await;
     state

@@ -111,6 +111,16 @@ fn mysql(rest: &str, options: &mut Options) -> Result<Server, String> {
     })
 }
 
+/// What `sslmode` may be.
+const MODES: [&str; 6] = [
+    "disable",
+    "allow",
+    "prefer",
+    "require",
+    "verify-ca",
+    "verify-full",
+];
+
 fn postgres(rest: &str, options: &mut Options) -> Result<Server, String> {
     let mut server = server(rest)?;
     match options.take("host") {
@@ -130,14 +140,6 @@ fn postgres(rest: &str, options: &mut Options) -> Result<Server, String> {
         key: options.take("sslkey").map(PathBuf::from),
         check_host: None,
     };
-    const MODES: [&str; 6] = [
-        "disable",
-        "allow",
-        "prefer",
-        "require",
-        "verify-ca",
-        "verify-full",
-    ];
     match &server.tls.mode {
         Some(mode) if !MODES.contains(&mode.as_str()) => Err(format!(
             "a database URL whose sslmode is one of {}",

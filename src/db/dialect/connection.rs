@@ -42,7 +42,8 @@ macro_rules! each {
     };
 }
 
-/// Does the same with the query that a statement is for the engine of a connection.
+/// Does the same with the query that a statement is for the engine of a connection. What waits for it is boxed, or
+/// whoever asks would be as large as the largest engine.
 macro_rules! run {
     ($statement:expr, $db:expr, |$query:ident, $held:ident, $row:ident| $do:expr) => {
         match $db {
@@ -66,7 +67,7 @@ impl Statement {
     /// Runs it, and says how many rows it was about.
     pub async fn execute(&self, db: &mut Connection) -> Result<u64> {
         run!(self, db, |query, held, _row| {
-            let done = query.execute(&mut **held).await?;
+            let done = Box::pin(query.execute(&mut **held)).await?;
             Ok(done.rows_affected())
         })
     }
@@ -74,7 +75,7 @@ impl Statement {
     /// All rows.
     pub async fn fetch_all(&self, db: &mut Connection) -> Result<Vec<Row>> {
         run!(self, db, |query, held, row| {
-            let rows = query.fetch_all(&mut **held).await?;
+            let rows = Box::pin(query.fetch_all(&mut **held)).await?;
             Ok(rows.into_iter().map(row).collect())
         })
     }
@@ -82,16 +83,16 @@ impl Statement {
     /// The first row, where there is one.
     pub async fn fetch_optional(&self, db: &mut Connection) -> Result<Option<Row>> {
         run!(self, db, |query, held, row| {
-            let found = query.fetch_optional(&mut **held).await?;
+            let found = Box::pin(query.fetch_optional(&mut **held)).await?;
             Ok(found.map(row))
         })
     }
 
     /// The one row that there must be.
     pub async fn fetch_one(&self, db: &mut Connection) -> Result<Row> {
-        run!(self, db, |query, held, row| Ok(row(query
-            .fetch_one(&mut **held)
-            .await?)))
+        run!(self, db, |query, held, row| {
+            Ok(row(Box::pin(query.fetch_one(&mut **held)).await?))
+        })
     }
 }
 
@@ -110,7 +111,7 @@ impl Connection {
     /// Ends a transaction: what was written in it is there for all, and `done` is what came of it.
     pub async fn commit_with<T>(self, done: T) -> Result<T> {
         each!(self, Self, |held| if let Held::Within(transaction) = held {
-            transaction.commit().await?;
+            Box::pin(transaction.commit()).await?;
         });
         Ok(done)
     }
@@ -136,20 +137,24 @@ impl Connection {
 impl Pool {
     pub async fn acquire(&self) -> Result<Connection> {
         Ok(match self {
-            Self::Sqlite(pool) => Connection::Sqlite(Held::Plain(pool.acquire().await?)),
-            Self::MySql(pool) => Connection::MySql(Held::Plain(pool.acquire().await?)),
-            Self::Postgres(pool) => Connection::Postgres(Held::Plain(pool.acquire().await?)),
+            Self::Sqlite(pool) => Connection::Sqlite(Held::Plain(Box::pin(pool.acquire()).await?)),
+            Self::MySql(pool) => Connection::MySql(Held::Plain(Box::pin(pool.acquire()).await?)),
+            Self::Postgres(pool) => {
+                Connection::Postgres(Held::Plain(Box::pin(pool.acquire()).await?))
+            }
         })
     }
 
     /// A transaction that will write.
     pub async fn begin(&self) -> Result<Connection> {
         Ok(match self {
-            Self::Sqlite(pool) => {
-                Connection::Sqlite(Held::Within(pool.begin_with(sqlite::BEGIN_WRITE).await?))
+            Self::Sqlite(pool) => Connection::Sqlite(Held::Within(
+                Box::pin(pool.begin_with(sqlite::BEGIN_WRITE)).await?,
+            )),
+            Self::MySql(pool) => Connection::MySql(Held::Within(Box::pin(pool.begin()).await?)),
+            Self::Postgres(pool) => {
+                Connection::Postgres(Held::Within(Box::pin(pool.begin()).await?))
             }
-            Self::MySql(pool) => Connection::MySql(Held::Within(pool.begin().await?)),
-            Self::Postgres(pool) => Connection::Postgres(Held::Within(pool.begin().await?)),
         })
     }
 

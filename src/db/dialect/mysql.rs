@@ -1,4 +1,4 @@
-//! MySQL and MariaDB.
+//! MySQL and `MariaDB`.
 //!
 //! A transaction reads what is committed when it asks, not when it began: a guard that failed is then explained
 //! by what is there now. Texts are compared as their columns say, and the original's say: whatever their case.
@@ -69,7 +69,9 @@ fn add_list(sql: &mut String, arguments: &mut MySqlArguments, list: &List) -> Re
         // Nothing is equal to it.
         sql.push_str("(NULL)");
     } else {
-        sql.push_str(&format!("({})", vec!["?"; count].join(", ")));
+        sql.push('(');
+        sql.push_str(&vec!["?"; count].join(", "));
+        sql.push(')');
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! PostgreSQL.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
@@ -35,7 +37,6 @@ impl Dialect for Postgres {
     }
 
     fn add(sql: &mut String, arguments: &mut PgArguments, value: &Value) -> Result<()> {
-        let place = arguments.len() + 1;
         match value {
             Value::Text(text) => arguments.add(text.as_deref().map(Untyped)),
             Value::Number(number) => arguments.add(*number),
@@ -45,11 +46,14 @@ impl Dialect for Postgres {
             Value::List(List::Numbers(numbers)) => arguments.add(numbers),
         }
         .map_err(refused)?;
-        match value {
-            Value::List(_) => sql.push_str(&format!("(SELECT unnest(${place}))")),
-            _ => sql.push_str(&format!("${place}")),
-        }
-        Ok(())
+        let place = arguments.len();
+        let is_list = matches!(value, Value::List(_));
+        let (before, after) = if is_list {
+            ("(SELECT unnest(", "))")
+        } else {
+            ("", "")
+        };
+        write!(sql, "{before}${place}{after}").map_err(|error| refused(error.into()))
     }
 }
 

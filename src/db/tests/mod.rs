@@ -1,6 +1,7 @@
 //! The database as the layers above use it, on a real file.
 
 mod away;
+#[expect(dead_code, reason = "the suite asks more of it")]
 #[path = "../../../tests/suite/support/database.rs"]
 mod database;
 mod images;
@@ -52,7 +53,7 @@ impl std::ops::Deref for Scratch {
 
 impl Scratch {
     async fn new() -> Self {
-        Self::over(|dir| Database::beside(dir)).await
+        Self::over(Database::beside).await
     }
 
     /// A file, whatever the others are.

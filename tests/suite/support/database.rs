@@ -3,8 +3,9 @@
 //!
 //! It is dropped with its value. What a process leaves that was killed, the next one drops.
 
+use std::net::TcpStream;
 use std::path::Path;
-use std::sync::Once;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection, Row as _};
@@ -50,22 +51,32 @@ impl Database {
 
     /// A database without a schema on a server.
     pub(crate) fn empty_on(server: &str) -> Self {
-        static SWEPT: Once = Once::new();
+        static SWEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
         static MADE: AtomicU32 = AtomicU32::new(0);
         let server = server.trim_end_matches('/').to_owned();
-        SWEPT.call_once(|| sweep(&server));
+        let mut swept = SWEPT.lock().expect("nobody fails here");
+        if !swept.contains(&server) {
+            sweep(&server);
+            swept.push(server.clone());
+        }
+        drop(swept);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("{PREFIX}{}_{number}", std::process::id());
-        run(&server, format!("CREATE DATABASE {name}"));
+        about(&server, format!("CREATE DATABASE {name}"));
         Self {
             url: format!("{server}/{name}"),
             server: Some(Server { url: server, name }),
         }
     }
 
-    /// Whether it is on a server.
-    pub(crate) fn is_served(&self) -> bool {
-        self.server.is_some()
+    /// Runs a statement on the database of a server.
+    pub(crate) fn run(&self, sql: &str) {
+        run(&self.url, sql.to_owned(), "name");
+    }
+
+    /// Texts from the database of a server.
+    pub(crate) fn ask(&self, sql: &str, column: &'static str) -> Vec<String> {
+        run(&self.url, sql.to_owned(), column)
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -82,7 +93,32 @@ impl Drop for Database {
             } else {
                 ""
             };
-            run(url, format!("DROP DATABASE {name}{force}"));
+            about(url, format!("DROP DATABASE {name}{force}"));
+        }
+    }
+}
+
+/// The `MariaDB` or MySQL of this machine, where one answers.
+pub(crate) fn mysql() -> Option<String> {
+    answering("GLANCE_TEST_MYSQL", "mysql://root@127.0.0.1:3306")
+}
+
+/// The PostgreSQL of this machine, where one answers.
+pub(crate) fn postgres() -> Option<String> {
+    answering(
+        "GLANCE_TEST_POSTGRES",
+        "postgresql://postgres@127.0.0.1:5432",
+    )
+}
+
+fn answering(variable: &str, usual: &str) -> Option<String> {
+    let server = std::env::var(variable).unwrap_or_else(|_| usual.to_owned());
+    let address = server.rsplit('@').next()?;
+    match TcpStream::connect(address) {
+        Ok(_) => Some(server),
+        Err(error) => {
+            println!("skipped: no server at {address} ({variable} names another): {error}");
+            None
         }
     }
 }
@@ -94,42 +130,39 @@ fn sweep(server: &str) {
     } else {
         "SELECT CAST(schema_name AS CHAR) AS name FROM information_schema.schemata"
     };
-    for name in run(server, names.to_owned()) {
+    for name in about(server, names.to_owned()) {
         let process = name
             .strip_prefix(PREFIX)
             .and_then(|rest| rest.split('_').next());
         if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
-            run(server, format!("DROP DATABASE IF EXISTS {name}"));
+            about(server, format!("DROP DATABASE IF EXISTS {name}"));
         }
     }
 }
 
-/// Runs a statement, and gives back the names in its rows.
-fn run(server: &str, sql: String) -> Vec<String> {
-    let postgres = is_postgres(server);
-    let address = if postgres {
-        format!("{server}/postgres")
-    } else {
-        server.to_owned()
-    };
+/// Runs a statement, and gives back a column of its rows.
+fn run(url: &str, sql: String, column: &'static str) -> Vec<String> {
     aside(async move {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
-        if postgres {
-            let mut db = PgConnection::connect(&address).await.expect("a server");
-            let rows = sql
-                .fetch_all(&mut db)
-                .await
-                .expect("a statement that works");
-            rows.iter().map(|row| row.get("name")).collect()
+        if is_postgres(url) {
+            let mut db = PgConnection::connect(url).await.expect("a server");
+            let rows = sql.fetch_all(&mut db).await.expect("it works");
+            rows.iter().map(|row| row.get(column)).collect()
         } else {
-            let mut db = MySqlConnection::connect(&address).await.expect("a server");
-            let rows = sql
-                .fetch_all(&mut db)
-                .await
-                .expect("a statement that works");
-            rows.iter().map(|row| row.get("name")).collect()
+            let mut db = MySqlConnection::connect(url).await.expect("a server");
+            let rows = sql.fetch_all(&mut db).await.expect("it works");
+            rows.iter().map(|row| row.get(column)).collect()
         }
     })
+}
+
+/// Runs a statement about databases, and gives back the names in its rows.
+fn about(server: &str, sql: String) -> Vec<String> {
+    if is_postgres(server) {
+        run(&format!("{server}/postgres"), sql, "name")
+    } else {
+        run(server, sql, "name")
+    }
 }
 
 fn is_postgres(server: &str) -> bool {

@@ -7,7 +7,7 @@
 CREATE TABLE IF NOT EXISTS alembic_version (
     version_num VARCHAR(32) NOT NULL,
     PRIMARY KEY (version_num)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+);
 
 CREATE TABLE IF NOT EXISTS images (
     id VARCHAR(36) NOT NULL,

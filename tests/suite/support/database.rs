@@ -88,12 +88,18 @@ impl Drop for Database {
     fn drop(&mut self) {
         if let Some(Server { url, name }) = &self.server {
             // Whoever still has it open is of this test, too.
-            let force = if is_postgres(url) {
-                " WITH (FORCE)"
-            } else {
-                ""
-            };
-            about(url, format!("DROP DATABASE {name}{force}"));
+            if is_postgres(url) {
+                about(url, format!("DROP DATABASE {name} WITH (FORCE)"));
+                return;
+            }
+            let open = format!(
+                "SELECT CAST(id AS CHAR) AS name FROM information_schema.processlist WHERE db = '{name}'"
+            );
+            for connection in about(url, open) {
+                // It may have ended by itself.
+                let _ = tried(url, format!("KILL {connection}"), "name");
+            }
+            about(url, format!("DROP DATABASE {name}"));
         }
     }
 }
@@ -142,16 +148,20 @@ fn sweep(server: &str) {
 
 /// Runs a statement, and gives back a column of its rows.
 fn run(url: &str, sql: String, column: &'static str) -> Vec<String> {
+    tried(url, sql, column).expect("a server, and a statement that works")
+}
+
+fn tried(url: &str, sql: String, column: &'static str) -> sqlx::Result<Vec<String>> {
     aside(async move {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         if is_postgres(url) {
-            let mut db = PgConnection::connect(url).await.expect("a server");
-            let rows = sql.fetch_all(&mut db).await.expect("it works");
-            rows.iter().map(|row| row.get(column)).collect()
+            let mut db = PgConnection::connect(url).await?;
+            let rows = sql.fetch_all(&mut db).await?;
+            rows.iter().map(|row| row.try_get(column)).collect()
         } else {
-            let mut db = MySqlConnection::connect(url).await.expect("a server");
-            let rows = sql.fetch_all(&mut db).await.expect("it works");
-            rows.iter().map(|row| row.get(column)).collect()
+            let mut db = MySqlConnection::connect(url).await?;
+            let rows = sql.fetch_all(&mut db).await?;
+            rows.iter().map(|row| row.try_get(column)).collect()
         }
     })
 }

@@ -102,7 +102,7 @@ pub fn time(row: &MySqlRow, column: &str) -> sqlx::Result<Option<DateTime<Utc>>>
 /// A pool that connects when it is asked to.
 pub fn pool(server: &Server, config: &DatabaseConfig) -> MySqlPool {
     let mut settings = vec![
-        "TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned(),
+        "SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned(),
         // What belongs to an image is joined to one text.
         "SESSION group_concat_max_len = 4294967295".to_owned(),
     ];

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::{cache, client, config, telemetry};
+use crate::{cache, client, config, db, telemetry};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -16,6 +16,9 @@ pub enum Error {
     Cache(#[from] cache::Error),
     #[error(transparent)]
     Config(#[from] config::Error),
+    /// `url` without its password.
+    #[error("{url}: {source}")]
+    Database { url: String, source: db::Error },
     #[error(transparent)]
     Log(#[from] telemetry::Error),
     #[error("{0} is no directory")]
@@ -54,6 +57,7 @@ impl Error {
             Error::Api(error) => api_advice(error),
             Error::Cache(_)
             | Error::Config(_)
+            | Error::Database { .. }
             | Error::Log(_)
             | Error::Options(_)
             | Error::NotAnId(_)

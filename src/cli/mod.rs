@@ -6,6 +6,7 @@ pub mod clean;
 pub mod manage;
 pub mod prefetch;
 pub mod prune;
+pub mod schema;
 
 mod console;
 mod directory;

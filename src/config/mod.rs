@@ -33,7 +33,7 @@ pub use api::ApiConfig;
 pub use cache::CacheConfig;
 pub use changes::Written;
 pub use check::Warning;
-pub use database::DatabaseConfig;
+pub use database::{DatabaseConfig, Server, Target, Url};
 pub use error::{Error, Origin, Place};
 pub use image::ImageConfig;
 pub use keystone::KeystoneConfig;
@@ -78,6 +78,13 @@ pub struct ToolConfig {
     pub database: Option<DatabaseConfig>,
     pub keystone: KeystoneConfig,
     pub stores: StoresConfig,
+    pub log: LogConfig,
+}
+
+/// What the tool that looks after the database needs of it.
+#[derive(Debug, Clone)]
+pub struct ManageConfig {
+    pub database: DatabaseConfig,
     pub log: LogConfig,
 }
 
@@ -167,6 +174,25 @@ impl Config {
             )));
         }
         Ok(())
+    }
+}
+
+impl ManageConfig {
+    /// Reads what the tool needs; `program` names its log file.
+    pub fn load(sources: &Sources, program: &str) -> Result<Loaded<Self>, Error> {
+        let found = sources.read()?;
+        let settings = &found.settings;
+        let warnings = check::check(settings)?;
+        let config = Self {
+            database: DatabaseConfig::from(settings)?,
+            log: LogConfig::from(settings, program)?,
+        };
+        Ok(Loaded {
+            config,
+            warnings,
+            files: found.files,
+            settings: found.settings,
+        })
     }
 }
 

@@ -31,6 +31,8 @@ pub enum Program {
     Api,
     /// `glance-api.conf`, and `glance-cache.conf` over it.
     Cache,
+    /// `glance-api.conf`, and `glance-manage.conf` over it.
+    Manage,
 }
 
 /// The settings that were found.
@@ -148,8 +150,10 @@ impl Sources {
             );
             files.push(api);
         }
-        if self.program == Program::Cache {
-            files.extend(first(search, "glance-cache.conf"));
+        match self.program {
+            Program::Api => {}
+            Program::Cache => files.extend(first(search, "glance-cache.conf")),
+            Program::Manage => files.extend(first(search, "glance-manage.conf")),
         }
         files
     }
@@ -234,6 +238,7 @@ impl Program {
         match self {
             Self::Api => "glance-api.conf.d",
             Self::Cache => "glance-cache.conf.d",
+            Self::Manage => "glance-manage.conf.d",
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Deletion as the original does it: a row is marked and stays.
 
 use chrono::{DateTime, Utc};
-use sqlx::QueryBuilder;
 
 use super::Result;
-use super::dialect::{self, Connection, List, stamp};
+use super::dialect::{Connection, List, query};
 use crate::domain::ImageId;
 
 /// What is marked with an image.
@@ -22,11 +21,11 @@ const BELONGINGS: [&str; 4] = [
 /// Marks all that belongs to an image.
 pub async fn belongings(db: &mut Connection, id: ImageId, now: DateTime<Utc>) -> Result<()> {
     for statement in BELONGINGS {
-        dialect::query(statement)
-            .bind(stamp(now))
-            .bind(stamp(now))
-            .bind(id.as_str())
-            .execute(&mut *db)
+        query(statement)
+            .bind(now)
+            .bind(now)
+            .bind(id)
+            .execute(db)
             .await?;
     }
     Ok(())
@@ -36,18 +35,19 @@ pub async fn belongings(db: &mut Connection, id: ImageId, now: DateTime<Utc>) ->
 pub async fn rows(
     db: &mut Connection,
     table: &'static str,
-    rows: &[i64],
+    rows: Vec<i64>,
     now: DateTime<Utc>,
 ) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let mut sql = QueryBuilder::new(format!("UPDATE {table} SET deleted = TRUE, deleted_at = "));
-    sql.push_bind(stamp(now))
-        .push(", updated_at = ")
-        .push_bind(stamp(now))
-        .push(" WHERE id IN ");
-    List::new(rows).push(&mut sql);
-    sql.build().execute(db).await?;
+    query(format!(
+        "UPDATE {table} SET deleted = TRUE, deleted_at = ?, updated_at = ? WHERE id IN ?"
+    ))
+    .bind(now)
+    .bind(now)
+    .bind(List::Numbers(rows))
+    .execute(db)
+    .await?;
     Ok(())
 }

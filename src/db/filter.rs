@@ -5,9 +5,7 @@
 //! sorted, where the index on the sort key gives a page after a few steps. Which way is better depends on how
 //! much is visible; `list` decides it, with what [`sources`] says.
 
-use sqlx::QueryBuilder;
-
-use super::dialect::{Engine, List, stamp};
+use super::dialect::{List, Statement};
 use super::{Error, Result};
 use crate::domain::query::{Comparison, Filter, ImageQuery, Viewer, VisibilityFilter};
 use crate::domain::{MemberStatus, Visibility};
@@ -67,7 +65,7 @@ pub fn sources(query: &ImageQuery) -> Option<Vec<Source>> {
 }
 
 /// Adds all conditions of `query` but its marker; the first without `AND`.
-pub fn push_conditions(sql: &mut QueryBuilder<Engine>, query: &ImageQuery) -> Result<()> {
+pub fn push_conditions(sql: &mut Statement, query: &ImageQuery) -> Result<()> {
     sql.push("NOT deleted AND status <> 'killed'");
     sql.push(if query.hidden {
         " AND os_hidden"
@@ -84,7 +82,7 @@ pub fn push_conditions(sql: &mut QueryBuilder<Engine>, query: &ImageQuery) -> Re
 }
 
 /// What the viewer may see.
-fn push_seen(sql: &mut QueryBuilder<Engine>, query: &ImageQuery) {
+fn push_seen(sql: &mut Statement, query: &ImageQuery) {
     match &query.viewer {
         Viewer::Administrator | Viewer::AdministratorOf(_) => {}
         Viewer::Anonymous => {
@@ -94,7 +92,7 @@ fn push_seen(sql: &mut QueryBuilder<Engine>, query: &ImageQuery) {
         }
         Viewer::Project(project) => {
             sql.push(" AND CASE WHEN visibility IN ('public', 'community') OR owner = ")
-                .push_bind(project.clone())
+                .push_bind(project)
                 .push(" THEN TRUE WHEN visibility = 'shared' THEN EXISTS (SELECT 1 FROM image_members AS m WHERE m.image_id = images.id AND ");
             push_member(sql, project, query.member_status);
             sql.push(") ELSE FALSE END");
@@ -102,9 +100,9 @@ fn push_seen(sql: &mut QueryBuilder<Engine>, query: &ImageQuery) {
     }
 }
 
-fn push_member(sql: &mut QueryBuilder<Engine>, project: &str, status: Option<MemberStatus>) {
+fn push_member(sql: &mut Statement, project: &str, status: Option<MemberStatus>) {
     sql.push("m.member = ")
-        .push_bind(project.to_owned())
+        .push_bind(project)
         .push(" AND NOT m.deleted");
     if let Some(status) = status {
         sql.push(" AND m.status = ").push_bind(status.as_str());
@@ -112,7 +110,7 @@ fn push_member(sql: &mut QueryBuilder<Engine>, project: &str, status: Option<Mem
 }
 
 /// What the viewer asks for of it.
-fn push_wanted(sql: &mut QueryBuilder<Engine>, query: &ImageQuery) {
+fn push_wanted(sql: &mut Statement, query: &ImageQuery) {
     match (query.visibility, query.viewer.project()) {
         (VisibilityFilter::All, _) => {}
         (VisibilityFilter::Only(visibility), _) => {
@@ -123,27 +121,29 @@ fn push_wanted(sql: &mut QueryBuilder<Engine>, query: &ImageQuery) {
         }
         (VisibilityFilter::Usual, Some(project)) => {
             sql.push(" AND (visibility <> 'community' OR owner = ")
-                .push_bind(project.to_owned())
+                .push_bind(project)
                 .push(")");
         }
     }
 }
 
 /// Equality that no index serves.
-fn push_equal(sql: &mut QueryBuilder<Engine>, column: &str, value: &str) {
-    sql.push(format_args!("CASE {column} WHEN "))
-        .push_bind(value.to_owned())
+fn push_equal(sql: &mut Statement, column: &str, value: &str) {
+    sql.push(format!("CASE {column} WHEN "))
+        .push_bind(value)
         .push(" THEN TRUE ELSE FALSE END");
 }
 
-fn push_filter(sql: &mut QueryBuilder<Engine>, filter: &Filter) -> Result<()> {
+fn push_filter(sql: &mut Statement, filter: &Filter) -> Result<()> {
     match filter {
         Filter::Text("owner", value) => push_equal(sql, "owner", value),
         Filter::Text(column, value) => {
-            sql.push(text(column)?).push(" = ").push_bind(value.clone());
+            sql.push(text(column)?).push(" = ").push_bind(value);
         }
         Filter::In(column, values) => {
-            List::new(values).push(sql.push(text(column)?).push(" IN "));
+            sql.push(text(column)?)
+                .push(" IN ")
+                .push_bind(List::texts(values));
         }
         Filter::Number(column, value) => push_number(sql, column, " = ", *value)?,
         Filter::AtLeast(column, value) => push_number(sql, column, " >= ", *value)?,
@@ -156,14 +156,14 @@ fn push_filter(sql: &mut QueryBuilder<Engine>, filter: &Filter) -> Result<()> {
         }
         Filter::Property(name, value) => {
             sql.push("EXISTS (SELECT 1 FROM image_properties AS p WHERE p.image_id = images.id AND NOT p.deleted AND p.name = ")
-                .push_bind(name.clone())
+                .push_bind(name)
                 .push(" AND p.value = ")
-                .push_bind(value.clone())
+                .push_bind(value)
                 .push(")");
         }
         Filter::Tag(tag) => {
             sql.push("EXISTS (SELECT 1 FROM image_tags AS t WHERE t.image_id = images.id AND NOT t.deleted AND t.value = ")
-                .push_bind(tag.clone())
+                .push_bind(tag)
                 .push(")");
         }
         Filter::Time(column, comparison, time) => {
@@ -177,7 +177,7 @@ fn push_filter(sql: &mut QueryBuilder<Engine>, filter: &Filter) -> Result<()> {
                     Comparison::Eq => " = ",
                     Comparison::Neq => " <> ",
                 })
-                .push_bind(stamp(*time));
+                .push_bind(*time);
         }
         Filter::Nothing => {
             sql.push("FALSE");
@@ -187,7 +187,7 @@ fn push_filter(sql: &mut QueryBuilder<Engine>, filter: &Filter) -> Result<()> {
 }
 
 fn push_number(
-    sql: &mut QueryBuilder<Engine>,
+    sql: &mut Statement,
     column: &'static str,
     comparison: &'static str,
     value: i64,
@@ -227,7 +227,7 @@ fn known(column: &'static str, columns: &[&str]) -> Result<&'static str> {
 
 impl Source {
     /// Adds a query for the ids of the set, with those of deleted images among them.
-    pub fn push(&self, sql: &mut QueryBuilder<Engine>) {
+    pub fn push(&self, sql: &mut Statement) {
         match self {
             Source::Hidden => {
                 sql.push("SELECT id FROM images WHERE os_hidden = TRUE");
@@ -238,11 +238,11 @@ impl Source {
             }
             Source::OwnedBy(project) => {
                 sql.push("SELECT id FROM images WHERE owner = ")
-                    .push_bind(project.clone());
+                    .push_bind(project);
             }
             Source::SharedWith(project) => {
                 sql.push("SELECT image_id AS id FROM image_members WHERE member = ")
-                    .push_bind(project.clone());
+                    .push_bind(project);
             }
         }
     }

@@ -8,159 +8,180 @@
 //! be long, but then the indexes that find them find them quickly: so they are gathered first, and where
 //! there turn out to be [`FEW`] or more of them the walk is short after all.
 
-use sqlx::{QueryBuilder, Row as _};
-
-use super::dialect::{BELONGINGS, Connection, Engine, List, Row, Stamp};
+use super::dialect::{
+    BELONGINGS, Connection, IDS, List, MATERIALIZED, Nulls, Row, Statement, Value, query,
+};
 use super::filter::{self, Source};
 use super::row::{self, IMAGE_COLUMNS};
-use super::{Db, Result};
+use super::{Db, Error, Result};
 use crate::domain::query::{Direction, ImageQuery, SortKey, Viewer, total_order};
 use crate::domain::{Image, ImageId};
 
 /// A walk finds a page among a hundred thousand images sooner than that many are gathered and sorted.
 const FEW: i64 = 1000;
 
-/// One value of the marker's row.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    Null,
-    Text(String),
-    Number(i64),
+/// What a page is cut out of.
+#[derive(Debug, Clone)]
+pub struct Order {
+    keys: Vec<(SortKey, Direction)>,
+    nulls: Nulls,
 }
 
 impl Db {
     /// A page of images. None where there is no such marker.
-    pub async fn images(&self, query: &ImageQuery) -> Result<Option<Vec<Image>>> {
-        let order = total_order(&query.sort, Direction::Desc);
+    pub async fn images(&self, wanted: &ImageQuery) -> Result<Option<Vec<Image>>> {
         let mut db = self.link.read().await?;
-        let after = match query.marker {
+        let order = Order::of(wanted, db.nulls());
+        let after = match wanted.marker {
             None => Vec::new(),
-            Some(marker) => match marker_values(&mut db, marker, query, &order).await? {
+            Some(marker) => match marker_values(&mut db, marker, wanted, &order).await? {
                 Some(values) => values,
                 None => return Ok(None),
             },
         };
-        let few = match filter::sources(query) {
+        let few = match filter::sources(wanted) {
             Some(sources) => gather(&mut db, &sources).await?,
             None => None,
         };
-        let mut sql = QueryBuilder::new("WITH page AS MATERIALIZED (");
-        push_page(&mut sql, query, &order, &after, few)?;
-        sql.push(format_args!(
-            ") SELECT {IMAGE_COLUMNS}, {BELONGINGS} FROM page AS images"
-        ));
-        push_order(&mut sql, &order);
-        let rows = sql.build().fetch_all(&mut *db).await?;
+        let mut sql = query("WITH page AS").then(MATERIALIZED).then("(");
+        sql.append(page(wanted, &order, &after, few)?)
+            .push(format!(") SELECT {IMAGE_COLUMNS}, "))
+            .push(BELONGINGS)
+            .push(" FROM page AS images");
+        order.push(&mut sql);
+        let rows = sql.fetch_all(&mut db).await?;
         rows.iter().map(row::image).collect::<Result<_>>().map(Some)
     }
 }
 
 /// The rows of a page.
-pub fn push_page(
-    sql: &mut QueryBuilder<Engine>,
-    query: &ImageQuery,
-    order: &[(SortKey, Direction)],
+pub fn page(
+    wanted: &ImageQuery,
+    order: &Order,
     after: &[Value],
     few: Option<List>,
-) -> Result<()> {
-    sql.push(format_args!("SELECT {IMAGE_COLUMNS} FROM images WHERE "));
-    filter::push_conditions(sql, query)?;
+) -> Result<Statement> {
+    let mut sql = query(format!("SELECT {IMAGE_COLUMNS} FROM images WHERE "));
+    filter::push_conditions(&mut sql, wanted)?;
     if let Some(few) = few {
-        few.push(sql.push(" AND id IN "));
+        sql.push(" AND id IN ").push_bind(few);
     }
     if !after.is_empty() {
-        push_after(sql, order, after);
+        order.push_after(&mut sql, after);
     }
-    push_order(sql, order);
-    sql.push(" LIMIT ").push_bind(i64::from(query.limit));
-    Ok(())
+    order.push(&mut sql);
+    sql.push(" LIMIT ").push_bind(wanted.limit);
+    Ok(sql)
 }
 
-fn push_order(sql: &mut QueryBuilder<Engine>, order: &[(SortKey, Direction)]) {
-    sql.push(" ORDER BY ");
-    let mut keys = sql.separated(", ");
-    for (key, direction) in order {
-        keys.push(key.as_str());
-        keys.push_unseparated(match direction {
-            Direction::Asc => " ASC",
-            Direction::Desc => " DESC",
-        });
-    }
-}
-
-/// Only what comes after the marker: the first key is beyond the marker's, or equal and the second is beyond
-/// it, and so on.
-fn push_after(sql: &mut QueryBuilder<Engine>, order: &[(SortKey, Direction)], after: &[Value]) {
-    if let Some(((key, direction), value)) = order.iter().zip(after).next() {
-        // Follows from the rest, but this is what an index can begin its walk with.
-        sql.push(" AND ");
-        push_not_before(sql, *key, *direction, value);
-    }
-    sql.push(" AND (");
-    for last in 0..order.len() {
-        if last > 0 {
-            sql.push(" OR ");
+impl Order {
+    pub fn of(wanted: &ImageQuery, nulls: Nulls) -> Self {
+        Self {
+            keys: total_order(&wanted.sort, Direction::Desc),
+            nulls,
         }
-        for ((key, _), value) in order.iter().zip(after).take(last) {
-            push_same(sql, *key, value);
+    }
+
+    fn push(&self, sql: &mut Statement) {
+        sql.push(" ORDER BY ");
+        for (place, (key, direction)) in self.keys.iter().enumerate() {
+            if place > 0 {
+                sql.push(", ");
+            }
+            sql.push(key.as_str()).push(match direction {
+                Direction::Asc => " ASC",
+                Direction::Desc => " DESC",
+            });
+        }
+    }
+
+    /// Only what comes after the marker: the first key is beyond the marker's, or equal and the second is beyond
+    /// it, and so on.
+    fn push_after(&self, sql: &mut Statement, after: &[Value]) {
+        if let Some(((key, direction), value)) = self.keys.iter().zip(after).next() {
+            // Follows from the rest, but this is what an index can begin its walk with.
             sql.push(" AND ");
+            self.push_not_before(sql, *key, *direction, value);
         }
-        if let Some(((key, direction), value)) = order.iter().zip(after).nth(last) {
-            push_beyond(sql, *key, *direction, value);
+        sql.push(" AND (");
+        for last in 0..self.keys.len() {
+            if last > 0 {
+                sql.push(" OR ");
+            }
+            for ((key, _), value) in self.keys.iter().zip(after).take(last) {
+                push_same(sql, *key, value);
+                sql.push(" AND ");
+            }
+            if let Some(((key, direction), value)) = self.keys.iter().zip(after).nth(last) {
+                self.push_beyond(sql, *key, *direction, value);
+            }
+        }
+        sql.push(")");
+    }
+
+    /// Whether nulls come behind all values when one goes in `direction`.
+    fn ends_with_nulls(&self, direction: Direction) -> bool {
+        match (direction, self.nulls) {
+            (Direction::Desc, Nulls::Least) | (Direction::Asc, Nulls::Greatest) => true,
+            (Direction::Asc, Nulls::Least) | (Direction::Desc, Nulls::Greatest) => false,
         }
     }
-    sql.push(")");
-}
 
-/// Nulls are smaller than everything.
-fn push_beyond(sql: &mut QueryBuilder<Engine>, key: SortKey, direction: Direction, value: &Value) {
-    let key = key.as_str();
-    match (direction, value) {
-        (Direction::Asc, Value::Null) => sql.push(key).push(" IS NOT NULL"),
-        (Direction::Desc, Value::Null) => sql.push("FALSE"),
-        (Direction::Asc, value) => push_value(sql.push(key).push(" > "), value),
-        (Direction::Desc, value) => {
-            push_value(sql.push("(").push(key).push(" < "), value);
-            sql.push(" OR ").push(key).push(" IS NULL)")
-        }
-    };
-}
+    fn push_beyond(&self, sql: &mut Statement, key: SortKey, direction: Direction, value: &Value) {
+        let key = key.as_str();
+        match (self.ends_with_nulls(direction), value.is_null()) {
+            (true, true) => sql.push("FALSE"),
+            (false, true) => sql.push(key).push(" IS NOT NULL"),
+            (true, false) => sql
+                .push("(")
+                .push(key)
+                .push(beyond(direction))
+                .push_bind(value.clone())
+                .push(" OR ")
+                .push(key)
+                .push(" IS NULL)"),
+            (false, false) => sql
+                .push(key)
+                .push(beyond(direction))
+                .push_bind(value.clone()),
+        };
+    }
 
-fn push_not_before(
-    sql: &mut QueryBuilder<Engine>,
-    key: SortKey,
-    direction: Direction,
-    value: &Value,
-) {
-    match (key, direction, value) {
-        // These are never null, so that a bound is one range of their index.
-        (SortKey::CreatedAt | SortKey::Id, Direction::Desc, value) => {
-            push_value(sql.push(key.as_str()).push(" <= "), value);
-        }
-        (_, Direction::Asc, value @ (Value::Text(_) | Value::Number(_))) => {
-            push_value(sql.push(key.as_str()).push(" >= "), value);
-        }
-        (_, Direction::Asc, Value::Null) | (_, Direction::Desc, _) => {
+    fn push_not_before(
+        &self,
+        sql: &mut Statement,
+        key: SortKey,
+        direction: Direction,
+        value: &Value,
+    ) {
+        // Of a column that is never null a bound is one range of its index.
+        let never_null = matches!(key, SortKey::CreatedAt | SortKey::Id);
+        if value.is_null() || (self.ends_with_nulls(direction) && !never_null) {
             sql.push("TRUE");
+        } else {
+            sql.push(key.as_str())
+                .push(match direction {
+                    Direction::Asc => " >= ",
+                    Direction::Desc => " <= ",
+                })
+                .push_bind(value.clone());
         }
     }
 }
 
-fn push_same(sql: &mut QueryBuilder<Engine>, key: SortKey, value: &Value) {
-    match value {
-        Value::Null => sql.push(key.as_str()).push(" IS NULL"),
-        value => push_value(sql.push(key.as_str()).push(" = "), value),
-    };
+fn beyond(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Asc => " > ",
+        Direction::Desc => " < ",
+    }
 }
 
-fn push_value<'s>(
-    sql: &'s mut QueryBuilder<Engine>,
-    value: &Value,
-) -> &'s mut QueryBuilder<Engine> {
-    match value {
-        Value::Null => sql.push("NULL"),
-        Value::Text(text) => sql.push_bind(text.clone()),
-        Value::Number(number) => sql.push_bind(*number),
+fn push_same(sql: &mut Statement, key: SortKey, value: &Value) {
+    sql.push(key.as_str());
+    if value.is_null() {
+        sql.push(" IS NULL");
+    } else {
+        sql.push(" = ").push_bind(value.clone());
     }
 }
 
@@ -168,55 +189,57 @@ fn push_value<'s>(
 async fn marker_values(
     db: &mut Connection,
     marker: ImageId,
-    query: &ImageQuery,
-    order: &[(SortKey, Direction)],
+    wanted: &ImageQuery,
+    order: &Order,
 ) -> Result<Option<Vec<Value>>> {
-    let mut sql = QueryBuilder::new(format!("SELECT {IMAGE_COLUMNS} FROM images WHERE id = "));
-    sql.push_bind(marker.as_str());
-    match query.viewer {
+    let mut sql = query(format!("SELECT {IMAGE_COLUMNS} FROM images WHERE id = ?")).bind(marker);
+    match wanted.viewer {
         Viewer::Administrator | Viewer::AdministratorOf(_) => {}
         Viewer::Project(_) | Viewer::Anonymous => {
             sql.push(" AND NOT deleted");
         }
     }
-    let found = sql.build().fetch_optional(db).await?;
+    let found = sql.fetch_optional(db).await?;
     found
-        .map(|row| order.iter().map(|(key, _)| value(&row, *key)).collect())
+        .map(|row| {
+            order
+                .keys
+                .iter()
+                .map(|(key, _)| value(&row, *key))
+                .collect()
+        })
         .transpose()
 }
 
 fn value(row: &Row, key: SortKey) -> Result<Value> {
     let column = key.as_str();
     Ok(match key {
-        SortKey::Size => row
-            .try_get::<Option<i64>, _>(column)?
-            .map_or(Value::Null, Value::Number),
-        SortKey::CreatedAt | SortKey::UpdatedAt => row
-            .try_get::<Option<Stamp>, _>(column)?
-            .map_or(Value::Null, Value::Text),
+        SortKey::Size => Value::Number(row.get(column)?),
+        SortKey::CreatedAt | SortKey::UpdatedAt => Value::Time(row.get(column)?),
         SortKey::Name
         | SortKey::Status
         | SortKey::ContainerFormat
         | SortKey::DiskFormat
-        | SortKey::Id => row
-            .try_get::<Option<String>, _>(column)?
-            .map_or(Value::Null, Value::Text),
+        | SortKey::Id => Value::Text(row.get(column)?),
     })
 }
 
 /// The ids in all of the sets. None where they are too many.
 async fn gather(db: &mut Connection, sources: &[Source]) -> Result<Option<List>> {
-    let row = gathering(sources).build().fetch_one(db).await?;
-    let count: i64 = row.try_get(0)?;
-    if count < FEW {
-        Ok(Some(List::read(&row, 1)?))
-    } else {
-        Ok(None)
+    let row = gathering(sources).fetch_one(db).await?;
+    let count: i64 = row.get("count")?;
+    if count >= FEW {
+        return Ok(None);
     }
+    let ids = serde_json::from_str(&row.get::<String>("ids")?);
+    ids.map(|ids| Some(List::Texts(ids)))
+        .map_err(|error| Error::Failed(error.to_string()))
 }
 
-pub fn gathering(sources: &[Source]) -> QueryBuilder<Engine> {
-    let mut sql = QueryBuilder::new(format!("SELECT count(*), {} FROM (", List::OF_IDS));
+pub fn gathering(sources: &[Source]) -> Statement {
+    let mut sql = query("SELECT count(*) AS count, ")
+        .then(IDS)
+        .then(" AS ids FROM (");
     for (place, source) in sources.iter().enumerate() {
         if place > 0 {
             sql.push(" UNION ALL ");

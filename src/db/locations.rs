@@ -1,9 +1,8 @@
 //! Where the data of images is. They are read with their image and written with its data.
 
 use chrono::{DateTime, Utc};
-use sqlx::QueryBuilder;
 
-use super::dialect::{Connection, Engine, stamp};
+use super::dialect::{Connection, query};
 use super::{Error, Result};
 use crate::domain::{ImageId, Location};
 
@@ -17,27 +16,26 @@ pub async fn insert(
     if locations.is_empty() {
         return Ok(());
     }
-    let metadata = locations
-        .iter()
-        .map(|location| serde_json::to_string(&location.metadata))
-        .collect::<std::result::Result<Vec<_>, _>>()
-        .map_err(|error| Error::Failed(error.to_string()))?;
-    let mut sql = QueryBuilder::<Engine>::new(
+    let mut rows = Vec::with_capacity(locations.len());
+    for location in locations {
+        let metadata = serde_json::to_string(&location.metadata)
+            .map_err(|error| Error::Failed(error.to_string()))?;
+        rows.push([
+            id.into(),
+            location.url.as_str().into(),
+            metadata.into(),
+            location.status.as_str().into(),
+            now.into(),
+            now.into(),
+            false.into(),
+        ]);
+    }
+    query(
         "INSERT INTO image_locations \
-         (image_id, value, meta_data, status, created_at, updated_at, deleted) ",
-    );
-    sql.push_values(
-        locations.iter().zip(metadata),
-        |mut row, (location, metadata)| {
-            row.push_bind(id.as_str().to_owned())
-                .push_bind(location.url.as_str())
-                .push_bind(metadata)
-                .push_bind(location.status.as_str())
-                .push_bind(stamp(now))
-                .push_bind(stamp(now))
-                .push("FALSE");
-        },
-    );
-    sql.build().execute(db).await?;
+         (image_id, value, meta_data, status, created_at, updated_at, deleted) VALUES ",
+    )
+    .rows(rows)
+    .execute(db)
+    .await?;
     Ok(())
 }

@@ -2,11 +2,10 @@
 //! does it, and with it the time when it first came.
 
 use chrono::{DateTime, Utc};
-use sqlx::QueryBuilder;
 
-use super::dialect::{self, Connection, Engine, stamp};
+use super::dialect::{Connection, Statement, query};
 use super::row::{self, MEMBER_COLUMNS};
-use super::{Db, Error, Result};
+use super::{Db, Result, images};
 use crate::domain::{ImageId, Member, MemberStatus};
 
 impl Db {
@@ -14,9 +13,8 @@ impl Db {
     pub async fn members(&self, id: ImageId) -> Result<Vec<Member>> {
         let mut db = self.link.read().await?;
         select(id)
-            .push(" ORDER BY id")
-            .build()
-            .fetch_all(&mut *db)
+            .then(" ORDER BY id")
+            .fetch_all(&mut db)
             .await?
             .iter()
             .map(row::member)
@@ -35,41 +33,18 @@ impl Db {
         member: &str,
         now: DateTime<Utc>,
     ) -> Result<Option<Member>> {
-        let mut db = self.link.write().await?;
-        if read(&mut db, id, member).await?.is_some() {
-            return Ok(None);
-        }
-        let done = dialect::query(
-            "UPDATE image_members SET deleted = FALSE, status = ?, updated_at = ? WHERE id = \
-             (SELECT min(id) FROM image_members WHERE image_id = ? AND member = ?) \
-             AND EXISTS (SELECT 1 FROM images WHERE images.id = image_id AND NOT images.deleted)",
-        )
-        .bind(MemberStatus::Pending.as_str())
-        .bind(stamp(now))
-        .bind(id.as_str())
-        .bind(member)
-        .execute(&mut *db)
-        .await?;
-        if done.rows_affected() == 0 {
-            let done = dialect::query(
-                "INSERT INTO image_members \
-                 (image_id, member, can_share, status, created_at, updated_at, deleted) \
-                 SELECT id, ?, FALSE, ?, ?, ?, FALSE FROM images WHERE id = ? AND NOT deleted",
-            )
-            .bind(member)
-            .bind(MemberStatus::Pending.as_str())
-            .bind(stamp(now))
-            .bind(stamp(now))
-            .bind(id.as_str())
-            .execute(&mut *db)
-            .await?;
-            if done.rows_affected() == 0 {
-                return Err(Error::Gone(id));
-            }
-        }
-        let created = read(&mut db, id, member).await?;
-        db.commit().await?;
-        Ok(created)
+        self.link
+            .write(move |mut db| async move {
+                // Nothing else keeps two from adding the same member at once.
+                images::hold(&mut db, id).await?;
+                if read(&mut db, id, member).await?.is_some() {
+                    return Ok(None);
+                }
+                insert(&mut db, id, member, now).await?;
+                let added = read(&mut db, id, member).await?;
+                db.commit_with(added).await
+            })
+            .await
     }
 
     /// Notes what a member says to the image. None where it is no member.
@@ -80,20 +55,22 @@ impl Db {
         status: MemberStatus,
         now: DateTime<Utc>,
     ) -> Result<Option<Member>> {
-        let mut db = self.link.write().await?;
-        dialect::query(
-            "UPDATE image_members SET status = ?, updated_at = ? \
-             WHERE image_id = ? AND member = ? AND NOT deleted",
-        )
-        .bind(status.as_str())
-        .bind(stamp(now))
-        .bind(id.as_str())
-        .bind(member)
-        .execute(&mut *db)
-        .await?;
-        let changed = read(&mut db, id, member).await?;
-        db.commit().await?;
-        Ok(changed)
+        self.link
+            .write(move |mut db| async move {
+                query(
+                    "UPDATE image_members SET status = ?, updated_at = ? \
+                     WHERE image_id = ? AND member = ? AND NOT deleted",
+                )
+                .bind(status.as_str())
+                .bind(now)
+                .bind(id)
+                .bind(member)
+                .execute(&mut db)
+                .await?;
+                let changed = read(&mut db, id, member).await?;
+                db.commit_with(changed).await
+            })
+            .await
     }
 
     /// Ends a membership. False where there was none.
@@ -103,37 +80,71 @@ impl Db {
         member: &str,
         now: DateTime<Utc>,
     ) -> Result<bool> {
-        let mut db = self.link.write().await?;
-        let done = dialect::query(
-            "UPDATE image_members SET deleted = TRUE, deleted_at = ?, updated_at = ? \
-             WHERE image_id = ? AND member = ? AND NOT deleted",
-        )
-        .bind(stamp(now))
-        .bind(stamp(now))
-        .bind(id.as_str())
-        .bind(member)
-        .execute(&mut *db)
-        .await?;
-        db.commit().await?;
-        Ok(done.rows_affected() > 0)
+        self.link
+            .write(move |mut db| async move {
+                let ended = query(
+                    "UPDATE image_members SET deleted = TRUE, deleted_at = ?, updated_at = ? \
+                     WHERE image_id = ? AND member = ? AND NOT deleted",
+                )
+                .bind(now)
+                .bind(now)
+                .bind(id)
+                .bind(member)
+                .execute(&mut db)
+                .await?;
+                db.commit_with(ended > 0).await
+            })
+            .await
     }
+}
+
+/// Gives a member the row it had, or one of its own.
+async fn insert(db: &mut Connection, id: ImageId, member: &str, now: DateTime<Utc>) -> Result<()> {
+    let had: Option<i64> =
+        query("SELECT min(id) AS id FROM image_members WHERE image_id = ? AND member = ?")
+            .bind(id)
+            .bind(member)
+            .fetch_one(db)
+            .await?
+            .get("id")?;
+    let status = MemberStatus::Pending.as_str();
+    let written = match had {
+        Some(row) => query(
+            "UPDATE image_members SET deleted = FALSE, status = ?, updated_at = ? WHERE id = ?",
+        )
+        .bind(status)
+        .bind(now)
+        .bind(row),
+        None => query(
+            "INSERT INTO image_members \
+             (image_id, member, can_share, status, created_at, updated_at, deleted) VALUES ",
+        )
+        .rows([[
+            id.into(),
+            member.into(),
+            false.into(),
+            status.into(),
+            now.into(),
+            now.into(),
+            false.into(),
+        ]]),
+    };
+    written.execute(db).await?;
+    Ok(())
 }
 
 async fn read(db: &mut Connection, id: ImageId, member: &str) -> Result<Option<Member>> {
     let row = select(id)
-        .push(" AND member = ")
-        .push_bind(member.to_owned())
-        .push(" ORDER BY id LIMIT 1")
-        .build()
+        .then(" AND member = ? ORDER BY id LIMIT 1")
+        .bind(member)
         .fetch_optional(db)
         .await?;
     row.as_ref().map(row::member).transpose()
 }
 
-fn select(id: ImageId) -> QueryBuilder<Engine> {
-    let mut sql = QueryBuilder::new(format!(
-        "SELECT {MEMBER_COLUMNS} FROM image_members WHERE NOT deleted AND image_id = "
-    ));
-    sql.push_bind(id.as_str().to_owned());
-    sql
+fn select(id: ImageId) -> Statement {
+    query(format!(
+        "SELECT {MEMBER_COLUMNS} FROM image_members WHERE NOT deleted AND image_id = ?"
+    ))
+    .bind(id)
 }

@@ -30,7 +30,10 @@ use std::sync::Arc;
 use crate::config::DatabaseConfig;
 use crate::domain::checksum::Checksums;
 use crate::domain::{ImageId, Location, Status};
+use dialect::query;
 use link::Link;
+
+pub use migrations::{REVISION, State as SchemaState, make_schema, schema_state};
 
 /// Why the database did not answer as asked. No variant carries the connection URL: it may hold a password.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +53,18 @@ pub enum Error {
     /// A row that makes no sense.
     #[error("inconsistent row in {table}: {what}")]
     Inconsistent { table: &'static str, what: String },
+    /// It has no schema that we know, and the sentence says what to run.
+    #[error("the database cannot be used: {0}")]
+    Schema(String),
+    /// Others changed the same rows at once, again and again; the same call may work later.
+    #[error("the database is too busy: {0}")]
+    Contended(String),
+    /// A text that its column cannot hold: too long, or of characters that this database does not have.
+    #[error("the database cannot keep this: {0}")]
+    Unfit(String),
+    /// There is such a row already.
+    #[error("a row is there already: {0}")]
+    Taken(String),
     #[error("database failure: {0}")]
     Failed(String),
 }
@@ -72,8 +87,8 @@ pub struct NewData {
 }
 
 impl Db {
-    /// Opens the database, and creates an SQLite file with its schema where there is none. A database that is
-    /// away is not an error here: each call tries again.
+    /// Opens the database, and creates an SQLite file with its schema where there is none; that of a server an
+    /// operator makes ([`Schema`]). A database that is away is not an error here: each call tries again.
     pub async fn open(config: &DatabaseConfig) -> Result<Self> {
         let link = Link::new(config)?;
         match link.pool().await {
@@ -91,8 +106,8 @@ impl Db {
     /// A cheap question, to know whether the database answers.
     pub async fn ping(&self) -> Result<()> {
         let mut db = self.link.read().await?;
-        sqlx::query("SELECT 1 FROM images LIMIT 1")
-            .fetch_optional(&mut *db)
+        query("SELECT id FROM images LIMIT 1")
+            .fetch_optional(&mut db)
             .await?;
         Ok(())
     }

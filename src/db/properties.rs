@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{QueryBuilder, Row as _};
 
-use super::dialect::{self, Connection, Engine, OR_REPLACE_PROPERTY, stamp};
+use super::dialect::{Connection, OR_REPLACE_PROPERTY, query};
 use super::{Result, bury};
 use crate::domain::{Image, ImageId};
 
@@ -24,48 +23,49 @@ pub async fn insert<'p>(
 ) -> Result<()> {
     let properties: Vec<_> = properties.collect();
     for some in properties.chunks(ROWS) {
-        let mut sql = QueryBuilder::<Engine>::new(
-            "INSERT INTO image_properties (image_id, name, value, created_at, updated_at, deleted) ",
-        );
-        sql.push_values(some, |mut row, (name, value)| {
-            row.push_bind(id.as_str().to_owned())
-                .push_bind(name.as_str())
-                .push_bind(value.as_deref())
-                .push_bind(stamp(now))
-                .push_bind(stamp(now))
-                .push("FALSE");
+        let rows = some.iter().map(|(name, value)| {
+            [
+                id.into(),
+                (*name).into(),
+                (*value).into(),
+                now.into(),
+                now.into(),
+                false.into(),
+            ]
         });
-        sql.push(OR_REPLACE_PROPERTY);
-        sql.build().execute(&mut *db).await?;
+        query(
+            "INSERT INTO image_properties (image_id, name, value, created_at, updated_at, deleted) VALUES ",
+        )
+        .rows(rows)
+        .then(OR_REPLACE_PROPERTY)
+        .execute(db)
+        .await?;
     }
     Ok(())
 }
 
 /// Writes what differs from what is there.
 pub async fn update(db: &mut Connection, image: &Image) -> Result<()> {
-    let rows = dialect::query(
-        "SELECT id, name, value FROM image_properties WHERE image_id = ? AND NOT deleted",
-    )
-    .bind(image.id.as_str())
-    .fetch_all(&mut *db)
-    .await?;
+    let rows =
+        query("SELECT id, name, value FROM image_properties WHERE image_id = ? AND NOT deleted")
+            .bind(image.id)
+            .fetch_all(db)
+            .await?;
     let mut there: BTreeMap<String, (i64, Option<String>)> = BTreeMap::new();
     for row in rows {
-        there.insert(
-            row.try_get("name")?,
-            (row.try_get("id")?, row.try_get("value")?),
-        );
+        there.insert(row.get("name")?, (row.get("id")?, row.get("value")?));
     }
 
-    let changed = image.properties.iter().filter(|(name, value)| {
-        name.as_str() != IMPORT_LOCK && there.get(*name).is_none_or(|(_, old)| old != *value)
-    });
-    insert(db, image.id, changed, image.updated_at).await?;
-
+    // First, for an engine to which `Name` is the row of `name`.
     let removed: Vec<i64> = there
         .iter()
         .filter(|(name, _)| *name != IMPORT_LOCK && !image.properties.contains_key(*name))
         .map(|(_, (row, _))| *row)
         .collect();
-    bury::rows(db, "image_properties", &removed, image.updated_at).await
+    bury::rows(db, "image_properties", removed, image.updated_at).await?;
+
+    let changed = image.properties.iter().filter(|(name, value)| {
+        name.as_str() != IMPORT_LOCK && there.get(*name).is_none_or(|(_, old)| old != *value)
+    });
+    insert(db, image.id, changed, image.updated_at).await
 }

@@ -6,14 +6,13 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use sqlx::{ColumnIndex, Decode, Row as _, Type};
 
-use super::dialect::{self, Engine, Row, Stamp};
+use super::dialect::{Read, Row};
 use super::{Error, Result};
 use crate::domain::checksum::{Checksums, SecureHash};
 use crate::domain::{Image, Location, Member};
 
-/// The columns of `images` that [`image`] reads, besides [`dialect::BELONGINGS`].
+/// The columns of `images` that [`image`] reads, besides [`BELONGINGS`](super::dialect::BELONGINGS).
 pub const IMAGE_COLUMNS: &str = "id, name, status, visibility, owner, disk_format, container_format, size, \
     virtual_size, checksum, os_hash_algo, os_hash_value, min_disk, min_ram, protected, os_hidden, \
     created_at, updated_at";
@@ -29,7 +28,7 @@ struct Columns<'r> {
     row: &'r Row,
 }
 
-/// A location as [`dialect::BELONGINGS`] has it.
+/// A location as [`BELONGINGS`](super::dialect::BELONGINGS) has it.
 #[derive(Deserialize)]
 struct LocationColumns {
     url: String,
@@ -102,65 +101,58 @@ fn inconsistent(table: &'static str, what: &dyn Display) -> Error {
     }
 }
 
-impl<'r> Columns<'r> {
+impl Columns<'_> {
     fn wrong(&self, column: &str, what: &dyn Display) -> Error {
-        let id: String = self.row.try_get(self.key).unwrap_or_default();
+        let id: String = self.row.get(self.key).unwrap_or_default();
         inconsistent(self.table, &format_args!("{id} {column}: {what}"))
     }
 
-    fn get<T>(&self, column: &'static str) -> Result<T>
-    where
-        T: Decode<'r, Engine> + Type<Engine>,
-        &'static str: ColumnIndex<Row>,
-    {
+    fn get<T: Read>(&self, column: &str) -> Result<T> {
         self.row
-            .try_get(column)
+            .get(column)
             .map_err(|error| self.wrong(column, &error))
     }
 
-    fn parsed<T>(&self, column: &'static str) -> Result<T>
+    fn parsed<T>(&self, column: &str) -> Result<T>
     where
         T: FromStr<Err: Display>,
     {
-        self.get::<&str>(column)?
+        self.get::<String>(column)?
             .parse()
             .map_err(|error: T::Err| self.wrong(column, &error))
     }
 
-    fn json<T>(&self, column: &'static str) -> Result<T>
+    fn json<T>(&self, column: &str) -> Result<T>
     where
         T: for<'de> Deserialize<'de>,
     {
-        serde_json::from_str(self.get(column)?).map_err(|error| self.wrong(column, &error))
+        serde_json::from_str(&self.get::<String>(column)?)
+            .map_err(|error| self.wrong(column, &error))
     }
 
-    fn number(&self, column: &'static str) -> Result<u32> {
+    fn number(&self, column: &str) -> Result<u32> {
         u32::try_from(self.get::<i64>(column)?).map_err(|error| self.wrong(column, &error))
     }
 
-    fn size(&self, column: &'static str) -> Result<Option<u64>> {
+    fn size(&self, column: &str) -> Result<Option<u64>> {
         self.get::<Option<i64>>(column)?
             .map(u64::try_from)
             .transpose()
             .map_err(|error| self.wrong(column, &error))
     }
 
-    fn time(&self, column: &'static str) -> Result<DateTime<Utc>> {
-        let stamp: Stamp = self.get(column)?;
-        dialect::time(&stamp).ok_or_else(|| self.wrong(column, &"not a time"))
+    fn time(&self, column: &str) -> Result<DateTime<Utc>> {
+        self.get(column)
     }
 
     /// Rows that nobody changed since they were made may have no time of change.
-    fn time_or(&self, column: &'static str, other: DateTime<Utc>) -> Result<DateTime<Utc>> {
-        match self.get::<Option<Stamp>>(column)? {
-            Some(_) => self.time(column),
-            None => Ok(other),
-        }
+    fn time_or(&self, column: &str, other: DateTime<Utc>) -> Result<DateTime<Utc>> {
+        Ok(self.get::<Option<_>>(column)?.unwrap_or(other))
     }
 
     fn checksums(&self) -> Result<Checksums> {
         let secure = match (
-            self.get::<Option<&str>>("os_hash_algo")?,
+            self.get::<Option<String>>("os_hash_algo")?,
             self.get::<Option<String>>("os_hash_value")?,
         ) {
             (None, None) => None,

@@ -1,9 +1,7 @@
 //! Pages of tasks.
 
-use sqlx::{QueryBuilder, Row as _};
-
-use super::dialect::{self, Engine, Row, Stamp};
-use super::{Db, Error, Result};
+use super::dialect::{Row, Statement, query};
+use super::{Db, Result};
 use crate::domain::task_stub::{TaskListing, TaskStub};
 
 const STUB: &str = "id, type, status, owner, created_at, updated_at, expires_at";
@@ -18,68 +16,65 @@ impl Db {
     ) -> Result<Option<Vec<TaskStub>>> {
         let mut db = self.link.read().await?;
         if let Some(marker) = &listing.marker {
-            let found = dialect::query("SELECT 1 FROM tasks WHERE id = ? AND NOT deleted")
+            let found = query("SELECT id FROM tasks WHERE id = ? AND NOT deleted")
                 .bind(marker)
-                .fetch_optional(&mut *db)
+                .fetch_optional(&mut db)
                 .await?;
             if found.is_none() {
                 return Ok(None);
             }
         }
         let mut sql = page(listing, owner);
-        sql.push(" LIMIT ").push_bind(i64::from(limit));
-        let rows = sql.build().fetch_all(&mut *db).await?;
+        sql.push(" LIMIT ").push_bind(limit);
+        let rows = sql.fetch_all(&mut db).await?;
         rows.iter().map(stub).collect::<Result<_>>().map(Some)
     }
 }
 
 /// Equals are in the order of time, and at one time in that of ids.
-fn page<'l>(listing: &'l TaskListing, owner: Option<&'l str>) -> QueryBuilder<Engine> {
-    let (key, id) = (listing.sort_key, "id");
+fn page(listing: &TaskListing, owner: Option<&str>) -> Statement {
     let (beyond, order) = if listing.descending {
         ("<", "DESC")
     } else {
         (">", "ASC")
     };
-    let mut sql = QueryBuilder::new(format!("SELECT {STUB} FROM tasks WHERE NOT deleted"));
+    // What some tasks do not have is less than anything.
+    let key = match listing.sort_key {
+        key @ ("image_id" | "request_id" | "user_id") => format!("COALESCE({key}, '')"),
+        key @ ("updated_at" | "expires_at" | "deleted_at") => {
+            format!("COALESCE({key}, '1970-01-01 00:00:00')")
+        }
+        key => key.to_owned(),
+    };
+    let mut sql = query(format!("SELECT {STUB} FROM tasks WHERE NOT deleted"));
     for (column, value) in &listing.equal {
-        sql.push(format_args!(" AND {column} = "))
-            .push_bind(value.clone());
+        sql.push(format!(" AND {column} = ")).push_bind(value);
     }
     if let Some(owner) = owner {
-        sql.push(" AND owner = ").push_bind(owner.to_owned());
+        sql.push(" AND owner = ").push_bind(owner);
     }
     if let Some(marker) = &listing.marker {
-        sql.push(format_args!(
-            " AND (COALESCE({key}, ''), created_at, {id}) {beyond} \
-             (SELECT COALESCE({key}, ''), created_at, {id} FROM tasks WHERE id = "
+        sql.push(format!(
+            " AND ({key}, created_at, id) {beyond} \
+             (SELECT {key}, created_at, id FROM tasks WHERE id = "
         ));
-        sql.push_bind(marker.clone()).push(")");
+        sql.push_bind(marker).push(")");
     }
-    sql.push(format_args!(
-        " ORDER BY COALESCE({key}, '') {order}, created_at {order}, {id} {order}"
+    sql.push(format!(
+        " ORDER BY {key} {order}, created_at {order}, id {order}"
     ));
     sql
 }
 
 fn stub(row: &Row) -> Result<TaskStub> {
-    let wrong = |column: &str| Error::Inconsistent {
-        table: "tasks",
-        what: format!("{column}: not a time"),
-    };
-    let time = |column: &str| {
-        let stamp: Option<Stamp> = row.try_get(column)?;
-        let time = stamp.map(|stamp| dialect::time(&stamp).ok_or_else(|| wrong(column)));
-        time.transpose()
-    };
-    let created_at = time("created_at")?.ok_or_else(|| wrong("created_at"))?;
+    let created_at = row.get("created_at")?;
     Ok(TaskStub {
-        id: row.try_get("id")?,
-        kind: row.try_get("type")?,
-        status: row.try_get("status")?,
-        owner: row.try_get("owner")?,
+        id: row.get("id")?,
+        kind: row.get("type")?,
+        status: row.get("status")?,
+        owner: row.get("owner")?,
         created_at,
-        updated_at: time("updated_at")?.unwrap_or(created_at),
-        expires_at: time("expires_at")?,
+        updated_at: row.get::<Option<_>>("updated_at")?.unwrap_or(created_at),
+        expires_at: row.get("expires_at")?,
     })
 }

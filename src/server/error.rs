@@ -168,10 +168,15 @@ fn range_status(range: RangeError) -> StatusCode {
 
 fn db_status(error: &db::Error) -> StatusCode {
     match error {
-        db::Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        db::Error::Unavailable(_) | db::Error::Schema(_) | db::Error::Contended(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        db::Error::Unfit(_) => StatusCode::BAD_REQUEST,
         db::Error::Gone(_) => StatusCode::NOT_FOUND,
         db::Error::Duplicate(_) | db::Error::Conflict { .. } => StatusCode::CONFLICT,
-        db::Error::Inconsistent { .. } | db::Error::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        db::Error::Inconsistent { .. } | db::Error::Taken(_) | db::Error::Failed(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod api;
 mod architecture;
 mod cache;
 mod cli;
+mod database;
 mod docs;
 mod fuzz;
 mod inspect;

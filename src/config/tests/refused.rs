@@ -57,9 +57,10 @@ fn wrong_values_are_refused_with_their_place() {
             "glance-api.conf:2: [DEFAULT] node_staging_uri = /tmp: must be a file:// URI of a directory",
         ),
         (
-            "[database]\nconnection = mysql+pymysql://glance:secret@db/glance\n",
-            "glance-api.conf:2: [database] connection = mysql+pymysql://glance:***@db/glance: must be an \
-             sqlite:/// URL: this build serves SQLite only for now, not MySQL or PostgreSQL",
+            "[database]\nconnection = oracle://glance:secret@db/glance\n",
+            "glance-api.conf:2: [database] connection = oracle://glance:***@db/glance: must be a \
+             database URL: sqlite:////path/to/glance.db, mysql+pymysql://user:password@host/glance or \
+             postgresql+psycopg2://user:password@host/glance",
         ),
         (
             "[image_cache]\nprune_schedule = 61 * * * *\n",

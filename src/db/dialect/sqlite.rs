@@ -5,11 +5,32 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Arguments as _, ConnectOptions as _, Row as _, Sqlite, SqlitePool};
 
-use super::{Connection, Pool};
+use super::fault::Fault;
+use super::value::refused;
+use super::{Dialect, Schema, Value, Word};
 use crate::db::{Error, Result};
+
+/// Starts a transaction that will write: it waits for its turn at once, never halfway.
+pub const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+
+pub const SCHEMA: Schema = Schema {
+    statements: [
+        include_str!("../../../migrations/sqlite/0001_images.sql"),
+        include_str!("../../../migrations/sqlite/0002_tasks.sql"),
+        include_str!("../../../migrations/sqlite/0003_metadefs.sql"),
+        include_str!("../../../migrations/sqlite/0004_cached_images.sql"),
+        include_str!("../../../migrations/sqlite/0005_alembic_version.sql"),
+    ],
+    lock: "",
+    unlock: "",
+    made_at_once: true,
+};
 
 /// Each connection is a thread, and more of them do not read faster.
 const MOST_CONNECTIONS: u32 = 8;
@@ -33,35 +54,11 @@ pub struct FileId {
 }
 
 impl Address {
-    /// Reads an `SQLAlchemy` URL: `sqlite:////absolute/path` or `sqlite:///relative/path`, with `?timeout=30`.
-    pub fn parse(url: &str) -> Result<Self> {
-        let wrong = |what: &str| Err(Error::Failed(format!("[database] connection: {what}")));
-        let Some((scheme, rest)) = url.split_once("://") else {
-            return wrong("this is no database URL; sqlite:////path/to/glance.db is one");
-        };
-        if scheme.split('+').next() != Some("sqlite") {
-            return wrong("only sqlite:// databases are supported");
+    pub fn new(file: PathBuf, timeout: Option<Duration>) -> Self {
+        Self {
+            file,
+            timeout: timeout.unwrap_or(TIMEOUT),
         }
-        let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
-        let Some(path) = path.strip_prefix('/') else {
-            return wrong("a path follows sqlite:/// (three slashes, four for an absolute one)");
-        };
-        if path.is_empty() || path == ":memory:" || path.starts_with("file:") {
-            return wrong("the database must be a file, named by its path");
-        }
-        let mut timeout = TIMEOUT;
-        for (name, value) in options.split('&').filter_map(|pair| pair.split_once('=')) {
-            if name == "timeout" {
-                timeout = match value.parse().map(Duration::try_from_secs_f64) {
-                    Ok(Ok(timeout)) if timeout < Duration::from_hours(24) => timeout,
-                    _ => return wrong("timeout is a number of seconds"),
-                };
-            }
-        }
-        Ok(Self {
-            file: path.into(),
-            timeout,
-        })
     }
 
     /// Which file is there now.
@@ -92,7 +89,7 @@ impl Address {
     }
 
     /// A pool that connects when it is asked to. It never creates the file: one that went away is away.
-    pub fn pool(&self, most_connections: u32) -> Pool {
+    pub fn pool(&self, most_connections: u32) -> SqlitePool {
         let options = SqliteConnectOptions::new()
             .filename(&self.file)
             .create_if_missing(false)
@@ -115,12 +112,10 @@ impl Address {
     }
 
     /// Lets readers and the writer work at once. The mode stays with the file.
-    pub async fn tune(&self, db: &mut Connection) -> Result<()> {
+    pub async fn tune(&self, pool: &SqlitePool) -> Result<()> {
         let start = Instant::now();
         loop {
-            let changed = sqlx::query("PRAGMA journal_mode = WAL")
-                .execute(&mut *db)
-                .await;
+            let changed = sqlx::query("PRAGMA journal_mode = WAL").execute(pool).await;
             match changed.map_err(Error::from) {
                 // SQLite does not wait here as it does elsewhere: two processes that start at once collide.
                 Err(Error::Unavailable(_)) if start.elapsed() < self.timeout => {
@@ -132,48 +127,94 @@ impl Address {
     }
 }
 
+impl Dialect for Sqlite {
+    fn spell(word: &Word) -> &'static str {
+        word.sqlite
+    }
+
+    fn add(sql: &mut String, arguments: &mut SqliteArguments, value: &Value) -> Result<()> {
+        sql.push_str(match value {
+            Value::List(_) => "(SELECT value FROM json_each(?))",
+            _ => "?",
+        });
+        match value {
+            Value::Text(text) => arguments.add(text.clone()),
+            Value::Number(number) => arguments.add(*number),
+            Value::Flag(flag) => arguments.add(*flag),
+            Value::Time(time) => arguments.add(time.map(stamp)),
+            Value::List(list) => arguments.add(list.to_json()),
+        }
+        .map_err(refused)
+    }
+}
+
+/// `time` as the original writes it, in microseconds; compared as text it is in the order of time.
+fn stamp(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
+}
+
+/// Reads a time, with or without a fraction.
+fn moment(stamp: &str) -> Option<DateTime<Utc>> {
+    NaiveDateTime::parse_from_str(stamp, "%Y-%m-%d %H:%M:%S%.f")
+        .ok()
+        .map(|time| time.and_utc())
+}
+
+pub fn text(row: &SqliteRow, column: &str) -> sqlx::Result<Option<String>> {
+    row.try_get(column)
+}
+
+pub fn number(row: &SqliteRow, column: &str) -> sqlx::Result<Option<i64>> {
+    row.try_get(column)
+}
+
+pub fn flag(row: &SqliteRow, column: &str) -> sqlx::Result<Option<bool>> {
+    row.try_get(column)
+}
+
+pub fn time(row: &SqliteRow, column: &str) -> sqlx::Result<Option<DateTime<Utc>>> {
+    let stamp: Option<&str> = row.try_get(column)?;
+    let time = stamp.map(|stamp| moment(stamp).ok_or("not a time"));
+    time.transpose()
+        .map_err(|what| sqlx::Error::Decode(what.into()))
+}
+
+/// What to think of an error by its code: whether it is the way to the data that failed, held by others,
+/// unreadable, unwritable, full, not to be opened.
+pub fn judge(code: Option<i32>) -> Fault {
+    const PERM: i32 = 3;
+    const BUSY: i32 = 5;
+    const LOCKED: i32 = 6;
+    const READONLY: i32 = 8;
+    const IOERR: i32 = 10;
+    const FULL: i32 = 13;
+    const CANTOPEN: i32 = 14;
+    const PROTOCOL: i32 = 15;
+    // The low byte is the kind; the rest says more of it.
+    match code.map(|code| code & 0xff) {
+        Some(PERM | BUSY | LOCKED | READONLY | IOERR | FULL | CANTOPEN | PROTOCOL) => Fault::Away,
+        _ => Fault::Lasting,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
-    fn a_path_is_absolute_after_four_slashes() {
-        let path = |url| Address::parse(url).unwrap().file;
-        assert_eq!(path("sqlite:////var/lib/g.db"), Path::new("/var/lib/g.db"));
-        assert_eq!(path("sqlite:///g.db"), Path::new("g.db"));
-        assert_eq!(path("sqlite+pysqlite:////g.db?x=y"), Path::new("/g.db"));
+    fn a_time_is_written_as_the_original_writes_it() {
+        let noon = moment("2026-01-02 12:00:00").unwrap();
+        assert_eq!(stamp(noon), "2026-01-02 12:00:00.000000");
+        let later = noon + chrono::Duration::nanoseconds(1_234_567);
+        assert_eq!(stamp(later), "2026-01-02 12:00:00.001234");
     }
 
     #[test]
-    fn the_timeout_of_the_url_counts() {
-        let timeout = |url| Address::parse(url).unwrap().timeout;
-        assert_eq!(timeout("sqlite:///g.db"), TIMEOUT);
-        assert_eq!(
-            timeout("sqlite:///g.db?timeout=30"),
-            Duration::from_secs(30)
-        );
-        assert_eq!(
-            timeout("sqlite:///g.db?check_same_thread=false&timeout=1.5"),
-            Duration::from_millis(1500)
-        );
-    }
-
-    #[test]
-    fn a_url_that_cannot_work_is_refused_without_repeating_it() {
-        for url in [
-            "secret",
-            "mysql+pymysql://glance:secret@db/glance",
-            "sqlite://secret",
-            "sqlite://",
-            "sqlite:///:memory:",
-            "sqlite:///secret.db?timeout=-1",
-            "sqlite:///secret.db?timeout=soon",
-        ] {
-            let error = Address::parse(url).unwrap_err().to_string();
-            assert!(error.contains("[database] connection"), "{url}: {error}");
-            assert!(!error.contains("secret"), "{url}: {error}");
+    fn a_time_reads_back_in_microseconds() {
+        for text in ["2026-01-02 12:00:00.001234", "1999-12-31 23:59:59.999999"] {
+            assert_eq!(stamp(moment(text).unwrap()), text);
         }
+        assert_eq!(moment("yesterday"), None);
+        assert_eq!(moment("2026-13-02 12:00:00"), None);
     }
 }

@@ -13,7 +13,7 @@ fn away(result: Result<(), Error>) -> bool {
 
 #[tokio::test]
 async fn a_database_that_goes_away_is_found_again() {
-    let scratch = Scratch::new().await;
+    let scratch = Scratch::file().await;
     scratch.add(image(1)).await;
     let (here, elsewhere) = (
         scratch.dir.path().join("state"),
@@ -30,7 +30,7 @@ async fn a_database_that_goes_away_is_found_again() {
 
 #[tokio::test]
 async fn another_file_in_its_place_is_the_database_from_then_on() {
-    let scratch = Scratch::new().await;
+    let scratch = Scratch::file().await;
     scratch.add(image(1)).await;
     fs::remove_dir_all(scratch.dir.path().join("state")).unwrap();
     assert!(away(scratch.ping().await));
@@ -71,23 +71,22 @@ async fn a_file_that_is_no_database_is_a_failure() {
 
 #[tokio::test]
 async fn a_database_held_by_others_is_not_available() {
-    let scratch = Scratch::new().await;
-    let hasty = Db::open(&DatabaseConfig {
-        connection: format!("sqlite:///{}?timeout=0.01", scratch.file().display()),
-        max_connections: 2,
-    })
-    .await
-    .unwrap();
-    let held = scratch.link.write().await.unwrap();
+    let scratch = Scratch::file().await;
+    let hasty = DatabaseConfig::at(format!(
+        "sqlite:///{}?timeout=0.01",
+        scratch.path().display()
+    ));
+    let hasty = Db::open(&hasty).await.unwrap();
+    let held = scratch.link.pool().await.unwrap().begin().await.unwrap();
     assert!(away(hasty.create_image(&image(1)).await));
     hasty.ping().await.unwrap();
-    held.commit().await.unwrap();
+    held.commit_with(()).await.unwrap();
     hasty.create_image(&image(1)).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_clean_end_leaves_one_file() {
-    let scratch = Scratch::new().await;
+    let scratch = Scratch::file().await;
     scratch.add(image(1)).await;
     scratch.close().await;
     let left: Vec<_> = fs::read_dir(scratch.dir.path().join("state"))

@@ -195,9 +195,14 @@ async fn every_filter_finds_its_images() {
 
     let text = |text: &str| text.to_owned();
     let two = at(2) + Duration::microseconds(5);
+    // To MySQL the case of a letter is nothing, and nothing is below a second; as with the original.
+    let coarse = db.engine().await == Engine::MySql;
     let table: Vec<(Vec<Filter>, &[u32])> = vec![
         (vec![Filter::Text("name", text("a,b"))], &[1]),
-        (vec![Filter::Text("name", text("A,b"))], &[]),
+        (
+            vec![Filter::Text("name", text("A,b"))],
+            if coarse { &[1] } else { &[] },
+        ),
         (vec![Filter::Text("name", text(""))], &[]),
         (vec![Filter::Text("disk_format", text("raw"))], &[1]),
         (vec![Filter::Text("status", text("queued"))], &[1, 2, 3]),
@@ -245,7 +250,10 @@ async fn every_filter_finds_its_images() {
         (vec![Filter::Time("created_at", Lt, two)], &[1]),
         (vec![Filter::Time("created_at", Lte, two)], &[1, 2]),
         (vec![Filter::Time("created_at", Eq, two)], &[2]),
-        (vec![Filter::Time("created_at", Eq, at(2))], &[]),
+        (
+            vec![Filter::Time("created_at", Eq, at(2))],
+            if coarse { &[2] } else { &[] },
+        ),
         (vec![Filter::Time("updated_at", Neq, at(2))], &[1, 3]),
         (vec![Filter::Nothing], &[]),
     ];

@@ -1,6 +1,9 @@
 //! The database as the layers above use it, on a real file.
 
 mod away;
+#[expect(dead_code, reason = "the suite asks more of it")]
+#[path = "../../../tests/suite/support/database.rs"]
+mod database;
 mod images;
 mod listing;
 mod members;
@@ -15,18 +18,29 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Duration, Utc};
 use tempfile::TempDir;
 
-use super::{Db, NewData};
+use super::dialect::{Connection, Row, query};
+use super::{Db, NewData, make_schema};
 use crate::config::DatabaseConfig;
 use crate::domain::checksum::{Checksums, HashAlgorithm, SecureHash};
 use crate::domain::{Image, ImageId, Location, Status, Visibility};
+use database::Database;
 
 const ALICE: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const BOB: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
-/// A database in a directory of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    Sqlite,
+    MySql,
+    Postgres,
+}
+
+/// A database of its own, of the kind that `GLANCE_TEST_DATABASE` names.
 struct Scratch {
     dir: TempDir,
+    // Ends before its database.
     db: Db,
+    database: Database,
 }
 
 impl std::ops::Deref for Scratch {
@@ -39,21 +53,42 @@ impl std::ops::Deref for Scratch {
 
 impl Scratch {
     async fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        std::fs::create_dir(dir.path().join("state")).unwrap();
-        let db = Db::open(&config(&dir.path().join("state/glance.db")))
-            .await
-            .unwrap();
-        Self { dir, db }
+        Self::over(Database::beside).await
     }
 
-    fn file(&self) -> PathBuf {
+    /// A file, whatever the others are.
+    async fn file() -> Self {
+        Self::over(|dir| Database::file(&dir.join("glance.db"))).await
+    }
+
+    async fn over(database: impl FnOnce(&Path) -> Database) -> Self {
+        let dir = TempDir::new().unwrap();
+        let state = dir.path().join("state");
+        std::fs::create_dir(&state).unwrap();
+        let database = database(&state);
+        Self::in_dir(dir, database).await
+    }
+
+    async fn in_dir(dir: TempDir, database: Database) -> Self {
+        let db = Db::open(&few(&database)).await.unwrap();
+        Self { dir, db, database }
+    }
+
+    async fn engine(&self) -> Engine {
+        match self.link.read().await.unwrap() {
+            Connection::Sqlite(_) => Engine::Sqlite,
+            Connection::MySql(_) => Engine::MySql,
+            Connection::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
         self.dir.path().join("state/glance.db")
     }
 
-    /// A second handle on the same file, as another process has it.
+    /// A second handle on the same database, as another process has it.
     async fn other(&self) -> Db {
-        Db::open(&config(&self.file())).await.unwrap()
+        Db::open(&few(&self.database)).await.unwrap()
     }
 
     async fn add(&self, image: Image) -> Image {
@@ -63,32 +98,35 @@ impl Scratch {
 
     /// Runs SQL as it stands.
     async fn run(&self, sql: String) {
-        let mut db = self.db.link.write().await.unwrap();
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
-            .execute(&mut *db)
-            .await
-            .unwrap();
-        db.commit().await.unwrap();
+        self.try_run(sql).await.unwrap();
     }
 
-    /// The first column of a query as text, with "null" for null.
+    async fn try_run(&self, sql: String) -> crate::db::Result<u64> {
+        let mut db = self.db.link.read().await?;
+        query(sql).execute(&mut db).await
+    }
+
+    /// The column `answer` of a query as text, with "null" for null.
     async fn ask(&self, sql: &'static str) -> Vec<String> {
         let mut db = self.db.link.read().await.unwrap();
-        sqlx::query_scalar::<_, Option<String>>(sql)
-            .fetch_all(&mut *db)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|text| text.unwrap_or_else(|| "null".to_owned()))
+        let rows = query(sql).fetch_all(&mut db).await.unwrap();
+        let text = |row: &Row| row.get::<Option<String>>("answer").unwrap();
+        rows.iter()
+            .map(|row| text(row).unwrap_or_else(|| "null".to_owned()))
             .collect()
     }
 }
 
-fn config(file: &Path) -> DatabaseConfig {
+/// With few connections: servers have few to give, and all tests want some.
+fn few(database: &Database) -> DatabaseConfig {
     DatabaseConfig {
-        connection: format!("sqlite:///{}?timeout=10", file.display()),
-        max_connections: 55,
+        max_connections: 5,
+        ..DatabaseConfig::at(database.url())
     }
+}
+
+fn config(path: &Path) -> DatabaseConfig {
+    DatabaseConfig::at(format!("sqlite:///{}?timeout=10", path.display()))
 }
 
 fn at(seconds: i64) -> DateTime<Utc> {

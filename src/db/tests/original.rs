@@ -1,7 +1,5 @@
 //! Beside the original: its schema, its rows.
 
-use sqlx::Row as _;
-
 use super::*;
 use crate::domain::query::{ImageQuery, Viewer, VisibilityFilter};
 use crate::domain::{Member, MemberStatus};
@@ -13,9 +11,9 @@ const WRITTEN: &str = include_str!("../../../tests/data/db/original.sql");
 
 async fn facts(db: &Db) -> String {
     let mut db = db.link.read().await.unwrap();
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT 'column' || char(9) || t.name || char(9) || c.name || char(9) || c.type || char(9) || \
-         iif(c.\"notnull\", 'not null', 'null') || char(9) || coalesce(c.dflt_value, '-') || char(9) || c.pk \
+         iif(c.\"notnull\", 'not null', 'null') || char(9) || coalesce(c.dflt_value, '-') || char(9) || c.pk AS fact \
          FROM sqlite_master AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table' \
          UNION ALL \
          SELECT 'index' || char(9) || t.name || char(9) || i.name || char(9) || \
@@ -26,13 +24,13 @@ async fn facts(db: &Db) -> String {
          SELECT 'foreign key' || char(9) || t.name || char(9) || k.\"from\" || char(9) || k.\"table\" || char(9) || \
          k.\"to\" FROM sqlite_master AS t, pragma_foreign_key_list(t.name) AS k WHERE t.type = 'table'",
     )
-    .fetch_all(&mut *db)
+    .fetch_all(&mut db)
     .await
     .unwrap();
-    sorted(rows.iter().map(|row| row.get(0)))
+    sorted(rows.iter().map(|row| row.get("fact").unwrap()))
 }
 
-fn sorted<'l>(lines: impl Iterator<Item = &'l str>) -> String {
+fn sorted(lines: impl Iterator<Item = String>) -> String {
     let mut lines: Vec<_> = lines.collect();
     lines.sort_unstable();
     lines.join("\n")
@@ -46,23 +44,26 @@ async fn written() -> Scratch {
     let original = rusqlite::Connection::open(&file).unwrap();
     original.execute_batch(WRITTEN).unwrap();
     original.close().unwrap();
-    let db = Db::open(&config(&file)).await.unwrap();
-    Scratch { dir, db }
+    Scratch::in_dir(dir, Database::file(&file)).await
 }
 
 #[tokio::test]
 async fn a_new_database_has_the_schema_of_the_original() {
-    let db = Scratch::new().await;
-    assert_eq!(facts(&db).await, sorted(SCHEMA.lines()));
-    let revision = db.ask("SELECT version_num FROM alembic_version").await;
+    let db = Scratch::file().await;
+    assert_eq!(facts(&db).await, sorted(SCHEMA.lines().map(str::to_owned)));
+    let revision = db
+        .ask("SELECT version_num AS answer FROM alembic_version")
+        .await;
     assert_eq!(revision, ["2024_1_contract01"]);
 }
 
 #[tokio::test]
 async fn a_database_of_the_original_is_opened_as_it_is() {
     let db = written().await;
-    assert_eq!(facts(&db).await, sorted(SCHEMA.lines()));
-    let revision = db.ask("SELECT version_num FROM alembic_version").await;
+    assert_eq!(facts(&db).await, sorted(SCHEMA.lines().map(str::to_owned)));
+    let revision = db
+        .ask("SELECT version_num AS answer FROM alembic_version")
+        .await;
     assert_eq!(revision, ["2024_1_contract01"]);
 }
 

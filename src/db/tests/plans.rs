@@ -1,40 +1,36 @@
 //! How SQLite finds the images of a page: the cost must not grow with the table.
 
-use sqlx::{QueryBuilder, Row as _};
-
 use super::*;
-use crate::db::dialect::{Engine, List};
+use crate::db::dialect::{List, Nulls, Statement, Value};
 use crate::db::filter::Source;
-use crate::db::list::{Value, gathering, push_page};
-use crate::domain::query::{
-    Direction, Filter, ImageQuery, SortKey, Viewer, VisibilityFilter, total_order,
-};
+use crate::db::list::{Order, gathering, page};
+use crate::domain::query::{Direction, Filter, ImageQuery, SortKey, Viewer, VisibilityFilter};
 
 /// The plan of a page, a line per step.
 async fn plan(db: &Db, query: &ImageQuery, after: &[Value], few: Option<List>) -> String {
-    let order = total_order(&query.sort, Direction::Desc);
-    let mut sql = QueryBuilder::<Engine>::new("EXPLAIN QUERY PLAN ");
-    push_page(&mut sql, query, &order, after, few).unwrap();
-    explain(db, sql).await
+    let order = Order::of(query, Nulls::Least);
+    explain(db, page(query, &order, after, few).unwrap()).await
 }
 
-async fn explain(db: &Db, mut sql: QueryBuilder<Engine>) -> String {
+async fn explain(db: &Db, statement: Statement) -> String {
     let mut db = db.link.read().await.unwrap();
-    let steps = sql.build().fetch_all(&mut *db).await.unwrap();
-    let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
+    let mut sql = query("EXPLAIN QUERY PLAN ");
+    sql.append(statement);
+    let steps = sql.fetch_all(&mut db).await.unwrap();
+    let steps: Vec<String> = steps
+        .iter()
+        .map(|step| step.get("detail").unwrap())
+        .collect();
     steps.join("\n")
 }
 
 fn second_page() -> [Value; 2] {
-    [
-        Value::Text("2024-10-04 00:00:07.000000".to_owned()),
-        Value::Text(id(7).to_string()),
-    ]
+    [at(7).into(), id(7).into()]
 }
 
 #[tokio::test]
 async fn the_usual_list_is_a_walk_along_an_index() {
-    let db = Scratch::new().await;
+    let db = Scratch::file().await;
     let alice = || ALICE.to_owned();
     for viewer in [
         Viewer::Administrator,
@@ -78,7 +74,7 @@ async fn the_usual_list_is_a_walk_along_an_index() {
 
 #[tokio::test]
 async fn other_orders_with_an_index_are_walks_too() {
-    let db = Scratch::new().await;
+    let db = Scratch::file().await;
     for (key, index) in [
         (SortKey::UpdatedAt, "updated_at_image_idx"),
         (SortKey::Id, "sqlite_autoindex_images_1"),
@@ -100,7 +96,7 @@ async fn other_orders_with_an_index_are_walks_too() {
 
 #[tokio::test]
 async fn few_images_are_gathered_by_the_indexes_that_find_them() {
-    let db = Scratch::new().await;
+    let db = Scratch::file().await;
     let query = ImageQuery {
         viewer: Viewer::Project(ALICE.to_owned()),
         ..ImageQuery::default()
@@ -124,14 +120,11 @@ async fn few_images_are_gathered_by_the_indexes_that_find_them() {
         ),
     ];
     for (source, expected) in sources {
-        let sql = gathering(&[source]);
-        let mut explained = QueryBuilder::new("EXPLAIN QUERY PLAN ");
-        explained.push(sql.sql().as_str());
-        let plan = explain(&db, explained).await;
+        let plan = explain(&db, gathering(&[source])).await;
         assert!(plan.contains(expected), "{plan}");
     }
     for after in [&[][..], &second_page()] {
-        let plan = plan(&db, &query, after, Some(List::new(&[id(1).as_str()]))).await;
+        let plan = plan(&db, &query, after, Some(List::texts(&[id(1).as_str()]))).await;
         assert!(
             plan.starts_with("SEARCH images USING INDEX sqlite_autoindex_images_1 (id=?)"),
             "{plan}"
@@ -142,12 +135,26 @@ async fn few_images_are_gathered_by_the_indexes_that_find_them() {
 #[tokio::test]
 async fn pages_are_the_same_by_a_walk_and_gathered() {
     let db = Scratch::new().await;
-    let many = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1500) \
-        INSERT INTO images (id, status, visibility, owner, min_disk, min_ram, created_at, deleted) \
-        SELECT printf('00000000-0000-4000-8000-%012d', n), 'queued', \
-        iif(n % 2, 'public', 'shared'), iif(n % 100, 'x', 'y'), 0, 0, \
-        printf('2024-10-04 00:%02d:%02d.000000', n / 60, n % 60), 0 FROM n";
-    db.run(many.to_owned()).await;
+    for number in 0..15 {
+        let rows: Vec<String> = (1..=100)
+            .map(|n| number * 100 + n)
+            .map(|n| {
+                let visibility = if n % 2 == 0 { "shared" } else { "public" };
+                let owner = if n % 100 == 0 { "y" } else { "x" };
+                let (minute, second) = (n / 60, n % 60);
+                format!(
+                    "('00000000-0000-4000-8000-{n:012}', 'queued', '{visibility}', '{owner}', 0, 0, \
+                     '2024-10-04 00:{minute:02}:{second:02}.000000', FALSE)"
+                )
+            })
+            .collect();
+        db.run(format!(
+            "INSERT INTO images (id, status, visibility, owner, min_disk, min_ram, created_at, deleted) \
+             VALUES {}",
+            rows.join(", ")
+        ))
+        .await;
+    }
     let page = async |viewer: &str, marker| {
         let query = ImageQuery {
             viewer: Viewer::Project(viewer.to_owned()),

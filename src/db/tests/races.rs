@@ -1,5 +1,5 @@
 use super::*;
-use crate::db::Error;
+use crate::db::{Error, images};
 
 #[tokio::test]
 async fn of_two_who_want_a_transition_one_gets_it() {
@@ -71,11 +71,40 @@ async fn two_who_start_at_once_on_a_new_file_both_succeed() {
 async fn a_change_that_is_given_up_never_happened() {
     let db = Scratch::new().await;
     let image = db.add(image(1)).await;
-    let mut write = db.link.write().await.unwrap();
-    crate::db::images::touch(&mut write, image.id, at(99))
-        .await
-        .unwrap();
-    drop(write);
+    let given_up = db
+        .link
+        .write(|mut db| async move { images::touch(&mut db, id(1), at(99)).await });
+    given_up.await.unwrap();
     assert_eq!(db.image(image.id).await.unwrap(), Some(image));
     db.add_tag(id(1), "next", at(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_loses_a_deadlock_goes_again() {
+    let db = Scratch::new().await;
+    if db.engine().await == Engine::Sqlite {
+        return println!("skipped: SQLite lets one write at a time");
+    }
+    for number in [1, 2] {
+        db.add(image(number)).await;
+    }
+    let both_hold_one = &tokio::sync::Barrier::new(2);
+    let crossing = |first: u32, second: u32| {
+        let tries = &*Box::leak(Box::new(std::sync::atomic::AtomicU32::new(0)));
+        let link = &db.link;
+        async move {
+            let done = link.write(move |mut db| async move {
+                images::touch(&mut db, id(first), at(3)).await?;
+                if tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
+                    both_hold_one.wait().await;
+                }
+                images::touch(&mut db, id(second), at(4)).await?;
+                db.commit_with(()).await
+            });
+            done.await.unwrap();
+            tries.load(std::sync::atomic::Ordering::Relaxed)
+        }
+    };
+    let (one, other) = tokio::join!(crossing(1, 2), crossing(2, 1));
+    assert_eq!(one + other, 3, "one of them went twice");
 }

@@ -7,10 +7,10 @@ use crate::domain::task_stub::TaskListing;
 async fn with_tasks() -> Scratch {
     let db = Scratch::new().await;
     for (n, owner, status, deleted) in [
-        (1, ALICE, "success", 0),
-        (2, BOB, "pending", 0),
-        (3, ALICE, "success", 0),
-        (4, ALICE, "success", 1),
+        (1, ALICE, "success", false),
+        (2, BOB, "pending", false),
+        (3, ALICE, "success", false),
+        (4, ALICE, "success", true),
     ] {
         db.run(format!(
             "INSERT INTO tasks (id, type, status, owner, created_at, updated_at, deleted) VALUES \

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::Database;
+
 use super::process::{Image, Node};
 
 const API: &str = env!("CARGO_BIN_EXE_glance-api");
@@ -38,6 +40,7 @@ const ALLOWED: [&str; 12] = [
 pub(super) struct Site {
     home: TempDir,
     processes: AtomicU64,
+    _database: Database,
 }
 
 impl Site {
@@ -47,9 +50,13 @@ impl Site {
 
     /// With options of `[DEFAULT]` and of `[image_cache]` over those that suit most tests.
     pub(super) fn with(default: &str, image_cache: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let database = Database::beside(home.path());
+        let url = database.url().to_owned();
         let site = Self {
-            home: tempfile::tempdir().unwrap(),
+            home,
             processes: AtomicU64::new(0),
+            _database: database,
         };
         let home = site.path("");
         let dir = home.display();
@@ -57,7 +64,7 @@ impl Site {
             "[DEFAULT]\nbind_host = 127.0.0.1\nbind_port = 0\nimage_cache_dir = {dir}/cache\n\
              image_cache_driver = sqlite\nenabled_import_methods = []\n{default}\n\
              [image_cache]\nmin_free_space = 0\nqueue_settle = 0.2\n{image_cache}\n\
-             [database]\nconnection = sqlite:///{dir}/glance.db\n\
+             [database]\nconnection = {url}\nmax_pool_size = 2\nmax_overflow = 2\n\
              [glance_store]\nstores = file\ndefault_store = file\n\
              filesystem_store_datadir = {dir}/images\n\
              [oslo_policy]\npolicy_file = {dir}/policy.yaml\n\

@@ -119,10 +119,7 @@ fn config(dir: &Path) -> Config {
             site: SiteProperties::default(),
         },
         cache: None,
-        database: DatabaseConfig {
-            connection: format!("sqlite:///{}", dir.join("glance.db").display()),
-            max_connections: 5,
-        },
+        database: DatabaseConfig::at(format!("sqlite:///{}", dir.join("glance.db").display())),
         stores: StoresConfig {
             multi: false,
             default: "file".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::Database;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -47,6 +48,7 @@ paste.app_factory = glance.api.versions:create_resource
 pub(crate) struct Cloud {
     router: Router,
     dir: TempDir,
+    _database: Database,
 }
 
 impl Cloud {
@@ -68,7 +70,9 @@ impl Cloud {
         }
         let file = dir.path().join("glance-api.conf");
         std::fs::write(dir.path().join("paste.ini"), PASTE).expect("a file");
-        std::fs::write(&file, configuration(dir.path(), options)).expect("a file");
+        let database = Database::beside(dir.path());
+        let text = configuration(dir.path(), database.url(), options);
+        std::fs::write(&file, text).expect("a file");
         let sources = Sources {
             files: vec![file],
             environment: [].into(),
@@ -80,6 +84,7 @@ impl Cloud {
         Self {
             router: server::service(&glance, api, CancellationToken::new()),
             dir,
+            _database: database,
         }
     }
 
@@ -122,7 +127,7 @@ impl Cloud {
     }
 }
 
-fn configuration(dir: &Path, options: &str) -> String {
+fn configuration(dir: &Path, database: &str, options: &str) -> String {
     let dir = dir.display();
     let methods = if options.contains("enabled_import_methods") {
         ""
@@ -133,7 +138,7 @@ fn configuration(dir: &Path, options: &str) -> String {
         "[DEFAULT]\nbind_host = 127.0.0.1\nimage_cache_dir = {dir}/cache\n\
          worker_self_reference_url = http://here\n{methods}\n\
          node_staging_uri = file://{dir}/staging\n{options}\n\
-         [database]\nconnection = sqlite:///{dir}/glance.db\n\
+         [database]\nconnection = {database}\nmax_pool_size = 2\nmax_overflow = 2\n\
          [glance_store]\nstores = file\ndefault_store = file\nfilesystem_store_datadir = {dir}/images\n\
          [paste_deploy]\nconfig_file = {dir}/paste.ini\nflavor = cachemanagement\n"
     )

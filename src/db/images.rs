@@ -9,6 +9,7 @@ use super::dialect::{self, BELONGINGS, Connection, Engine, stamp};
 use super::row::{self, IMAGE_COLUMNS};
 use super::{Db, Error, NewData, Result, bury, locations, properties, tags};
 use crate::domain::checksum::Checksums;
+use crate::domain::location::Moves;
 use crate::domain::{Image, ImageId, Location, Status};
 
 /// A statement with values bound to it.
@@ -59,6 +60,16 @@ impl Db {
     /// Writes `image`'s own columns, and what differs in properties and tags, where its row is still in
     /// `from`; as of `image.updated_at`. Locations have their own ways. Gives back what is there now.
     pub async fn update_image(&self, image: &Image, from: Status) -> Result<Image> {
+        self.update_and_move(image, from, None).await
+    }
+
+    /// Does the same, and moves its data where that is where `moves` expects it.
+    pub async fn update_and_move(
+        &self,
+        image: &Image,
+        from: Status,
+        moves: Option<&Moves>,
+    ) -> Result<Image> {
         let statement = dialect::query(
             "UPDATE images SET name = ?, status = ?, visibility = ?, owner = ?, disk_format = ?, \
              container_format = ?, size = ?, virtual_size = ?, checksum = ?, os_hash_algo = ?, \
@@ -76,6 +87,9 @@ impl Db {
         }
         properties::update(&mut db, image).await?;
         tags::update(&mut db, image).await?;
+        if let Some(moves) = moves {
+            locations::apply(&mut db, image.id, from, moves, image.updated_at).await?;
+        }
         let written = read(&mut db, image.id).await?;
         db.commit().await?;
         written.ok_or(Error::Gone(image.id))

@@ -168,7 +168,8 @@ impl<'r> Columns<'r> {
                 algorithm: self.parsed("os_hash_algo")?,
                 value,
             }),
-            (Some(_), None) => return Err(self.wrong("os_hash_value", &"missing")),
+            // The original names the algorithm as soon as it begins to hash the data of a new location.
+            (Some(_), None) => None,
             (None, Some(_)) => return Err(self.wrong("os_hash_algo", &"missing")),
         };
         Ok(Checksums {
@@ -205,6 +206,7 @@ impl<'r> Columns<'r> {
                     url: location.url,
                     metadata: metadata.unwrap_or_default(),
                     status: location.status,
+                    remarks: serde_json::Map::new(),
                 })
             })
             .collect()

@@ -62,7 +62,8 @@ fn page<'l>(listing: &'l TaskListing, owner: Option<&'l str>) -> QueryBuilder<En
     sql
 }
 
-fn stub(row: &Row) -> Result<TaskStub> {
+/// What a list says of a task.
+pub fn stub(row: &Row) -> Result<TaskStub> {
     let wrong = |column: &str| Error::Inconsistent {
         table: "tasks",
         what: format!("{column}: not a time"),

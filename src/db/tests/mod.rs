@@ -127,11 +127,10 @@ fn image(number: u32) -> Image {
 }
 
 fn location(name: &str) -> Location {
-    Location {
-        url: format!("file:///images/{name}"),
-        metadata: [("store".to_owned(), "fast".into())].into(),
-        status: "active".to_owned(),
-    }
+    Location::active(
+        format!("file:///images/{name}"),
+        [("store".to_owned(), "fast".into())].into(),
+    )
 }
 
 fn data() -> NewData {

@@ -15,6 +15,7 @@ use glance::config::{
 use glance::db::Db;
 use glance::domain::checksum::HashAlgorithm;
 use glance::domain::schema::SiteProperties;
+use glance::domain::uri_filter::UriFilter;
 use glance::domain::{Caller, Image, ImageId, Status, Visibility};
 use glance::ops::{Glance, Parts};
 use glance::policy::Policy;
@@ -116,6 +117,10 @@ fn config(dir: &Path) -> Config {
             import_methods: Vec::new(),
             staging_dir: dir.join("staging"),
             delayed_delete: false,
+            hash_locations: true,
+            hash_retries: 3,
+            filter: UriFilter::default(),
+            task_lifetime: Duration::from_hours(48),
             site: SiteProperties::default(),
         },
         cache: None,
@@ -125,6 +130,7 @@ fn config(dir: &Path) -> Config {
         },
         stores: StoresConfig {
             multi: false,
+            reserved: Vec::new(),
             default: "file".to_owned(),
             stores: vec![StoreConfig {
                 id: "file".to_owned(),

@@ -163,13 +163,12 @@ impl<'r> Columns<'r> {
             self.get::<Option<&str>>("os_hash_algo")?,
             self.get::<Option<String>>("os_hash_value")?,
         ) {
-            (None, None) => None,
+            // The original names the algorithm as soon as it begins to hash the data of a new location.
+            (None | Some(_), None) => None,
             (Some(_), Some(value)) => Some(SecureHash {
                 algorithm: self.parsed("os_hash_algo")?,
                 value,
             }),
-            // The original names the algorithm as soon as it begins to hash the data of a new location.
-            (Some(_), None) => None,
             (None, Some(_)) => return Err(self.wrong("os_hash_algo", &"missing")),
         };
         Ok(Checksums {

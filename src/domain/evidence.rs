@@ -24,7 +24,9 @@ pub enum Doubt {
     Md5Size(String),
     #[error("os_hash_algo must be {wanted}, not {got}")]
     Algorithm { wanted: HashAlgorithm, got: String },
-    #[error("os_hash_value ({value}) is not the correct size for {algorithm} (should be {wanted} bytes)")]
+    #[error(
+        "os_hash_value ({value}) is not the correct size for {algorithm} (should be {wanted} bytes)"
+    )]
     Size {
         value: String,
         algorithm: HashAlgorithm,
@@ -196,12 +198,19 @@ mod tests {
     fn image() -> Image {
         let schema = documents::image(&["raw".to_owned()], &["bare".to_owned()]);
         let draft = Draft::read(&json!({}), &schema).unwrap();
-        draft.into_image(None, DateTime::from_timestamp_nanos(0)).unwrap()
+        draft
+            .into_image(None, DateTime::from_timestamp_nanos(0))
+            .unwrap()
     }
 
     fn evidence(image: &Image, said: &[Value]) -> Result<Evidence, String> {
         let said: Vec<_> = (said.iter())
-            .map(|said| json!({"validation_data": said}).as_object().cloned().unwrap())
+            .map(|said| {
+                json!({"validation_data": said})
+                    .as_object()
+                    .cloned()
+                    .unwrap()
+            })
             .collect();
         let evidence = Evidence::of(said.iter(), image, HashAlgorithm::Sha1);
         evidence.map_err(|doubt| doubt.to_string())

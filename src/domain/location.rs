@@ -127,7 +127,9 @@ pub enum NoPlace {
     NotActive,
     #[error("Image {image} is not stored in store {store}.")]
     NotInStore { image: ImageId, store: String },
-    #[error("The data for Image {0} could not be deleted because it is in use: The image cannot be deleted because it is in use through the backend store outside of Glance.")]
+    #[error(
+        "The data for Image {0} could not be deleted because it is in use: The image cannot be deleted because it is in use through the backend store outside of Glance."
+    )]
     InUse(ImageId),
     #[error("Image has active task")]
     Busy,
@@ -183,16 +185,24 @@ mod tests {
         let check = |value: Value| check_metadata(&Metadata::from([("a".to_owned(), value)]));
         assert_eq!(check(json!({"b": ["c", {"d": "e"}]})), Ok(()));
         let refused = check(json!(["x", 5])).unwrap_err();
-        assert!(refused.to_string().starts_with(
-            "The image metadata key a[1] has an invalid type of <class 'int'>."
-        ));
+        assert!(
+            refused
+                .to_string()
+                .starts_with("The image metadata key a[1] has an invalid type of <class 'int'>.")
+        );
     }
 
     #[test]
     fn clients_name_no_places_of_this_machine() {
         let may = |url: &str| Location::active(url, Metadata::new()).may_come_from_clients();
         assert!(may("http://a/b"));
-        for url in ["", "file:///etc/passwd", "File:///x", "filesystem:///x", "swift+config://a/b"] {
+        for url in [
+            "",
+            "file:///etc/passwd",
+            "File:///x",
+            "filesystem:///x",
+            "swift+config://a/b",
+        ] {
             assert!(!may(url), "{url}");
         }
     }

@@ -21,7 +21,13 @@ pub struct TaskRecord {
 impl TaskRecord {
     /// A task that has not begun.
     #[must_use]
-    pub fn pending(kind: &str, image: ImageId, owner: &str, input: Value, now: DateTime<Utc>) -> Self {
+    pub fn pending(
+        kind: &str,
+        image: ImageId,
+        owner: &str,
+        input: Value,
+        now: DateTime<Utc>,
+    ) -> Self {
         Self {
             stub: TaskStub {
                 id: uuid::Uuid::new_v4().to_string(),

@@ -120,9 +120,7 @@ fn is_near(address: IpAddr) -> bool {
             address.is_loopback() || address.is_link_local() || address.is_unspecified()
         }
         IpAddr::V6(address) => {
-            address.is_loopback()
-                || address.is_unicast_link_local()
-                || address.is_unspecified()
+            address.is_loopback() || address.is_unicast_link_local() || address.is_unspecified()
         }
     }
 }
@@ -152,7 +150,12 @@ mod tests {
             "a.example 443"
         );
         assert_eq!(leads_to("http://[::1]/x").unwrap(), "::1 80");
-        for uri in ["ftp://a.example/", "http://a.example:8080/", "http:///x", "x"] {
+        for uri in [
+            "ftp://a.example/",
+            "http://a.example:8080/",
+            "http:///x",
+            "x",
+        ] {
             assert_eq!(leads_to(uri), None, "{uri}");
         }
     }
@@ -202,7 +205,13 @@ mod tests {
         let allows = |text| filter.allows_one_of("a.example", &addresses(&[text]));
         assert!(allows("10.0.0.8"));
         assert!(allows("2001:db8::1"));
-        for near in ["127.0.0.1", "169.254.169.254", "::1", "fe80::1", "::ffff:127.0.0.1"] {
+        for near in [
+            "127.0.0.1",
+            "169.254.169.254",
+            "::1",
+            "fe80::1",
+            "::ffff:127.0.0.1",
+        ] {
             assert!(!allows(near), "{near}");
         }
         assert!(!allows("10.0.0.9"));

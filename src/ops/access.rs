@@ -37,9 +37,14 @@ impl Glance {
     /// Notes the stores of locations that come from a time without names, or of other names. Where the caller
     /// may not change the image, that is only for this once.
     async fn name_stores(&self, caller: &Caller, image: &mut Image) {
-        let unnamed = |location: &Location| !location.store().is_some_and(|name| self.stores.has(name));
+        let unnamed =
+            |location: &Location| !location.store().is_some_and(|name| self.stores.has(name));
         let mut notes = Vec::new();
-        for location in image.locations.iter_mut().filter(|location| unnamed(location)) {
+        for location in image
+            .locations
+            .iter_mut()
+            .filter(|location| unnamed(location))
+        {
             let before = location.clone();
             self.name_store(location);
             if !location.is(&before) {

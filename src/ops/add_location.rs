@@ -34,13 +34,14 @@ impl Glance {
         }
         self.permit(caller, &image, "add_image_location")?;
         let url = document["url"].as_str().unwrap_or_default();
-        if !is_service(caller) && !(url.starts_with("http") && self.reads_the_web()) {
+        let on_the_web = url.starts_with("http") && self.reads_the_web();
+        if !on_the_web && !is_service(caller) {
             return Err(NoPlace::NoWebStore.into());
         }
         let promised = evidence::promised(document.get("validation_data"))?;
         let location = Location::active(url, [].into());
-        let scheme = location.scheme().to_ascii_lowercase();
-        if matches!(scheme.as_str(), "http" | "https") && !self.may_fetch(url).await {
+        let kind = location.scheme().to_ascii_lowercase();
+        if matches!(kind.as_str(), "http" | "https") && !self.may_fetch(url).await {
             return Err(NoPlace::Filtered(url.to_owned()).into());
         }
         self.break_old_lock(&image).await?;

@@ -96,7 +96,9 @@ impl Glance {
             let store = location.store();
             preferred.iter().any(|name| Some(name.as_str()) == store)
         };
-        image.locations.sort_by_key(|location| !is_preferred(location));
+        image
+            .locations
+            .sort_by_key(|location| !is_preferred(location));
         Ok(())
     }
 

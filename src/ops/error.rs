@@ -81,7 +81,9 @@ pub enum Error {
     /// Data cannot be preferred from there.
     #[error("Store '{0}' is not configured.")]
     StoreNotConfigured(String),
-    #[error("Store selection for download is not available when multiple backends are not enabled.")]
+    #[error(
+        "Store selection for download is not available when multiple backends are not enabled."
+    )]
     NoStoreToPrefer,
     #[error("No image found with ID {0}")]
     NoSuchMarker(String),

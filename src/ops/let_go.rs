@@ -33,8 +33,7 @@ impl Glance {
                 added: Vec::new(),
             };
             let now = self.clock.now();
-            let moved = self.db.move_locations(image.id, image.status, &moves, now);
-            match moved.await {
+            match (self.db.move_locations(image.id, image.status, &moves, now)).await {
                 Ok(()) => return self.let_go(image.id, vec![location]).await,
                 Err(db::Error::Conflict { .. }) => {}
                 Err(db::Error::Gone(_)) => return Err(Error::NothingToStrip(id.to_owned())),

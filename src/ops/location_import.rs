@@ -96,7 +96,10 @@ impl Glance {
             ..Moves::default()
         };
         edited.updated_at = self.clock.now();
-        (self.db.update_and_move(&stored(&edited), Status::Queued, Some(&moves))).await?;
+        (self
+            .db
+            .update_and_move(&stored(&edited), Status::Queued, Some(&moves)))
+        .await?;
         if !hashes {
             return Ok(());
         }
@@ -158,8 +161,7 @@ impl Glance {
     async fn digests_once(&self, image: &Image, algorithm: HashAlgorithm) -> Result<Checksums> {
         let blob = self.stores.read(image, None).await?;
         let algorithms = [HashAlgorithm::Md5, algorithm];
-        let (mut bytes, digests) =
-            hashed(blob.bytes, algorithms).map_err(store::Error::Failed)?;
+        let (mut bytes, digests) = hashed(blob.bytes, algorithms).map_err(store::Error::Failed)?;
         let mut looked = Instant::now();
         while let Some(chunk) = bytes.next().await {
             chunk.map_err(store::Error::Failed)?;
@@ -213,7 +215,9 @@ impl Glance {
         image.size = None;
         image.checksums = Checksums::default();
         image.updated_at = self.clock.now();
-        let back = self.db.update_and_move(&image, Status::Importing, Some(&moves));
+        let back = self
+            .db
+            .update_and_move(&image, Status::Importing, Some(&moves));
         back.await?;
         Ok(())
     }

@@ -150,7 +150,8 @@ impl Glance {
             return Err(NoPlace::Malformed.into());
         }
         let needed = known_size(image).or(found.and_then(Found::bytes));
-        self.room_for_location(caller, image.id, needed, own).await?;
+        self.room_for_location(caller, image.id, needed, own)
+            .await?;
         quota::locations(&self.image_rules(), image.locations.len() + 1)?;
         let found = match found {
             Some(found) => found,

@@ -18,14 +18,13 @@ impl Glance {
         let Some(candidate) = filter.candidate(uri) else {
             return false;
         };
-        let addresses: Vec<IpAddr> = match candidate.host.parse() {
-            Ok(address) => vec![address],
-            Err(_) => {
-                let found = lookup_host((candidate.host.as_str(), candidate.port));
-                match timeout(LOOKUP, found).await {
-                    Ok(Ok(found)) => found.map(|found| found.ip()).collect(),
-                    Ok(Err(_)) | Err(_) => return false,
-                }
+        let addresses: Vec<IpAddr> = if let Ok(address) = candidate.host.parse() {
+            vec![address]
+        } else {
+            let found = lookup_host((candidate.host.as_str(), candidate.port));
+            match timeout(LOOKUP, found).await {
+                Ok(Ok(found)) => found.map(|found| found.ip()).collect(),
+                Ok(Err(_)) | Err(_) => return false,
             }
         };
         filter.allows_one_of(&candidate.host, &addresses)

@@ -14,9 +14,8 @@ impl Glance {
         (self.permit(caller, &image, "get_image")).map_err(|_| Error::NotThere)?;
         let tasks = self.db.tasks_of_image(image.id, self.clock.now()).await?;
         let project = caller.project_id.as_deref();
-        let may_see = |task: &TaskRecord| {
-            caller.is_admin || project == Some(task.stub.owner.as_str())
-        };
+        let may_see =
+            |task: &TaskRecord| caller.is_admin || project == Some(task.stub.owner.as_str());
         Ok(tasks.into_iter().filter(may_see).collect())
     }
 }

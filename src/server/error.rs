@@ -18,9 +18,9 @@ impl From<Error> for Fault {
         let fault = match &error {
             Error::Refused(refusal) => refused(refusal),
             Error::NoPlace(NoPlace::Last) => below(status(&error), &error),
-            Error::Store(refusal @ (store::Error::RemoteUnavailable | store::Error::NoParts(_))) => {
-                Fault::new(status(&error), refusal.to_string())
-            }
+            Error::Store(
+                refusal @ (store::Error::RemoteUnavailable | store::Error::NoParts(_)),
+            ) => Fault::new(status(&error), refusal.to_string()),
             Error::OwnerOfAnother(_) | Error::ReadOnlyCaller | Error::Format(_) => {
                 below(status(&error), &error)
             }

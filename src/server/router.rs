@@ -11,8 +11,8 @@ use super::extract::NoBody;
 use super::fault;
 use super::methods::{absent, delete, get, post, put, unoffered};
 use super::v2::{
-    actions, cache, cached_images, data, images, import, info, locations, members, metadefs, schemas,
-    stores, tags, task_list,
+    actions, cache, cached_images, data, images, import, info, locations, members, metadefs,
+    schemas, stores, tags, task_list,
 };
 use crate::config::paste::Filter;
 use crate::domain::Caller;

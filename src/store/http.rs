@@ -188,22 +188,29 @@ fn first_byte(answer: &Response) -> u64 {
 
 /// `len` bytes behind those `ahead`.
 fn part(bytes: ByteStream, ahead: u64, len: u64) -> ByteStream {
-    let part = stream::try_unfold((bytes, ahead, len), |(mut bytes, mut ahead, left)| async move {
-        while left > 0 {
-            let Some(mut chunk) = bytes.next().await.transpose()? else {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            };
-            let skipped = chunk.len().min(usize::try_from(ahead).unwrap_or(usize::MAX));
-            ahead -= skipped as u64;
-            let mut chunk = chunk.split_off(skipped);
-            chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            if !chunk.is_empty() {
-                let left = left - chunk.len() as u64;
-                return Ok(Some((chunk, (bytes, ahead, left))));
+    let part = stream::try_unfold(
+        (bytes, ahead, len),
+        |(mut bytes, mut ahead, left)| async move {
+            if left == 0 {
+                return Ok(None);
             }
-        }
-        Ok(None)
-    });
+            loop {
+                let Some(mut chunk) = bytes.next().await.transpose()? else {
+                    return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+                };
+                let skipped = chunk
+                    .len()
+                    .min(usize::try_from(ahead).unwrap_or(usize::MAX));
+                ahead -= skipped as u64;
+                let mut chunk = chunk.split_off(skipped);
+                chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                if !chunk.is_empty() {
+                    let left = left - chunk.len() as u64;
+                    return Ok(Some((chunk, (bytes, ahead, left))));
+                }
+            }
+        },
+    );
     Box::pin(part)
 }
 
@@ -219,7 +226,9 @@ fn proxy(scheme: &str, address: &str) -> Result<Option<Proxy>> {
         "https" => Proxy::https(address),
         "all" => Proxy::all(address),
         other => {
-            tracing::warn!("http_proxy_information: no proxy for {other:?}, only for http, https, all");
+            tracing::warn!(
+                "http_proxy_information: no proxy for {other:?}, only for http, https, all"
+            );
             return Ok(None);
         }
     };

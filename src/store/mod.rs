@@ -2,7 +2,7 @@
 
 mod absent;
 pub mod file;
-mod http;
+pub mod http;
 pub mod registry;
 pub mod throttled;
 

@@ -121,7 +121,10 @@ mod tests {
 
     #[test]
     fn every_document_in_the_program_is_json() {
-        for (name, document) in FIXED.iter().chain(&[("image", IMAGE), ("location", LOCATION)]) {
+        for (name, document) in FIXED
+            .iter()
+            .chain(&[("image", IMAGE), ("location", LOCATION)])
+        {
             let document: Value = serde_json::from_str(document).expect(name);
             assert!(document["name"].is_string(), "{name}");
         }

@@ -107,7 +107,9 @@ fn heaviest<'a>(places: &'a [Location], config: &Config) -> Option<&'a Location>
     }
     let stores = &config.stores.stores;
     let weight = |place: &&Location| {
-        let store = stores.iter().find(|store| Some(store.id.as_str()) == place.store());
+        let store = stores
+            .iter()
+            .find(|store| Some(store.id.as_str()) == place.store());
         store.map_or(0, |store| store.weight)
     };
     // Of equals the last one wins, which from behind is the first.

@@ -49,6 +49,9 @@ pub(crate) struct Cloud {
     dir: TempDir,
 }
 
+/// One file store.
+const FILES: &str = "[glance_store]\nstores = file\ndefault_store = file\nfilesystem_store_datadir = {dir}/images\n";
+
 impl Cloud {
     /// A service with a cache, where everybody is who it says it is.
     pub(crate) async fn new() -> Self {
@@ -66,9 +69,23 @@ impl Cloud {
         for (name, text) in files {
             std::fs::write(dir.path().join(name), text).expect("a file");
         }
+        Self::open(dir, options, FILES).await
+    }
+
+    /// The same with other stores: sections of the configuration, where `{dir}` is the directory.
+    pub(crate) async fn with_stores(options: &str, stores: &str) -> Self {
+        Self::open(tempfile::tempdir().expect("a directory"), options, stores).await
+    }
+
+    /// The same database and files with another configuration.
+    pub(crate) async fn reopened(self, options: &str, stores: &str) -> Self {
+        Self::open(self.dir, options, stores).await
+    }
+
+    async fn open(dir: TempDir, options: &str, stores: &str) -> Self {
         let file = dir.path().join("glance-api.conf");
         std::fs::write(dir.path().join("paste.ini"), PASTE).expect("a file");
-        std::fs::write(&file, configuration(dir.path(), options)).expect("a file");
+        std::fs::write(&file, configuration(dir.path(), options, stores)).expect("a file");
         let sources = Sources {
             files: vec![file],
             environment: [].into(),
@@ -103,6 +120,11 @@ impl Cloud {
         self.client(OTHER_PROJECT, "member,reader")
     }
 
+    /// Another service of the cloud.
+    pub(crate) fn service(&self) -> Client<'_> {
+        self.client("5e5e0000", "service")
+    }
+
     fn client(&self, project: &'static str, roles: &'static str) -> Client<'_> {
         Client {
             cloud: self,
@@ -116,14 +138,20 @@ impl Cloud {
         self.dir.path().join("images")
     }
 
+    /// A path in the directory of all state.
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// Where data waits for its import.
     pub(crate) fn staging_dir(&self) -> std::path::PathBuf {
         self.dir.path().join("staging")
     }
 }
 
-fn configuration(dir: &Path, options: &str) -> String {
+fn configuration(dir: &Path, options: &str, stores: &str) -> String {
     let dir = dir.display();
+    let stores = stores.replace("{dir}", &dir.to_string());
     let methods = if options.contains("enabled_import_methods") {
         ""
     } else {
@@ -134,7 +162,7 @@ fn configuration(dir: &Path, options: &str) -> String {
          worker_self_reference_url = http://here\n{methods}\n\
          node_staging_uri = file://{dir}/staging\n{options}\n\
          [database]\nconnection = sqlite:///{dir}/glance.db\n\
-         [glance_store]\nstores = file\ndefault_store = file\nfilesystem_store_datadir = {dir}/images\n\
+         {stores}\n\
          [paste_deploy]\nconfig_file = {dir}/paste.ini\nflavor = cachemanagement\n"
     )
 }
@@ -200,6 +228,19 @@ impl Client<'_> {
         let path = format!("/v2/images/{id}/file");
         let body = Bytes::from_static(data);
         self.send(Method::PUT, &path, "application/octet-stream", body)
+            .await
+    }
+
+    /// Uploads to the store of that name.
+    pub(crate) async fn upload_to(&self, store: &str, id: &str, data: &'static [u8]) -> Answer {
+        let path = format!("/v2/images/{id}/file");
+        let length = data.len().to_string();
+        let headers = [
+            (CONTENT_TYPE, "application/octet-stream"),
+            (CONTENT_LENGTH, length.as_str()),
+            (HeaderName::from_static("x-image-meta-store"), store),
+        ];
+        self.request(Method::PUT, &path, &headers, Body::from(data))
             .await
     }
 

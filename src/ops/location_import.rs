@@ -24,7 +24,7 @@ use crate::store;
 /// that long to begin, and what it looks like meanwhile is recorded.
 const BEFORE: Duration = Duration::from_millis(600);
 /// How often somebody who hashes looks whether there still is an image.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(1);
 /// The pause before data is asked for once more.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often a change is made anew when another request was faster.

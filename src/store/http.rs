@@ -74,7 +74,7 @@ impl HttpStore {
                 builder = builder.proxy(proxy);
             }
         }
-        let client = builder.build().map_err(|error| unusable(&error))?;
+        let client = builder.build().map_err(unusable)?;
         Ok(Self { client, patience })
     }
 
@@ -232,10 +232,12 @@ fn proxy(scheme: &str, address: &str) -> Result<Option<Proxy>> {
             return Ok(None);
         }
     };
-    proxy.map(Some).map_err(|error| unusable(&error))
+    proxy.map(Some).map_err(unusable)
 }
 
-fn unusable(error: &reqwest::Error) -> Error {
+fn unusable(error: reqwest::Error) -> Error {
+    // Without its URL, where a password may be.
+    let error = error.without_url();
     Error::Unavailable(format!("the http store cannot be used: {error}"))
 }
 

@@ -3,6 +3,7 @@
 mod away;
 mod images;
 mod listing;
+mod locations;
 mod members;
 mod original;
 mod paging;

@@ -243,9 +243,20 @@ async fn an_image_that_goes_while_it_is_hashed_leaves_a_failed_task_and_no_image
     let origin = Origin::new().await;
     let cloud = with(&origin, "").await;
     let path = queued(&cloud).await;
-    add(&cloud, &path, &json!({"url": origin.url("/bytes/5")})).await;
+    add(&cloud, &path, &json!({"url": origin.url("/slow/10000000")})).await;
+    let until = async |asked: &str| {
+        let coming = async {
+            while !origin.asked().iter().any(|one| one == asked) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let came = tokio::time::timeout(Duration::from_secs(30), coming).await;
+        came.unwrap_or_else(|_| panic!("{asked} never came"));
+    };
+    until("GET /slow/10000000").await;
     let gone = cloud.member().delete(&path).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
+    until("left /slow/10000000").await;
     let failing = async {
         loop {
             let tasks = cloud.admin().get("/v2/tasks").await.json();
@@ -255,8 +266,7 @@ async fn an_image_that_goes_while_it_is_hashed_leaves_a_failed_task_and_no_image
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), failing)
-        .await
-        .expect("it never failed");
+    let failed = tokio::time::timeout(Duration::from_secs(30), failing).await;
+    failed.expect("it never failed");
     assert_eq!(cloud.admin().get(&path).await.status, StatusCode::NOT_FOUND);
 }

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// `/bytes/N`: so many bytes. `/plain/N`: the same without parts. `/unsized/N`: without saying how many.
+/// `/slow/N`: takes its time, and notes `left /slow/N` when nobody listens any more.
 /// `/short/N`: ends halfway. `/flaky/N`: does so the first time. `/stall/N`: falls silent halfway.
 /// `/silent`: says nothing at all. `/status/CODE`. `/to/CODE?URL`: redirects.
 #[derive(Debug)]
@@ -101,10 +103,29 @@ async fn serve(stream: TcpStream, log: &Mutex<Vec<String>>) -> std::io::Result<(
             Some((start.parse().ok()?, last.parse().ok()?))
         });
         let (method, target) = asked.split_once(' ').unwrap_or_default();
+        if target.starts_with("/slow/") && method == "GET" {
+            let _ = dribble(&mut stream, target).await;
+            let left = format!("left {target}");
+            log.lock().expect("the log").push(left);
+            return Ok(());
+        }
         if !answer(&mut stream, method, target, range, before).await? {
             return Ok(());
         }
     }
+}
+
+/// A little of the data at a time.
+async fn dribble(stream: &mut BufReader<TcpStream>, target: &str) -> std::io::Result<()> {
+    let count = target.rsplit('/').next().unwrap_or_default();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {count}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    for _ in 0..count.parse().unwrap_or(0) {
+        stream.write_all(b"x").await?;
+        stream.flush().await?;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
 }
 
 /// Says whether the connection goes on.
@@ -133,7 +154,7 @@ async fn answer(
             );
             (head, part, true)
         }
-        "bytes" | "plain" => (
+        "bytes" | "plain" | "slow" => (
             format!("200 OK\r\nContent-Length: {number}\r\n"),
             bytes,
             true,

@@ -69,7 +69,7 @@ impl Glance {
             promised,
         };
         let glance = self.clone();
-        tokio::spawn(async move { glance.import_location(work).await });
+        self.afterwards(async move { glance.import_location(work).await });
         Ok(())
     }
 

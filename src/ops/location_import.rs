@@ -48,19 +48,21 @@ pub(super) struct LocationImport {
 impl Glance {
     /// Does the work, and writes down how it went.
     pub(super) async fn import_location(&self, work: LocationImport) {
-        tokio::time::sleep(BEFORE).await;
         let (id, task) = (work.image, &work.task);
-        let done = match self.db.begin_task(task, self.clock.now()).await {
-            Ok(true) => self.bring_location_in(&work).await,
+        let end = match self.until_the_end(self.work_on(&work)).await {
+            Some(Ok(true)) => TaskEnd::Success(json!({"image_id": id.as_str()})),
             // Somebody took the lock and ended it.
-            Ok(false) => return,
-            Err(error) => Err(error.into()),
-        };
-        let end = match done {
-            Ok(()) => TaskEnd::Success(json!({"image_id": id.as_str()})),
-            Err(error) => {
+            Some(Ok(false)) => return,
+            Some(Err(error)) => {
                 warn!(image.id = %id, error = &error as &dyn std::error::Error,
                     "the new location of image {id} is not taken: {error}");
+                TaskEnd::Failure(FAILED.to_owned())
+            }
+            None => {
+                warn!(image.id = %id, "the service ends before the new location of image {id} is taken");
+                if let Err(error) = self.take_location_back(id).await {
+                    info!(image.id = %id, "image {id} keeps its location: {error}");
+                }
                 TaskEnd::Failure(FAILED.to_owned())
             }
         };
@@ -69,6 +71,16 @@ impl Glance {
         if let Err(error) = ended.and(unlocked.map_err(Error::from)) {
             warn!(image.id = %id, %error, "image {id} stays locked by task {task}: {error}");
         }
+    }
+
+    /// False where there is nothing to do any more.
+    async fn work_on(&self, work: &LocationImport) -> Result<bool> {
+        tokio::time::sleep(BEFORE).await;
+        let begun = self.db.begin_task(&work.task, self.clock.now()).await?;
+        if begun {
+            self.bring_location_in(work).await?;
+        }
+        Ok(begun)
     }
 
     async fn bring_location_in(&self, work: &LocationImport) -> Result<()> {

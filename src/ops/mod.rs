@@ -3,6 +3,7 @@
 mod access;
 mod actions;
 mod add_location;
+mod afterwards;
 pub mod cached;
 mod discovery;
 pub mod download;
@@ -40,6 +41,7 @@ use crate::domain::schema::{Schema, documents};
 use crate::policy::Policy;
 use crate::store::Registry;
 
+use afterwards::Afterwards;
 use stage::Staging;
 
 pub use error::{Error, Result};
@@ -56,6 +58,7 @@ struct Inner {
     /// What a location is like that comes by a call of its own.
     location_schema: Schema,
     staging: Staging,
+    afterwards: Afterwards,
     /// What images may be. It changes while the service runs.
     image_rules: RwLock<Arc<ImageConfig>>,
 }
@@ -83,6 +86,7 @@ impl Glance {
             image_schema,
             location_schema: documents::location(),
             staging,
+            afterwards: Afterwards::default(),
         }))
     }
 

@@ -61,12 +61,12 @@ async fn data_moves_from_where_it_is_expected_or_not_at_all() {
 #[tokio::test]
 async fn notes_change_in_the_rows_that_they_are_in() {
     let (db, image) = with_two().await;
-    let mut noted = location("one");
-    noted.metadata = [("store".to_owned(), "cheap".into())].into();
-    let notes = [(location("one"), noted.clone())];
+    let mut renamed = location("one");
+    renamed.metadata = [("store".to_owned(), "cheap".into())].into();
+    let notes = [(location("one"), renamed.clone())];
     db.note_locations(image.id, &notes, at(9)).await.unwrap();
     let written = db.image(image.id).await.unwrap().unwrap();
-    assert_eq!(written.locations, [noted, location("two")]);
+    assert_eq!(written.locations, [renamed, location("two")]);
     assert_eq!(written.updated_at, at(9));
     let again = db.note_locations(image.id, &notes, at(10)).await;
     assert!(matches!(again, Err(Error::Gone(_))), "{again:?}");

@@ -1,6 +1,7 @@
 //! What one can ask of the service, without HTTP.
 
 mod data;
+mod locations;
 mod recovery;
 
 use std::path::Path;

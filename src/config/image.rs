@@ -1,12 +1,15 @@
 //! What images may be: limits, formats and what of them is shown.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::error::Error;
+use super::filtering;
 use super::ini::{Section, Settings};
 use super::sources::Found;
 use crate::domain::checksum::HashAlgorithm;
 use crate::domain::schema::{SiteProperties, documents};
+use crate::domain::uri_filter::UriFilter;
 
 #[derive(Debug, Clone)]
 #[expect(
@@ -50,6 +53,14 @@ pub struct ImageConfig {
     pub staging_dir: PathBuf,
     /// `delayed_delete`
     pub delayed_delete: bool,
+    /// `do_secure_hash`: the data of a new location is read once for its digests.
+    pub hash_locations: bool,
+    /// `http_retries`: how often that is tried again.
+    pub hash_retries: u32,
+    /// `[import_filtering_opts]`: what clients may have us fetch from.
+    pub filter: UriFilter,
+    /// `[task] task_time_to_live`: how long the record of a task is kept after its end.
+    pub task_lifetime: Duration,
     /// What a `schema-image.json` beside the configuration says of custom properties.
     pub site: SiteProperties,
 }
@@ -79,6 +90,10 @@ impl ImageConfig {
             import_methods: default.bracketed("enabled_import_methods")?,
             staging_dir: staging_dir(settings)?,
             delayed_delete: default.flag("delayed_delete")?,
+            hash_locations: default.flag("do_secure_hash")?,
+            hash_retries: at_least_none(default.number("http_retries")?),
+            filter: filtering::filter(settings)?,
+            task_lifetime: hours(settings.section("task").number("task_time_to_live")?),
             site: site(found)?,
         })
     }
@@ -101,6 +116,15 @@ fn site(found: &Found) -> Result<SiteProperties, Error> {
         return Err(wrong(format!("images have {taken} already, as attributes")));
     }
     Ok(site)
+}
+
+fn hours(hours: i64) -> Duration {
+    Duration::from_secs(u64::from(at_least_none(hours)) * 3600)
+}
+
+/// The original takes any number.
+fn at_least_none(number: i64) -> u32 {
+    u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
 
 /// `hashing_algorithm`, by its name in Python's hashlib.

@@ -17,6 +17,7 @@ pub mod stores;
 mod changes;
 mod check;
 mod error;
+mod filtering;
 mod ini;
 mod obstacles;
 mod options;

@@ -12,7 +12,12 @@ pub struct StoresConfig {
     /// `default_backend`, or the scheme of `default_store`.
     pub default: String,
     pub stores: Vec<StoreConfig>,
+    /// Where there are several, those that the service keeps for itself, by name.
+    pub reserved: Vec<(String, FileStoreConfig)>,
 }
+
+/// The stores that the service keeps for itself.
+const RESERVED: [&str; 2] = ["os_glance_staging_store", "os_glance_tasks_store"];
 
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
@@ -110,6 +115,7 @@ impl StoresConfig {
             multi: false,
             default,
             stores,
+            reserved: Vec::new(),
         })
     }
 
@@ -138,10 +144,15 @@ impl StoresConfig {
         if stores.iter().all(|store| store.id != default) {
             return Err(section.refuse("default_backend", "the name of one of enabled_backends"));
         }
+        let reserved = RESERVED.into_iter().map(|name| {
+            let config = FileStoreConfig::from(&settings.section(name))?;
+            Ok((name.to_owned(), config))
+        });
         Ok(Self {
             multi: true,
             default,
             stores,
+            reserved: reserved.collect::<Result<_, _>>()?,
         })
     }
 }

@@ -110,7 +110,11 @@ pub async fn run(start: Start) -> Result<(), Error> {
         () = signals.end() => tracing::warn!("asked again: not waiting for what runs"),
     }
     between.close();
-    if timeout(PATIENCE, between.wait()).await.is_err() {
+    let idle = async {
+        glance.finish().await;
+        between.wait().await;
+    };
+    if timeout(PATIENCE, idle).await.is_err() {
         tracing::warn!("a job between requests did not end in {PATIENCE:?}, leaving it");
     }
     close(&glance).await;

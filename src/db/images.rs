@@ -6,6 +6,7 @@ use super::dialect::{BELONGINGS, Connection, FOR_UPDATE, Statement, query};
 use super::row::{self, IMAGE_COLUMNS};
 use super::{Db, Error, NewData, Result, bury, locations, properties, tags};
 use crate::domain::checksum::Checksums;
+use crate::domain::location::Moves;
 use crate::domain::{Image, ImageId, Location, Status};
 
 impl Db {
@@ -57,6 +58,16 @@ impl Db {
     /// Writes `image`'s own columns, and what differs in properties and tags, where its row is still in
     /// `from`; as of `image.updated_at`. Locations have their own ways. Gives back what is there now.
     pub async fn update_image(&self, image: &Image, from: Status) -> Result<Image> {
+        self.update_and_move(image, from, None).await
+    }
+
+    /// Does the same, and moves its data where that is where `moves` expects it.
+    pub async fn update_and_move(
+        &self,
+        image: &Image,
+        from: Status,
+        moves: Option<&Moves>,
+    ) -> Result<Image> {
         let statement = query(
             "UPDATE images SET name = ?, status = ?, visibility = ?, owner = ?, disk_format = ?, \
              container_format = ?, size = ?, virtual_size = ?, checksum = ?, os_hash_algo = ?, \
@@ -71,6 +82,9 @@ impl Db {
                 guarded(&mut db, statement, image.id).await?;
                 properties::update(&mut db, image).await?;
                 tags::update(&mut db, image).await?;
+                if let Some(moves) = moves {
+                    locations::apply(&mut db, image.id, from, moves, image.updated_at).await?;
+                }
                 let written = read(&mut db, image.id)
                     .await?
                     .ok_or(Error::Gone(image.id))?;

@@ -6,13 +6,11 @@ use chrono::{DateTime, Utc};
 
 use super::dialect::{Connection, OR_REPLACE_PROPERTY, query};
 use super::{Result, bury};
+use crate::domain::property::TASK_LOCK;
 use crate::domain::{Image, ImageId};
 
 /// Rows per statement: databases limit what can be bound to one.
 const ROWS: usize = 500;
-
-/// The lock that an import of the original holds on its image. Saving an image must neither take nor break it.
-const IMPORT_LOCK: &str = "os_glance_import_task";
 
 /// Writes properties that are not there, or have another value.
 pub async fn insert<'p>(
@@ -44,7 +42,7 @@ pub async fn insert<'p>(
     Ok(())
 }
 
-/// Writes what differs from what is there.
+/// Writes what differs from what is there. Saving an image neither takes nor breaks the lock of a task on it.
 pub async fn update(db: &mut Connection, image: &Image) -> Result<()> {
     let rows =
         query("SELECT id, name, value FROM image_properties WHERE image_id = ? AND NOT deleted")
@@ -59,13 +57,13 @@ pub async fn update(db: &mut Connection, image: &Image) -> Result<()> {
     // First, for an engine to which `Name` is the row of `name`.
     let removed: Vec<i64> = there
         .iter()
-        .filter(|(name, _)| *name != IMPORT_LOCK && !image.properties.contains_key(*name))
+        .filter(|(name, _)| *name != TASK_LOCK && !image.properties.contains_key(*name))
         .map(|(_, (row, _))| *row)
         .collect();
     bury::rows(db, "image_properties", removed, image.updated_at).await?;
 
     let changed = image.properties.iter().filter(|(name, value)| {
-        name.as_str() != IMPORT_LOCK && there.get(*name).is_none_or(|(_, old)| old != *value)
+        name.as_str() != TASK_LOCK && there.get(*name).is_none_or(|(_, old)| old != *value)
     });
     insert(db, image.id, changed, image.updated_at).await
 }

@@ -155,12 +155,12 @@ impl Columns<'_> {
             self.get::<Option<String>>("os_hash_algo")?,
             self.get::<Option<String>>("os_hash_value")?,
         ) {
-            (None, None) => None,
+            // The original names the algorithm as soon as it begins to hash the data of a new location.
+            (None | Some(_), None) => None,
             (Some(_), Some(value)) => Some(SecureHash {
                 algorithm: self.parsed("os_hash_algo")?,
                 value,
             }),
-            (Some(_), None) => return Err(self.wrong("os_hash_value", &"missing")),
             (None, Some(_)) => return Err(self.wrong("os_hash_algo", &"missing")),
         };
         Ok(Checksums {
@@ -197,6 +197,7 @@ impl Columns<'_> {
                     url: location.url,
                     metadata: metadata.unwrap_or_default(),
                     status: location.status,
+                    remarks: serde_json::Map::new(),
                 })
             })
             .collect()

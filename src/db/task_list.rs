@@ -66,7 +66,8 @@ fn page(listing: &TaskListing, owner: Option<&str>) -> Statement {
     sql
 }
 
-fn stub(row: &Row) -> Result<TaskStub> {
+/// What a list says of a task.
+pub fn stub(row: &Row) -> Result<TaskStub> {
     let created_at = row.get("created_at")?;
     Ok(TaskStub {
         id: row.get("id")?,

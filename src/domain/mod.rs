@@ -4,6 +4,7 @@ pub mod assignment;
 pub mod caller;
 pub mod checksum;
 pub mod draft;
+pub mod evidence;
 pub mod image;
 pub mod isotime;
 pub mod listing;
@@ -16,7 +17,9 @@ pub mod query;
 pub mod refusal;
 pub mod schema;
 pub mod status;
+pub mod task_record;
 pub mod task_stub;
+pub mod uri_filter;
 
 pub use caller::Caller;
 pub use image::{Image, ImageId, Visibility};

@@ -28,6 +28,9 @@ pub const OWN_NAMESPACE: &str = "os_glance";
 /// The node that has the staged data of an image, as its siblings call it.
 pub const STAGE_HOST: &str = "os_glance_stage_host";
 
+/// The task that is at work with an image, and keeps others from it.
+pub const TASK_LOCK: &str = "os_glance_import_task";
+
 /// The characters that a property's name may have in a new image.
 const LONGEST_NAME: usize = 255;
 

@@ -4,8 +4,11 @@
 //! the caller get to know of the image at all? The second is the policy's. Where it says no, the answer
 //! still tells nothing of an image that the caller may not see: it is as if there were none.
 
+use tracing::warn;
+
 use super::{Error, Glance, Result};
-use crate::domain::{Caller, Image, ImageId, Visibility};
+use crate::db;
+use crate::domain::{Caller, Image, ImageId, Location, Visibility};
 use crate::policy::{Facts, ImageFacts, Touch};
 
 impl Glance {
@@ -20,11 +23,45 @@ impl Glance {
         let Ok(id) = id.parse::<ImageId>() else {
             return Ok(None);
         };
-        let Some(image) = self.db.image(id).await? else {
+        let Some(mut image) = self.db.image(id).await? else {
             return Ok(None);
         };
-        let visible = self.is_visible(caller, &image).await?;
-        Ok(visible.then_some(image))
+        if !self.is_visible(caller, &image).await? {
+            return Ok(None);
+        }
+        self.name_stores(caller, &mut image).await;
+        self.stores.sort(&mut image.locations);
+        Ok(Some(image))
+    }
+
+    /// Notes the stores of locations that come from a time without names, or of other names. Where the caller
+    /// may not change the image, that is only for this once.
+    async fn name_stores(&self, caller: &Caller, image: &mut Image) {
+        let unnamed =
+            |location: &Location| !location.store().is_some_and(|name| self.stores.has(name));
+        let mut notes = Vec::new();
+        for location in image
+            .locations
+            .iter_mut()
+            .filter(|location| unnamed(location))
+        {
+            let before = location.clone();
+            self.name_store(location);
+            if !location.is(&before) {
+                notes.push((before, location.clone()));
+            }
+        }
+        if notes.is_empty() || caller.read_only || owns(caller, image).is_err() {
+            return;
+        }
+        let now = self.clock.now();
+        match self.db.note_locations(image.id, &notes, now).await {
+            Ok(()) => image.updated_at = now,
+            // Somebody was faster, or changes the image in another way.
+            Err(db::Error::Gone(_)) => {}
+            Err(error) => warn!(image.id = %image.id, %error,
+                "the stores of image {} are not noted: {error}", image.id),
+        }
     }
 
     /// The image without the properties that are hidden from the caller.

@@ -21,13 +21,4 @@ impl Glance {
         self.permit_plainly(caller, "stores_info_detail", &Target::new())?;
         Ok(stores)
     }
-
-    /// Takes an image's data from one of several stores.
-    pub fn remove_from_store(&self, store: &str) -> Result<()> {
-        let stores = self.stores_to_choose().map_err(|_| Error::NotThere)?;
-        if stores.iter().all(|known| known.id != store) {
-            return Err(Error::NoSuchStore(store.to_owned()));
-        }
-        Err(Error::LocationsFixed)
-    }
 }

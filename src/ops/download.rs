@@ -3,7 +3,7 @@
 use super::resume::resumed;
 use super::{Error, Glance, Result};
 use crate::cache::{Expected, Lookup, Past};
-use crate::domain::{Caller, Image, ImageId, Status};
+use crate::domain::{Caller, Image, ImageId, Location, Status};
 use crate::store;
 use crate::stream::{Blob, ByteRange};
 
@@ -40,7 +40,19 @@ impl Glance {
         id: ImageId,
         range: Option<RequestedRange>,
     ) -> Result<Download> {
-        let image = self.readable(caller, id).await?;
+        self.download_from(caller, id, range, &[]).await
+    }
+
+    /// The same, from one of the stores that the client prefers if it can be.
+    pub async fn download_from(
+        &self,
+        caller: &Caller,
+        id: ImageId,
+        range: Option<RequestedRange>,
+        preferred: &[String],
+    ) -> Result<Download> {
+        let mut image = self.readable(caller, id).await?;
+        self.prefer(caller, &mut image, preferred)?;
         if image.locations.is_empty() {
             return Ok(Download {
                 image,
@@ -66,6 +78,28 @@ impl Glance {
             source,
             blob,
         })
+    }
+
+    /// Puts the locations first whose stores are preferred.
+    fn prefer(&self, caller: &Caller, image: &mut Image, preferred: &[String]) -> Result<()> {
+        if preferred.is_empty() {
+            return Ok(());
+        }
+        self.permit(caller, image, "download_from_store")?;
+        if !self.config.stores.multi {
+            return Err(Error::NoStoreToPrefer);
+        }
+        if let Some(unknown) = preferred.iter().find(|name| !self.stores.has(name)) {
+            return Err(Error::StoreNotConfigured(unknown.clone()));
+        }
+        let is_preferred = |location: &Location| {
+            let store = location.store();
+            preferred.iter().any(|name| Some(name.as_str()) == store)
+        };
+        image
+            .locations
+            .sort_by_key(|location| !is_preferred(location));
+        Ok(())
     }
 
     /// The image, where the caller may read its data. That it is deactivated is told first, even to those
@@ -94,7 +128,8 @@ impl Glance {
             }
             // A part is no reason to bring in the whole.
             (Lookup::Missing(_), Some(_)) | (Lookup::Bypass(_), _) => {
-                (Source::Store, self.stores.read(image, range).await?)
+                let blob = self.stores.read_for_client(image, range).await?;
+                (Source::Store, blob)
             }
         };
         blob.size = range.map(|range| range.len()).or(image.size).or(blob.size);

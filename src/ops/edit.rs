@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use super::access::{may_write, owns};
 use super::images::stored;
+use super::locations::Moving;
 use super::{Error, Glance, Result, quota};
 use crate::db;
 use crate::domain::assignment::Assignment;
 use crate::domain::patch::{self, Change, Dialect, LocationChange};
 use crate::domain::property;
-use crate::domain::{Caller, Image, Refusal};
+use crate::domain::{Caller, Image, Location, Refusal};
 use crate::policy::{ImageFacts, Touch};
 
 /// How often a change is made anew when another request was faster.
@@ -30,32 +31,68 @@ impl Glance {
         if changes.is_empty() {
             return self.visible(caller, id).await?.ok_or_else(missing);
         }
-        self.edit(caller, id, missing, |image| {
-            // As in the original, properties that are hidden from the caller do not survive its change.
-            let image = &self.shown(caller, image.clone());
-            let mut edited = image.clone();
-            for change in changes.clone() {
-                self.permit_change(caller, image, &change)?;
-                self.permit_touch(caller, &edited, &change)?;
-                if let Change::Replace(Assignment::Tags(_))
-                | Change::Add(Assignment::Tags(_))
-                | Change::AddNew(Assignment::Tags(_)) = change
-                {
-                    change.apply(&mut edited)?;
-                    quota::tags(&self.image_rules(), &edited)?;
-                } else {
-                    change.apply(&mut edited)?;
+        for _ in 0..ATTEMPTS {
+            let image = self.known(caller, id).await?.ok_or_else(missing)?;
+            let (mut edited, moving) = self.patched(caller, &image, &changes).await?;
+            edited.updated_at = self.clock.now();
+            let mut moves = moving.moves(&image.locations, &edited.locations);
+            if let Some(moves) = &mut moves {
+                // Whoever deletes later must not find data that is still in use.
+                let in_use = |gone: &Location| edited.locations.iter().any(|l| l.url == gone.url);
+                let all_go = !moves.removed.iter().any(in_use);
+                moves.removed_as = self.removed_status().filter(|_| all_go);
+            }
+            let kept = stored(&edited);
+            let written = self.db.update_and_move(&kept, image.status, moves.as_ref());
+            match written.await {
+                Ok(written) => {
+                    edited.updated_at = written.updated_at;
+                    self.let_go(edited.id, moving.removed).await?;
+                    return Ok(edited);
                 }
+                Err(db::Error::Conflict { .. }) => {}
+                Err(db::Error::Gone(_)) => return Err(missing()),
+                Err(error) => return Err(error.into()),
             }
-            let added = |image: &Image, name| !image.properties.contains_key(name);
-            if edited.properties.keys().any(|name| added(image, name)) {
-                quota::properties(&self.image_rules(), &edited)?;
+        }
+        Err(Error::Conflict)
+    }
+
+    /// The image as a patch leaves it.
+    async fn patched(
+        &self,
+        caller: &Caller,
+        image: &Image,
+        changes: &[Change],
+    ) -> Result<(Image, Moving)> {
+        // As in the original, properties that are hidden from the caller do not survive its change.
+        let image = &self.shown(caller, image.clone());
+        let mut edited = image.clone();
+        let mut moving = Moving::default();
+        for change in changes {
+            self.permit_change(caller, image, change)?;
+            self.permit_touch(caller, &edited, change)?;
+            match change {
+                Change::Locations(change) => {
+                    self.relocate(caller, &mut edited, change, &mut moving)
+                        .await?;
+                }
+                Change::Replace(Assignment::Tags(_))
+                | Change::Add(Assignment::Tags(_))
+                | Change::AddNew(Assignment::Tags(_)) => {
+                    change.clone().apply(&mut edited)?;
+                    quota::tags(&self.image_rules(), &edited)?;
+                }
+                change => change.clone().apply(&mut edited)?,
             }
-            owns(caller, image)?;
-            property::storable(&edited)?;
-            Ok(edited)
-        })
-        .await
+        }
+        let added = |image: &Image, name| !image.properties.contains_key(name);
+        if edited.properties.keys().any(|name| added(image, name)) {
+            quota::properties(&self.image_rules(), &edited)?;
+        }
+        owns(caller, image)?;
+        property::storable(&edited)?;
+        Ok((edited, moving))
     }
 
     /// Loads an image, changes it and writes it back, again from the start where it changed meanwhile.
@@ -140,7 +177,7 @@ impl Glance {
         };
         self.permit(caller, image, policy)?;
         if self.config.image.show_locations {
-            Err(Error::LocationsFixed)
+            Ok(())
         } else {
             Err(Error::LocationsInvisible(verb))
         }

@@ -2,7 +2,9 @@
 
 use super::format::FormatError;
 use super::range::RangeError;
+use crate::domain::evidence::{Doubt, Objection};
 use crate::domain::listing::Unlistable;
+use crate::domain::location::NoPlace;
 use crate::domain::task_stub::NoTaskList;
 use crate::domain::{ImageId, Refusal, Status};
 use crate::{cache, db, store};
@@ -20,6 +22,9 @@ pub enum Error {
     ImageNotFound(String),
     #[error("Failed to find image {0} to delete")]
     NothingToDelete(String),
+    /// There is nothing to take from a store.
+    #[error("Failed to find image {0}")]
+    NothingToStrip(String),
     /// There is one, and the policy does not let the caller know.
     #[error("The resource could not be found.")]
     Hidden,
@@ -63,6 +68,23 @@ pub enum Error {
     Unlistable(#[from] Unlistable),
     #[error(transparent)]
     NoTaskList(#[from] NoTaskList),
+    #[error(transparent)]
+    NoPlace(#[from] NoPlace),
+    /// What a client says of data cannot be so.
+    #[error(transparent)]
+    Doubt(#[from] Doubt),
+    #[error(transparent)]
+    Objection(#[from] Objection),
+    /// Data cannot be sent there.
+    #[error("Store for identifier {0} not found")]
+    UnknownStore(String),
+    /// Data cannot be preferred from there.
+    #[error("Store '{0}' is not configured.")]
+    StoreNotConfigured(String),
+    #[error(
+        "Store selection for download is not available when multiple backends are not enabled."
+    )]
+    NoStoreToPrefer,
     #[error("No image found with ID {0}")]
     NoSuchMarker(String),
     #[error("Could not update image: {0}")]
@@ -92,6 +114,12 @@ pub enum Error {
          remaining.", size.map_or_else(|| "None".to_owned(), |size| size.to_string())
     )]
     StorageQuota { size: Option<i64>, left: i64 },
+    /// The same for data that is somewhere already.
+    #[error(
+        "Denying attempt to upload image because it exceeds the quota: The size of the data {} will exceed \
+         the limit. {left} bytes remaining.", size.map_or_else(|| "None".to_owned(), |size| size.to_string())
+    )]
+    LocationOverQuota { size: Option<i64>, left: i64 },
     #[error("Image tag limit exceeded for image {image}: {refusal}:")]
     TooManyTags { image: String, refusal: Refusal },
     #[error("Image member limit exceeded for image {image}: {refusal}:")]
@@ -143,8 +171,6 @@ pub enum Error {
     #[error("the work was interrupted")]
     Interrupted(#[from] tokio::task::JoinError),
 
-    #[error("Changing where the data of an image is kept is not supported by this server.")]
-    LocationsFixed,
     #[error("the database failed")]
     Db(#[from] db::Error),
     #[error("the image store failed")]

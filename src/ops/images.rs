@@ -10,6 +10,7 @@ use crate::domain::listing::Listing;
 use crate::domain::property;
 use crate::domain::{Caller, Image, ImageId, Location, Refusal, Visibility};
 use crate::policy::{Target, Touch};
+use crate::store;
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,7 +105,10 @@ impl Glance {
             ));
         };
         let full = u32::try_from(images.len()) == Ok(limit);
-        let images = images.into_iter().map(|image| self.shown(caller, image));
+        let images = images.into_iter().map(|mut image| {
+            self.stores.sort(&mut image.locations);
+            self.shown(caller, image)
+        });
         let may_see = |image: &Image| self.permit(caller, image, "get_image").is_ok();
         let images: Vec<Image> = images.filter(may_see).collect();
         let next = images.last().filter(|_| full).map(|image| image.id);
@@ -163,7 +167,10 @@ impl Glance {
                 Err(error) => Err(error),
             };
             match forgotten {
-                Ok(()) | Err(crate::store::Error::NotFound) => {}
+                Ok(()) | Err(store::Error::NotFound) => {}
+                Err(store::Error::ReadOnly) => {
+                    tracing::info!(image.id = %id, "data of deleted image {id} stays in a store that is only read");
+                }
                 Err(error) => tracing::warn!(
                     image.id = %id,
                     error = &error as &dyn std::error::Error,

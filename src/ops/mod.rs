@@ -2,6 +2,8 @@
 
 mod access;
 mod actions;
+mod add_location;
+mod afterwards;
 pub mod cached;
 mod discovery;
 pub mod download;
@@ -13,8 +15,12 @@ pub mod images;
 mod import;
 mod intake;
 mod interrupted;
+mod let_go;
+mod location_import;
+mod locations;
 mod members;
 mod metadefs;
+mod outside;
 pub mod prefetch;
 mod quota;
 pub mod range;
@@ -35,6 +41,7 @@ use crate::domain::schema::{Schema, documents};
 use crate::policy::Policy;
 use crate::store::Registry;
 
+use afterwards::Afterwards;
 use stage::Staging;
 
 pub use error::{Error, Result};
@@ -48,7 +55,10 @@ struct Inner {
     parts: Parts,
     /// What images are like at this site.
     image_schema: Schema,
+    /// What a location is like that comes by a call of its own.
+    location_schema: Schema,
     staging: Staging,
+    afterwards: Afterwards,
     /// What images may be. It changes while the service runs.
     image_rules: RwLock<Arc<ImageConfig>>,
 }
@@ -74,13 +84,20 @@ impl Glance {
             image_rules: RwLock::new(Arc::new(parts.config.image.clone())),
             parts,
             image_schema,
+            location_schema: documents::location(),
             staging,
+            afterwards: Afterwards::default(),
         }))
     }
 
     /// What images are like at this site.
     pub fn image_schema(&self) -> &Schema {
         &self.0.image_schema
+    }
+
+    /// What a location is like that comes by a call of its own.
+    fn location_schema(&self) -> &Schema {
+        &self.0.location_schema
     }
 
     /// Where data waits for its import.

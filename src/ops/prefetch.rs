@@ -54,7 +54,10 @@ impl Glance {
     /// Brings one image in.
     async fn fetch(&self, cache: &Cache, id: ImageId) -> Fetched {
         let image = match self.db.image(id).await {
-            Ok(Some(image)) => image,
+            Ok(Some(mut image)) => {
+                self.stores.sort(&mut image.locations);
+                image
+            }
             Ok(None) => return self.without_image(id).await,
             Err(error) => return Fetched::Failed(error.to_string()),
         };

@@ -23,6 +23,11 @@ pub(super) fn members(config: &ImageConfig, attempted: usize) -> Checked {
     within("members for this image", attempted, config.member_quota)
 }
 
+/// The places of its data.
+pub(super) fn locations(config: &ImageConfig, attempted: usize) -> Checked {
+    within("locations", attempted, config.location_quota)
+}
+
 fn within(what: &'static str, attempted: usize, maximum: i64) -> Checked {
     let allowed = usize::try_from(maximum).unwrap_or(usize::MAX);
     if attempted <= allowed {

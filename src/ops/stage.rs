@@ -53,11 +53,8 @@ impl Staging {
 
     /// Forgets an image's data. There may be none.
     async fn forget(&self, id: ImageId) -> store::Result<()> {
-        let location = Location {
-            url: format!("file://{}", self.dir.join(id.as_str()).display()),
-            metadata: [].into(),
-            status: "active".to_owned(),
-        };
+        let path = self.dir.join(id.as_str());
+        let location = Location::active(format!("file://{}", path.display()), [].into());
         match self.files().await?.delete(&location).await {
             Err(store::Error::NotFound) => Ok(()),
             other => other,

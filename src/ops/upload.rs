@@ -4,6 +4,8 @@
 //! upload ends, and be it that the client is gone and nobody awaits it any more, the image is `active` with
 //! its data or `queued` without. Steps that must not be left half done run on tasks of their own.
 
+use std::sync::Arc;
+
 use futures_util::{StreamExt as _, stream};
 
 use super::access::{may_write, owns};
@@ -15,7 +17,7 @@ use super::{Error, Glance, Result};
 use crate::db::{self, NewData};
 use crate::domain::checksum::{Checksums, HashAlgorithm, SecureHash};
 use crate::domain::{Caller, Image, ImageId, Status};
-use crate::store;
+use crate::store::{self, Store};
 use crate::stream::ByteStream;
 
 impl Glance {
@@ -28,7 +30,20 @@ impl Glance {
         bytes: ByteStream,
         size: Option<i64>,
     ) -> Result<()> {
+        self.upload_to(caller, id, bytes, size, None).await
+    }
+
+    /// The same into the store of that name, at sites where stores have names.
+    pub async fn upload_to(
+        &self,
+        caller: &Caller,
+        id: ImageId,
+        bytes: ByteStream,
+        size: Option<i64>,
+        store: Option<&str>,
+    ) -> Result<()> {
         may_write(caller)?;
+        let store = self.store_for_upload(store).await?;
         let image = self.authorized(caller, id, "upload_image").await?;
         if !image.status.can_become(Status::Saving) {
             return Err(Error::StatusTransition {
@@ -39,7 +54,7 @@ impl Glance {
         owns(caller, &image).map_err(|_| Error::UploadNotYours(id))?;
         let room = self.storage_room(caller, id, size).await?;
         let mut saving = Intake::begin(self, id, Status::Saving).await?;
-        match saving.receive(&image, bytes, size, room).await {
+        match saving.receive(&image, store, bytes, size, room).await {
             Ok(data) => detached(saving.activate(data)).await,
             Err(error) => {
                 detached(saving.undo()).await?;
@@ -49,11 +64,24 @@ impl Glance {
     }
 }
 
+impl Glance {
+    /// Where data is to be sent.
+    async fn store_for_upload(&self, name: Option<&str>) -> Result<Arc<dyn Store>> {
+        let name = name.filter(|_| self.config.stores.multi);
+        let Some(name) = name else {
+            return Ok(self.stores.default_store().1);
+        };
+        let store = self.stores.get_or_reserved(name).await?;
+        store.ok_or_else(|| Error::UnknownStore(name.to_owned()))
+    }
+}
+
 impl Intake {
     /// Hands the data to the store, and says what it was.
     async fn receive(
         &mut self,
         image: &Image,
+        store: Arc<dyn Store>,
         bytes: ByteStream,
         size: Option<i64>,
         room: Option<Room>,
@@ -68,7 +96,6 @@ impl Intake {
         let (bytes, digests) =
             hashed(bytes, [HashAlgorithm::Md5, config.hash]).map_err(store::Error::Failed)?;
 
-        let (_, store) = self.glance.stores.default_store();
         let declared = size.and_then(|size| u64::try_from(size).ok());
         let (location, size) = store.put(self.id, bytes, declared).await.map_err(refusal)?;
         self.stored = Some((store, location.clone()));

@@ -5,6 +5,7 @@ use http::StatusCode;
 
 use super::fault::Fault;
 use crate::domain::Refusal;
+use crate::domain::location::NoPlace;
 use crate::ops::Error;
 use crate::ops::range::RangeError;
 use crate::{db, store};
@@ -16,6 +17,10 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let fault = match &error {
             Error::Refused(refusal) => refused(refusal),
+            Error::NoPlace(NoPlace::Last) => below(status(&error), &error),
+            Error::Store(
+                refusal @ (store::Error::RemoteUnavailable | store::Error::NoParts(_)),
+            ) => Fault::new(status(&error), refusal.to_string()),
             Error::OwnerOfAnother(_) | Error::ReadOnlyCaller | Error::Format(_) => {
                 below(status(&error), &error)
             }
@@ -53,6 +58,7 @@ fn status(error: &Error) -> StatusCode {
         Error::NoSuchImage(_)
         | Error::ImageNotFound(_)
         | Error::NothingToDelete(_)
+        | Error::NothingToStrip(_)
         | Error::Hidden
         | Error::NotThere
         | Error::NoSuchMember { .. }
@@ -79,6 +85,10 @@ fn status(error: &Error) -> StatusCode {
         | Error::TagRefused(_)
         | Error::UnknownMemberStatus
         | Error::NotActive
+        | Error::Objection(_)
+        | Error::UnknownStore(_)
+        | Error::StoreNotConfigured(_)
+        | Error::NoStoreToPrefer
         | Error::SizeExceeds { .. }
         | Error::SizeMismatch { .. }
         | Error::BrokenUpload(_) => StatusCode::BAD_REQUEST,
@@ -90,20 +100,22 @@ fn status(error: &Error) -> StatusCode {
         | Error::NoSuchStore(_)
         | Error::NotCentralized
         | Error::Conflict
+        | Error::Doubt(_)
         | Error::StatusTransition { .. } => StatusCode::CONFLICT,
 
         Error::DeletedMeanwhile(_) | Error::StoreReadOnly(_) => StatusCode::GONE,
 
         Error::TooLarge
         | Error::StorageQuota { .. }
+        | Error::LocationOverQuota { .. }
         | Error::TooManyTags { .. }
         | Error::TooManyMembers { .. }
         | Error::StoreFull(_) => StatusCode::PAYLOAD_TOO_LARGE,
 
         Error::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Error::LocationsFixed => StatusCode::NOT_IMPLEMENTED,
         Error::StoreDenied(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Refused(refusal) => refusal_status(refusal),
+        Error::NoPlace(refusal) => place_status(refusal),
         Error::Range(range) => range_status(*range),
         Error::Db(error) => db_status(error),
         Error::Store(error) => store_status(error),
@@ -155,6 +167,26 @@ fn refusal_status(refusal: &Refusal) -> StatusCode {
     }
 }
 
+fn place_status(refusal: &NoPlace) -> StatusCode {
+    match refusal {
+        NoPlace::Invalid
+        | NoPlace::Malformed
+        | NoPlace::Duplicate(_)
+        | NoPlace::NotEmpty(_)
+        | NoPlace::Position(_)
+        | NoPlace::Metadata { .. }
+        | NoPlace::NoFormats(_)
+        | NoPlace::Filtered(_) => StatusCode::BAD_REQUEST,
+        NoPlace::NoWebStore | NoPlace::Last | NoPlace::OnlyStore => StatusCode::FORBIDDEN,
+        NoPlace::NotInStore { .. } => StatusCode::NOT_FOUND,
+        NoPlace::Status { .. }
+        | NoPlace::NotActive
+        | NoPlace::InUse(_)
+        | NoPlace::Busy
+        | NoPlace::JustTaken(_) => StatusCode::CONFLICT,
+    }
+}
+
 fn range_status(range: RangeError) -> StatusCode {
     match range {
         RangeError::Multiple => StatusCode::BAD_REQUEST,
@@ -182,19 +214,25 @@ fn db_status(error: &db::Error) -> StatusCode {
 
 fn store_status(error: &store::Error) -> StatusCode {
     match error {
-        store::Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        store::Error::Unavailable(_) | store::Error::RemoteUnavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         store::Error::Full => StatusCode::PAYLOAD_TOO_LARGE,
-        store::Error::Source(_) => StatusCode::BAD_REQUEST,
+        store::Error::Source(_) | store::Error::NoParts(_) => StatusCode::BAD_REQUEST,
         store::Error::InUse | store::Error::Duplicate => StatusCode::CONFLICT,
         store::Error::NotFound
         | store::Error::ReadOnly
         | store::Error::Denied(_)
         | store::Error::UnknownScheme(_)
+        | store::Error::BadAddress(_)
         | store::Error::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
 /// Whether clients hear the sentence of a failure: it is about their request, not our insides.
 fn is_told(error: &Error) -> bool {
-    matches!(error, Error::LocationsFixed | Error::StoreDenied(_))
+    matches!(
+        error,
+        Error::StoreDenied(_) | Error::Store(store::Error::RemoteUnavailable)
+    )
 }

@@ -9,10 +9,10 @@ use tower::ServiceExt as _;
 
 use super::extract::NoBody;
 use super::fault;
-use super::methods::{absent, delete, get, post, put, unoffered, unoffered_bare};
+use super::methods::{absent, delete, get, post, put, unoffered};
 use super::v2::{
-    actions, cache, cached_images, data, images, import, info, members, metadefs, schemas, stores,
-    tags, task_list,
+    actions, cache, cached_images, data, images, import, info, locations, members, metadefs,
+    schemas, stores, tags, task_list,
 };
 use crate::config::paste::Filter;
 use crate::domain::Caller;
@@ -55,8 +55,8 @@ fn routes(glance: &Glance) -> Router<Glance> {
         .route("/v2/images/{id}/file", get(data::download).put(data::upload).allow("GET, PUT"))
         .route("/v2/images/{id}/stage", put(data::stage).allow("PUT"))
         .route("/v2/images/{id}/import", post(import::start).allow("POST"))
-        .route("/v2/images/{id}/locations", get(unoffered).post(unoffered).allow("POST"))
-        .route("/v2/images/{id}/tasks", get(unoffered_bare).only())
+        .route("/v2/images/{id}/locations", get(locations::list).post(locations::add).allow("POST"))
+        .route("/v2/images/{id}/tasks", get(task_list::of_image).only())
         .route("/v2/images/{id}/actions/deactivate", post(actions::deactivate).allow("POST"))
         .route("/v2/images/{id}/actions/reactivate", post(actions::reactivate).allow("POST"))
         .route("/v2/images/{id}/tags/{tag}", put(tags::add).delete(tags::remove).allow("PUT, DELETE"))

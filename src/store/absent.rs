@@ -1,4 +1,4 @@
-//! A store that is configured and that this build cannot use, or not for that.
+//! A store that is configured and that this build cannot use.
 
 use async_trait::async_trait;
 
@@ -6,35 +6,34 @@ use super::{Error, Result, Store};
 use crate::domain::{ImageId, Location};
 use crate::stream::{Blob, ByteRange, ByteStream};
 
-/// Stands where a store should be, so that the others can be used and this one is named in errors.
+/// Stands where a store should be whose driver is not part of this build, so that the others can be used and
+/// this one is named in errors.
 #[derive(Debug)]
-pub(super) enum Absent {
-    /// Its driver only reads.
-    ReadOnly,
-    /// Its driver is not part of this build.
-    Driver(String),
-}
+pub(super) struct Absent(pub(super) String);
 
 #[async_trait]
 impl Store for Absent {
     async fn put(&self, _: ImageId, _: ByteStream, _: Option<u64>) -> Result<(Location, u64)> {
-        Err(match self {
-            Absent::ReadOnly => Error::ReadOnly,
-            Absent::Driver(driver) => {
-                Error::Unavailable(format!("this build has no driver {driver:?}"))
-            }
-        })
+        let driver = &self.0;
+        Err(Error::Unavailable(format!(
+            "this build has no driver {driver:?}"
+        )))
     }
 
     async fn get(&self, location: &Location, _: Option<ByteRange>) -> Result<Blob> {
         Err(unknown_scheme(location))
     }
 
+    async fn size(&self, location: &Location) -> Result<u64> {
+        Err(unknown_scheme(location))
+    }
+
     async fn delete(&self, location: &Location) -> Result<()> {
-        Err(match self {
-            Absent::ReadOnly => Error::ReadOnly,
-            Absent::Driver(_) => unknown_scheme(location),
-        })
+        Err(unknown_scheme(location))
+    }
+
+    fn offers_parts(&self) -> bool {
+        true
     }
 }
 

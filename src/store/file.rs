@@ -77,11 +77,7 @@ impl FileStore {
         if let Some(name) = &self.name {
             metadata.insert("store".to_owned(), name.clone().into());
         }
-        Location {
-            url: format!("file://{}", path.display()),
-            metadata,
-            status: "active".to_owned(),
-        }
+        Location::active(format!("file://{}", path.display()), metadata)
     }
 }
 
@@ -143,9 +139,18 @@ impl Store for FileStore {
         .map(|(file, range)| Blob::from_file(Arc::new(file), range))
     }
 
+    async fn size(&self, location: &Location) -> Result<u64> {
+        let path = path_of(location)?.to_owned();
+        blocking(move || Ok(std::fs::metadata(path).map_err(failure)?.len())).await
+    }
+
     async fn delete(&self, location: &Location) -> Result<()> {
         let path = path_of(location)?.to_owned();
         blocking(move || std::fs::remove_file(path).map_err(failure)).await
+    }
+
+    fn offers_parts(&self) -> bool {
+        true
     }
 }
 

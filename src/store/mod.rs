@@ -2,10 +2,12 @@
 
 mod absent;
 pub mod file;
+pub mod http;
 pub mod registry;
 pub mod throttled;
 
 pub use file::FileStore;
+pub use http::HttpStore;
 pub use registry::Registry;
 pub use throttled::Throttled;
 
@@ -38,6 +40,18 @@ pub enum Error {
     Unavailable(String),
     #[error("no store here has scheme {0:?}")]
     UnknownScheme(String),
+    /// What is at an address is not to be had that way, whoever asks.
+    #[error("the address leads nowhere: {0}")]
+    BadAddress(String),
+    /// The server that has the data does not answer.
+    #[error("Remote server where the image is present is unavailable.")]
+    RemoteUnavailable,
+    /// Clients cannot have parts of what is kept there.
+    #[error(
+        "Getting images randomly from this store is not supported. Offset: {}, length: {}",
+        .0.start, .0.len()
+    )]
+    NoParts(ByteRange),
     #[error("store failure: {0}")]
     Failed(#[source] std::io::Error),
 }
@@ -56,6 +70,10 @@ pub trait Store: fmt::Debug + Send + Sync {
     ) -> Result<(Location, u64)>;
     /// Opens the data at `location`, or the `range` of it.
     async fn get(&self, location: &Location, range: Option<ByteRange>) -> Result<Blob>;
+    /// The bytes at `location`, as far as that can be told without reading them.
+    async fn size(&self, location: &Location) -> Result<u64>;
     /// Forgets the data at `location`. Forgetting twice is [`Error::NotFound`].
     async fn delete(&self, location: &Location) -> Result<()>;
+    /// Whether clients may ask for parts of the data. Where the original cannot, its clients rely on being told.
+    fn offers_parts(&self) -> bool;
 }

@@ -1,15 +1,18 @@
 //! The configured stores, by name.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
 use tracing::warn;
 
 use super::absent::Absent;
 use super::file::{self, FileStore};
+use super::http::{self, HttpStore};
 use super::{Error, Result, Store};
 use crate::config::StoresConfig;
-use crate::config::stores::DriverConfig;
+use crate::config::stores::{DriverConfig, FileStoreConfig};
 use crate::domain::{Image, ImageId, Location};
 use crate::stream::{Blob, ByteRange};
 
@@ -22,28 +25,63 @@ struct Stores {
     default: (String, Arc<dyn Store>),
     by_name: BTreeMap<String, Arc<dyn Store>>,
     /// Those that keep files, in the order of the configuration: a location may not name its store.
-    files: Vec<Arc<FileStore>>,
+    files: Vec<(String, Arc<FileStore>)>,
+    /// The first that reads from web servers.
+    web: Option<(String, Arc<dyn Store>)>,
+    /// There are names to choose among, each with its weight. None where there is only one way.
+    weights: Option<BTreeMap<String, i64>>,
+    /// What the service keeps for itself. It is opened when it is needed.
+    reserved: BTreeMap<String, Reserved>,
+}
+
+#[derive(Debug)]
+struct Reserved {
+    config: FileStoreConfig,
+    store: OnceCell<Arc<FileStore>>,
 }
 
 impl Registry {
     /// Opens every store of the configuration.
     pub async fn open(config: &StoresConfig) -> Result<Self> {
-        let mut by_name = BTreeMap::new();
+        let mut by_name: BTreeMap<String, Arc<dyn Store>> = BTreeMap::new();
         let mut files = Vec::new();
+        let mut web = None;
         for store in &config.stores {
             let opened: Arc<dyn Store> = match &store.driver {
                 DriverConfig::File(driver) => {
                     let name = config.multi.then(|| store.id.clone());
                     let opened = Arc::new(FileStore::open(driver, name).await?);
-                    files.push(Arc::clone(&opened));
+                    files.push((store.id.clone(), Arc::clone(&opened)));
                     opened
                 }
-                DriverConfig::Http(_) => Arc::new(Absent::ReadOnly),
-                DriverConfig::Absent { driver } => Arc::new(Absent::Driver(driver.clone())),
+                DriverConfig::Http(driver) => {
+                    let opened: Arc<dyn Store> = Arc::new(HttpStore::open(driver).await?);
+                    web.get_or_insert_with(|| (store.id.clone(), Arc::clone(&opened)));
+                    opened
+                }
+                DriverConfig::Absent { driver } => Arc::new(Absent(driver.clone())),
             };
             by_name.insert(store.id.clone(), opened);
         }
-        Self::assemble(&config.default, by_name, files)
+        let default = by_name.get(&config.default).cloned().ok_or_else(|| {
+            let default = &config.default;
+            Error::Unavailable(format!("the default store {default:?} is not configured"))
+        })?;
+        let weights = { &config.stores }.iter();
+        let weights = weights.map(|store| (store.id.clone(), store.weight));
+        let reserved = config.reserved.iter().map(|(name, config)| {
+            let store = OnceCell::new();
+            let config = config.clone();
+            (name.clone(), Reserved { config, store })
+        });
+        Ok(Self(Arc::new(Stores {
+            default: (config.default.clone(), default),
+            by_name,
+            files,
+            web,
+            weights: config.multi.then(|| weights.collect()),
+            reserved: reserved.collect(),
+        })))
     }
 
     /// A registry of one store that is made elsewhere, for what runs the service inside its own process.
@@ -52,28 +90,10 @@ impl Registry {
             default: (name.to_owned(), Arc::clone(&store)),
             by_name: BTreeMap::from([(name.to_owned(), store)]),
             files: Vec::new(),
+            web: None,
+            weights: None,
+            reserved: BTreeMap::new(),
         }))
-    }
-
-    fn assemble(
-        default: &str,
-        by_name: BTreeMap<String, Arc<dyn Store>>,
-        files: Vec<Arc<FileStore>>,
-    ) -> Result<Self> {
-        // `default_store` is a scheme, and this driver has two.
-        let default = if default == "filesystem" && !by_name.contains_key(default) {
-            "file"
-        } else {
-            default
-        };
-        let store = by_name.get(default).cloned().ok_or_else(|| {
-            Error::Unavailable(format!("the default store {default:?} is not configured"))
-        })?;
-        Ok(Self(Arc::new(Stores {
-            default: (default.to_owned(), store),
-            by_name,
-            files,
-        })))
     }
 
     /// The store that new data goes to, and its name.
@@ -86,7 +106,7 @@ impl Registry {
     pub fn interrupted(&self) -> Vec<ImageId> {
         let stores = self.0.files.iter();
         stores
-            .flat_map(|store| store.interrupted())
+            .flat_map(|(_, store)| store.interrupted())
             .copied()
             .collect()
     }
@@ -96,6 +116,27 @@ impl Registry {
         self.0.by_name.get(name).cloned()
     }
 
+    /// The store of this name that data can be sent to, those of the service itself among them.
+    pub async fn get_or_reserved(&self, name: &str) -> Result<Option<Arc<dyn Store>>> {
+        if let Some(store) = self.get(name) {
+            return Ok(Some(store));
+        }
+        let Some(reserved) = self.0.reserved.get(name) else {
+            return Ok(None);
+        };
+        let open = async || {
+            let opened = FileStore::open(&reserved.config, Some(name.to_owned())).await;
+            opened.map(Arc::new)
+        };
+        let store = reserved.store.get_or_try_init(open).await?;
+        Ok(Some(Arc::clone(store) as Arc<dyn Store>))
+    }
+
+    /// Whether this node knows a store of that name, where stores have names.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.by_name.contains_key(name)
+    }
+
     /// The store that keeps what is at `location`: the one it names, else one that its URL fits.
     pub fn of(&self, location: &Location) -> Result<Arc<dyn Store>> {
         if let Some(store) = location.store().and_then(|name| self.get(name)) {
@@ -103,10 +144,16 @@ impl Registry {
         }
         let stores = &self.0;
         if file::SCHEMES.contains(&location.scheme()) {
-            let holder = stores.files.iter().find(|store| store.holds(location));
-            if let Some(store) = holder.or(stores.files.first()) {
+            let mut files = stores.files.iter();
+            let holder = files.find(|(_, store)| store.holds(location));
+            if let Some((_, store)) = holder.or(stores.files.first()) {
                 return Ok(Arc::clone(store) as Arc<dyn Store>);
             }
+        }
+        if http::SCHEMES.contains(&location.scheme())
+            && let Some((_, store)) = &stores.web
+        {
+            return Ok(Arc::clone(store));
         }
         match stores.by_name.values().next() {
             // A single store judges for itself.
@@ -115,15 +162,54 @@ impl Registry {
         }
     }
 
+    /// The name of the store that the URL of a location fits, where stores have names.
+    pub fn name_for(&self, location: &Location) -> Option<&str> {
+        self.0.weights.as_ref()?;
+        let scheme = location.scheme();
+        if file::SCHEMES.contains(&scheme) {
+            let mut files = self.0.files.iter();
+            let (name, _) = files.find(|(_, store)| store.holds(location))?;
+            return Some(name);
+        }
+        let web = self.0.web.as_ref();
+        let (name, _) = web.filter(|_| http::SCHEMES.contains(&scheme))?;
+        Some(name)
+    }
+
+    /// Puts the locations of the heaviest store first.
+    pub fn sort(&self, locations: &mut [Location]) {
+        if let Some(weights) = &self.0.weights {
+            let weight = |location: &Location| weights.get(location.store()?).copied();
+            locations.sort_by_key(|location| Reverse(weight(location).unwrap_or(0)));
+        }
+    }
+
     /// Opens an image's data at the first of its locations that can be opened. Where that is none of them,
     /// the last refusal counts.
     pub async fn read(&self, image: &Image, range: Option<ByteRange>) -> Result<Blob> {
+        self.open_first(image, range, false).await
+    }
+
+    /// The same for a client, who does not get a part from every store.
+    pub async fn read_for_client(&self, image: &Image, range: Option<ByteRange>) -> Result<Blob> {
+        self.open_first(image, range, true).await
+    }
+
+    async fn open_first(
+        &self,
+        image: &Image,
+        range: Option<ByteRange>,
+        for_client: bool,
+    ) -> Result<Blob> {
         let mut refusal = Error::NotFound;
         let mut locations = image.locations.iter().peekable();
         while let Some(location) = locations.next() {
-            let opened = match self.of(location) {
-                Ok(store) => store.get(location, range).await,
-                Err(error) => Err(error),
+            let opened = match (self.of(location), range) {
+                (Ok(store), Some(range)) if for_client && !store.offers_parts() => {
+                    Err(Error::NoParts(range))
+                }
+                (Ok(store), range) => store.get(location, range).await,
+                (Err(error), _) => Err(error),
             };
             match opened {
                 Ok(blob) => return Ok(blob),

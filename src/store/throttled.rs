@@ -66,8 +66,16 @@ impl<S: Store> Store for Throttled<S> {
         Ok(Blob { size, bytes })
     }
 
+    async fn size(&self, location: &Location) -> Result<u64> {
+        self.store.size(location).await
+    }
+
     async fn delete(&self, location: &Location) -> Result<()> {
         self.store.delete(location).await
+    }
+
+    fn offers_parts(&self) -> bool {
+        self.store.offers_parts()
     }
 }
 

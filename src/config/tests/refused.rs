@@ -29,6 +29,15 @@ fn a_file_without_a_database_is_refused() {
 }
 
 #[test]
+fn a_name_of_the_services_own_is_no_store() {
+    let text = format!(
+        "[DEFAULT]\nenabled_backends = os_glance_x:file\n[glance_store]\ndefault_backend = os_glance_x\n{DATABASE}"
+    );
+    let error = Site::new(&text).error();
+    assert!(error.contains("names without os_glance_"), "{error}");
+}
+
+#[test]
 fn wrong_values_are_refused_with_their_place() {
     for (text, error) in [
         (
@@ -51,6 +60,11 @@ fn wrong_values_are_refused_with_their_place() {
             "[DEFAULT]\nhashing_algorithm = crc32\n",
             "glance-api.conf:2: [DEFAULT] hashing_algorithm = crc32: must be one of md5, sha1, sha224, \
              sha256, sha384, sha512, sha3_224, sha3_256, sha3_384, sha3_512, blake2b, blake2s",
+        ),
+        (
+            "[import_filtering_opts]\nallowed_ports = [80, http]\n",
+            "glance-api.conf:2: [import_filtering_opts] allowed_ports = [80, http]: must be port numbers in \
+             brackets, such as [80, 443]",
         ),
         (
             "[DEFAULT]\nnode_staging_uri = /tmp\n",

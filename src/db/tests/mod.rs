@@ -6,6 +6,7 @@ mod away;
 mod database;
 mod images;
 mod listing;
+mod locations;
 mod members;
 mod original;
 mod paging;
@@ -165,11 +166,10 @@ fn image(number: u32) -> Image {
 }
 
 fn location(name: &str) -> Location {
-    Location {
-        url: format!("file:///images/{name}"),
-        metadata: [("store".to_owned(), "fast".into())].into(),
-        status: "active".to_owned(),
-    }
+    Location::active(
+        format!("file:///images/{name}"),
+        [("store".to_owned(), "fast".into())].into(),
+    )
 }
 
 fn data() -> NewData {

@@ -49,6 +49,7 @@ pub const FIXED: [(&str, &str); 14] = [
     ),
 ];
 
+const LOCATION: &str = include_str!("documents/location.json");
 const IMAGE: &str = include_str!("documents/image.json");
 
 /// The schema of an image where these formats are allowed.
@@ -86,6 +87,15 @@ fn allow(schema: &mut Map<String, Value>, formats: &[String]) {
     schema.insert("enum".to_owned(), Value::Array(allowed));
 }
 
+/// The schema of a location that is to be added by a call of its own. Nobody can ask for it.
+#[must_use]
+pub fn location() -> Schema {
+    Schema::new(
+        "location",
+        serde_json::from_str(LOCATION).unwrap_or_default(),
+    )
+}
+
 /// The schema of a list of what `image` describes.
 #[must_use]
 pub fn images(image: &Schema) -> Value {
@@ -111,7 +121,10 @@ mod tests {
 
     #[test]
     fn every_document_in_the_program_is_json() {
-        for (name, document) in FIXED.iter().chain(&[("image", IMAGE)]) {
+        for (name, document) in FIXED
+            .iter()
+            .chain(&[("image", IMAGE), ("location", LOCATION)])
+        {
             let document: Value = serde_json::from_str(document).expect(name);
             assert!(document["name"].is_string(), "{name}");
         }

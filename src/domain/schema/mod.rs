@@ -209,6 +209,17 @@ impl Schema {
                 let what = format!("{} is a required property", quoted(missing));
                 Some(("required", what))
             }
+            "dependentRequired" => {
+                let members = value.as_object()?;
+                let (name, missing) = (demand.as_object()?.iter())
+                    .filter(|(name, _)| members.contains_key(*name))
+                    .filter_map(|(name, wanted)| Some((name, wanted.as_array()?)))
+                    .flat_map(|(name, wanted)| wanted.iter().map(move |one| (name, one)))
+                    .filter_map(|(name, wanted)| Some((name, wanted.as_str()?)))
+                    .find(|(_, wanted)| !members.contains_key(*wanted))?;
+                let what = format!("{} is a dependency of {}", quoted(missing), quoted(name));
+                Some(("dependentRequired", what))
+            }
             _ => None,
         }
     }

@@ -13,7 +13,7 @@ use crate::domain::{Caller, ImageId};
 use crate::ops::download::Download;
 use crate::ops::{Error, Glance};
 use crate::server::error::Result;
-use crate::server::extract::{Conditions, ETag, NoBody, Path, Range, is_overdue};
+use crate::server::extract::{Conditions, ETag, NoBody, Path, Query, Range, is_overdue};
 use crate::server::fault::Fault;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
@@ -27,6 +27,7 @@ pub async fn download(
     Path(id): Path<String>,
     Range(mut range): Range,
     conditions: Conditions,
+    query: Query,
 ) -> Result<Response> {
     let id = image_id(id)?;
     if !conditions.is_empty() {
@@ -36,7 +37,8 @@ pub async fn download(
         }
         range = range.filter(|_| conditions.range_applies(tag.as_ref()));
     }
-    let download = glance.download(&caller, id, range).await?;
+    let preferred = preferred(&query);
+    let download = glance.download_from(&caller, id, range, &preferred).await?;
     Ok(opened(download))
 }
 
@@ -52,7 +54,9 @@ pub async fn upload(
     let size = declared_size(&headers)?;
     let id = image_id(id)?;
     let bytes = body.into_data_stream().map_err(broken);
-    (glance.upload(&caller, id, Box::pin(bytes), size)).await?;
+    let store = headers.get("x-image-meta-store");
+    let store = store.map(|name| String::from_utf8_lossy(name.as_bytes()));
+    (glance.upload_to(&caller, id, Box::pin(bytes), size, store.as_deref())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -80,6 +84,14 @@ pub async fn stage(
     let bytes = body.into_data_stream().map_err(broken);
     (glance.stage(&caller, id, Box::pin(bytes), size)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The stores that the client names, in its order.
+fn preferred(query: &Query) -> Vec<String> {
+    let given = query.0.iter().rev().find(|(name, _)| name == "prefer");
+    let names = given.map_or("", |(_, names)| names.as_str()).split(',');
+    let names = names.map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }
 
 fn image_id(id: String) -> Result<ImageId> {

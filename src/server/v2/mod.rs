@@ -7,6 +7,7 @@ pub mod data;
 pub mod images;
 pub mod import;
 pub mod info;
+pub mod locations;
 pub mod members;
 pub mod metadefs;
 pub mod schemas;

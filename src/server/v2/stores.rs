@@ -12,9 +12,9 @@ use crate::server::extract::{NoBody, Path};
 pub async fn remove(
     State(glance): State<Glance>,
     _: NoBody,
-    _: Caller,
-    Path((store, _)): Path<(String, String)>,
+    caller: Caller,
+    Path((store, id)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    glance.remove_from_store(&store)?;
+    glance.remove_from_store(&caller, &store, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

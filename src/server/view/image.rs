@@ -43,10 +43,10 @@ pub(in crate::server) fn image(image: &Image, caller: &Caller, config: &Config) 
     put("updated_at", json!(isotime::format(image.updated_at)));
     let places = places(image, caller);
     if config.image.show_locations {
-        put("locations", places.iter().map(place).collect());
+        put("locations", places.iter().map(location).collect());
     }
-    if let (true, [first, ..]) = (config.image.show_direct_url, places) {
-        put("direct_url", json!(first.url));
+    if let (true, Some(best)) = (config.image.show_direct_url, heaviest(places, config)) {
+        put("direct_url", json!(best.url));
     }
     put("tags", json!(image.tags));
     put("self", json!(href));
@@ -100,8 +100,29 @@ fn places<'a>(image: &'a Image, caller: &Caller) -> &'a [Location] {
     }
 }
 
-fn place(location: &Location) -> Value {
-    json!({"url": location.url, "metadata": location.metadata})
+/// The location in the heaviest store; of equals the first.
+fn heaviest<'a>(places: &'a [Location], config: &Config) -> Option<&'a Location> {
+    if !config.stores.multi {
+        return places.first();
+    }
+    let stores = &config.stores.stores;
+    let weight = |place: &&Location| {
+        let store = stores
+            .iter()
+            .find(|store| Some(store.id.as_str()) == place.store());
+        store.map_or(0, |store| store.weight)
+    };
+    // Of equals the last one wins, which from behind is the first.
+    places.iter().rev().max_by_key(weight)
+}
+
+/// A place of an image's data, with what its client said beside it where this is the answer to that.
+pub(in crate::server) fn location(location: &Location) -> Value {
+    let mut view = Map::new();
+    view.insert("url".to_owned(), json!(location.url));
+    view.insert("metadata".to_owned(), json!(location.metadata));
+    view.extend(location.remarks.clone());
+    Value::Object(view)
 }
 
 /// The stores that hold the data, by name.

@@ -7,10 +7,10 @@ mod store;
 mod task_list;
 
 pub(super) use cached::{entries, ids};
-pub(super) use image::{image, page};
+pub(super) use image::{image, location, page};
 pub(super) use member::{member, members};
 pub(super) use store::{store, store_in_detail};
-pub(super) use task_list::task_page;
+pub(super) use task_list::{task_of_image, task_page};
 
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;

@@ -1,6 +1,7 @@
 //! What one can ask of the service, without HTTP.
 
 mod data;
+mod locations;
 mod recovery;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use glance::config::{
 use glance::db::Db;
 use glance::domain::checksum::HashAlgorithm;
 use glance::domain::schema::SiteProperties;
+use glance::domain::uri_filter::UriFilter;
 use glance::domain::{Caller, Image, ImageId, Status, Visibility};
 use glance::ops::{Glance, Parts};
 use glance::policy::Policy;
@@ -116,12 +118,17 @@ fn config(dir: &Path) -> Config {
             import_methods: Vec::new(),
             staging_dir: dir.join("staging"),
             delayed_delete: false,
+            hash_locations: true,
+            hash_retries: 3,
+            filter: UriFilter::default(),
+            task_lifetime: Duration::from_hours(48),
             site: SiteProperties::default(),
         },
         cache: None,
         database: DatabaseConfig::at(format!("sqlite:///{}", dir.join("glance.db").display())),
         stores: StoresConfig {
             multi: false,
+            reserved: Vec::new(),
             default: "file".to_owned(),
             stores: vec![StoreConfig {
                 id: "file".to_owned(),

@@ -122,6 +122,7 @@ async fn a_location_names_its_store_where_there_are_several() {
     };
     let config = StoresConfig {
         multi: true,
+        reserved: Vec::new(),
         default: "fast".to_owned(),
         stores: vec![store("cheap"), store("fast")],
     };
@@ -154,6 +155,7 @@ async fn a_driver_that_is_absent_is_named_when_it_is_needed() {
     };
     let config = StoresConfig {
         multi: true,
+        reserved: Vec::new(),
         default: "pool".to_owned(),
         stores: vec![
             store("local", DriverConfig::File(file_config(dir.path()))),

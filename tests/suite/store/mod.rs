@@ -1,6 +1,7 @@
 //! What every store promises, and what some promise beyond that.
 
 mod file;
+mod http;
 mod promises;
 
 use std::io;

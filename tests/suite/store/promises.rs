@@ -23,11 +23,7 @@ async fn put(store: &dyn Store, id: ImageId, bytes: &[u8]) -> Location {
 pub async fn what_was_put_comes_back(store: &dyn Store) {
     let bytes = pattern(LONG);
     let location = put(store, ImageId::random(), &bytes).await;
-    let again = Location {
-        url: location.url.clone(),
-        metadata: location.metadata.clone(),
-        status: "active".to_owned(),
-    };
+    let again = Location::active(location.url.clone(), location.metadata.clone());
     assert_eq!(location, again);
     let blob = store.get(&again, None).await.unwrap();
     assert!(contents(blob).await == bytes, "other bytes came back");
@@ -115,11 +111,7 @@ pub async fn data_that_is_read_outlives_its_deletion(store: &dyn Store) {
 
 pub async fn a_foreign_url_is_refused(store: &dyn Store) {
     for url in ["http://example.com/image", "no url", ""] {
-        let location = Location {
-            url: url.to_owned(),
-            metadata: std::collections::BTreeMap::new(),
-            status: "active".to_owned(),
-        };
+        let location = Location::active(url, [].into());
         let refused = store.get(&location, None).await;
         assert!(
             matches!(refused, Err(Error::UnknownScheme(_))),

@@ -48,8 +48,11 @@ paste.app_factory = glance.api.versions:create_resource
 pub(crate) struct Cloud {
     router: Router,
     dir: TempDir,
-    _database: Database,
+    database: Database,
 }
+
+/// One file store.
+const FILES: &str = "[glance_store]\nstores = file\ndefault_store = file\nfilesystem_store_datadir = {dir}/images\n";
 
 impl Cloud {
     /// A service with a cache, where everybody is who it says it is.
@@ -68,10 +71,26 @@ impl Cloud {
         for (name, text) in files {
             std::fs::write(dir.path().join(name), text).expect("a file");
         }
+        let database = Database::beside(dir.path());
+        Self::open(dir, database, options, FILES).await
+    }
+
+    /// The same with other stores: sections of the configuration, where `{dir}` is the directory.
+    pub(crate) async fn with_stores(options: &str, stores: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let database = Database::beside(dir.path());
+        Self::open(dir, database, options, stores).await
+    }
+
+    /// The same database and files with another configuration.
+    pub(crate) async fn reopened(self, options: &str, stores: &str) -> Self {
+        Self::open(self.dir, self.database, options, stores).await
+    }
+
+    async fn open(dir: TempDir, database: Database, options: &str, stores: &str) -> Self {
         let file = dir.path().join("glance-api.conf");
         std::fs::write(dir.path().join("paste.ini"), PASTE).expect("a file");
-        let database = Database::beside(dir.path());
-        let text = configuration(dir.path(), database.url(), options);
+        let text = configuration(dir.path(), database.url(), options, stores);
         std::fs::write(&file, text).expect("a file");
         let sources = Sources {
             files: vec![file],
@@ -84,7 +103,7 @@ impl Cloud {
         Self {
             router: server::service(&glance, api, CancellationToken::new()),
             dir,
-            _database: database,
+            database,
         }
     }
 
@@ -108,6 +127,11 @@ impl Cloud {
         self.client(OTHER_PROJECT, "member,reader")
     }
 
+    /// Another service of the cloud.
+    pub(crate) fn service(&self) -> Client<'_> {
+        self.client("5e5e0000", "service")
+    }
+
     fn client(&self, project: &'static str, roles: &'static str) -> Client<'_> {
         Client {
             cloud: self,
@@ -121,14 +145,20 @@ impl Cloud {
         self.dir.path().join("images")
     }
 
+    /// A path in the directory of all state.
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// Where data waits for its import.
     pub(crate) fn staging_dir(&self) -> std::path::PathBuf {
         self.dir.path().join("staging")
     }
 }
 
-fn configuration(dir: &Path, database: &str, options: &str) -> String {
+fn configuration(dir: &Path, database: &str, options: &str, stores: &str) -> String {
     let dir = dir.display();
+    let stores = stores.replace("{dir}", &dir.to_string());
     let methods = if options.contains("enabled_import_methods") {
         ""
     } else {
@@ -139,7 +169,7 @@ fn configuration(dir: &Path, database: &str, options: &str) -> String {
          worker_self_reference_url = http://here\n{methods}\n\
          node_staging_uri = file://{dir}/staging\n{options}\n\
          [database]\nconnection = {database}\nmax_pool_size = 2\nmax_overflow = 2\n\
-         [glance_store]\nstores = file\ndefault_store = file\nfilesystem_store_datadir = {dir}/images\n\
+         {stores}\n\
          [paste_deploy]\nconfig_file = {dir}/paste.ini\nflavor = cachemanagement\n"
     )
 }
@@ -205,6 +235,19 @@ impl Client<'_> {
         let path = format!("/v2/images/{id}/file");
         let body = Bytes::from_static(data);
         self.send(Method::PUT, &path, "application/octet-stream", body)
+            .await
+    }
+
+    /// Uploads to the store of that name.
+    pub(crate) async fn upload_to(&self, store: &str, id: &str, data: &'static [u8]) -> Answer {
+        let path = format!("/v2/images/{id}/file");
+        let length = data.len().to_string();
+        let headers = [
+            (CONTENT_TYPE, "application/octet-stream"),
+            (CONTENT_LENGTH, length.as_str()),
+            (HeaderName::from_static("x-image-meta-store"), store),
+        ];
+        self.request(Method::PUT, &path, &headers, Body::from(data))
             .await
     }
 

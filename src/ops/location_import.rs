@@ -1,0 +1,236 @@
+//! What follows on the answer to a new location: finding the data, making the image active, hashing.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use serde_json::json;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::access::owns;
+use super::hashing::hashed;
+use super::images::stored;
+use super::locations::has_formats;
+use super::{Error, Glance, Result};
+use crate::db;
+use crate::domain::checksum::{Checksums, HashAlgorithm, SecureHash};
+use crate::domain::location::{Moves, NoPlace};
+use crate::domain::property::TASK_LOCK;
+use crate::domain::task_record::TaskEnd;
+use crate::domain::{Caller, Image, ImageId, Location, Status};
+use crate::store;
+
+/// Who asks right after the answer finds the image as it was, with the lock of its task. The original needs
+/// that long to begin, and what it looks like meanwhile is recorded.
+const BEFORE: Duration = Duration::from_millis(600);
+/// How often somebody who hashes looks whether there still is an image.
+const LOOK: Duration = Duration::from_secs(1);
+/// The pause before data is asked for once more.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How often a change is made anew when another request was faster.
+const ATTEMPTS: usize = 4;
+
+/// What failures are told as, whatever they are.
+const FAILED: &str = "Task failed due to Internal Error";
+
+/// A location on its way to an image.
+#[derive(Debug)]
+pub(super) struct LocationImport {
+    pub(super) caller: Caller,
+    pub(super) image: ImageId,
+    /// The task that stands for this.
+    pub(super) task: String,
+    pub(super) location: Location,
+    /// The digest that the data is said to have.
+    pub(super) promised: Option<SecureHash>,
+}
+
+impl Glance {
+    /// Does the work, and writes down how it went.
+    pub(super) async fn import_location(&self, work: LocationImport) {
+        let (id, task) = (work.image, &work.task);
+        let end = match self.until_the_end(self.work_on(&work)).await {
+            Some(Ok(true)) => TaskEnd::Success(json!({"image_id": id.as_str()})),
+            // Somebody took the lock and ended it.
+            Some(Ok(false)) => return,
+            Some(Err(error)) => {
+                warn!(image.id = %id, error = &error as &dyn std::error::Error,
+                    "the new location of image {id} is not taken: {error}");
+                TaskEnd::Failure(FAILED.to_owned())
+            }
+            None => {
+                warn!(image.id = %id, "the service ends before the new location of image {id} is taken");
+                if let Err(error) = self.take_location_back(id).await {
+                    info!(image.id = %id, "image {id} keeps its location: {error}");
+                }
+                TaskEnd::Failure(FAILED.to_owned())
+            }
+        };
+        let ended = self.end_task(task, &end).await;
+        let unlocked = self.db.unlock_image(id, task).await;
+        if let Err(error) = ended.and(unlocked.map_err(Error::from)) {
+            warn!(image.id = %id, %error, "image {id} stays locked by task {task}: {error}");
+        }
+    }
+
+    /// False where there is nothing to do any more.
+    async fn work_on(&self, work: &LocationImport) -> Result<bool> {
+        tokio::time::sleep(BEFORE).await;
+        let begun = self.db.begin_task(&work.task, self.clock.now()).await?;
+        if begun {
+            self.bring_location_in(work).await?;
+        }
+        Ok(begun)
+    }
+
+    async fn bring_location_in(&self, work: &LocationImport) -> Result<()> {
+        let id = work.image;
+        let image = self.locked_by(work).await?;
+        let mut edited = image.clone();
+        let mut location = work.location.clone();
+        self.name_store(&mut location);
+        let end = edited.locations.len();
+        (self.place_at(&work.caller, &mut edited, location, end)).await?;
+        has_formats(&edited)?;
+        let hashes = self.config.image.hash_locations;
+        edited.status = match &work.promised {
+            Some(_) if hashes => Status::Importing,
+            Some(promised) => {
+                edited.checksums.secure = Some(promised.clone());
+                Status::Active
+            }
+            None => Status::Active,
+        };
+        let added = edited.locations.get(end..).unwrap_or_default().to_vec();
+        let moves = Moves {
+            from: image.locations.clone(),
+            added,
+            ..Moves::default()
+        };
+        edited.updated_at = self.clock.now();
+        (self
+            .db
+            .update_and_move(&stored(&edited), Status::Queued, Some(&moves)))
+        .await?;
+        if !hashes {
+            return Ok(());
+        }
+        let Some(promised) = &work.promised else {
+            return self.hash_afterwards(&edited).await;
+        };
+        let proven = match self.digests(&edited, promised.algorithm).await {
+            Ok(found) if found.secure.as_ref() == Some(promised) => {
+                self.note_digests(id, &found, Status::Importing).await
+            }
+            Ok(_) => Err(NoPlace::Invalid.into()),
+            Err(error) => Err(error),
+        };
+        if proven.is_err() {
+            self.take_location_back(id).await?;
+        }
+        proven
+    }
+
+    /// The image, as long as the task has it and its caller may change it.
+    async fn locked_by(&self, work: &LocationImport) -> Result<Image> {
+        let image = self.db.image(work.image).await?;
+        let image = image.ok_or_else(|| Error::NoSuchImage(work.image.to_string()))?;
+        if image.properties.get(TASK_LOCK) != Some(&Some(work.task.clone())) {
+            return Err(NoPlace::Busy.into());
+        }
+        owns(&work.caller, &image)?;
+        Ok(image)
+    }
+
+    /// The image is active already: without its digests it is as good as without those of its client.
+    async fn hash_afterwards(&self, image: &Image) -> Result<()> {
+        let id = image.id;
+        match self.digests(image, self.image_rules().hash).await {
+            Ok(found) => self.note_digests(id, &found, Status::Active).await,
+            Err(error @ Error::NoSuchImage(_)) => Err(error),
+            Err(error) => {
+                warn!(image.id = %id, %error, "image {id} stays without digests: {error}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads the data for its digests, several times if need be.
+    async fn digests(&self, image: &Image, algorithm: HashAlgorithm) -> Result<Checksums> {
+        let mut left = self.config.image.hash_retries;
+        loop {
+            match self.digests_once(image, algorithm).await {
+                Err(Error::Store(error)) if left > 0 => {
+                    left -= 1;
+                    info!(image.id = %image.id, "hashing image {} once more: {error}", image.id);
+                    tokio::time::sleep(PAUSE).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn digests_once(&self, image: &Image, algorithm: HashAlgorithm) -> Result<Checksums> {
+        let blob = self.stores.read(image, None).await?;
+        let algorithms = [HashAlgorithm::Md5, algorithm];
+        let (mut bytes, digests) = hashed(blob.bytes, algorithms).map_err(store::Error::Failed)?;
+        let mut looked = Instant::now();
+        while let Some(chunk) = bytes.next().await {
+            chunk.map_err(store::Error::Failed)?;
+            if looked.elapsed() > LOOK {
+                self.still_there(image.id).await?;
+                looked = Instant::now();
+            }
+        }
+        let [md5, value] = digests.finish().await.map_err(store::Error::Failed)?;
+        Ok(Checksums {
+            md5: Some(md5),
+            secure: Some(SecureHash { algorithm, value }),
+        })
+    }
+
+    async fn still_there(&self, id: ImageId) -> Result<()> {
+        let image = self.db.image(id).await?;
+        image.map_or_else(|| Err(Error::NoSuchImage(id.to_string())), |_| Ok(()))
+    }
+
+    /// Notes digests, and lets the image be active.
+    async fn note_digests(&self, id: ImageId, found: &Checksums, from: Status) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let image = self.db.image(id).await?;
+            let mut image = image.ok_or_else(|| Error::NoSuchImage(id.to_string()))?;
+            let status = image.status;
+            if status == from {
+                image.status = Status::Active;
+            }
+            image.checksums = found.clone();
+            image.updated_at = self.clock.now();
+            match self.db.update_image(&image, status).await {
+                Err(db::Error::Conflict { .. }) => {}
+                other => return Ok(other.map(drop)?),
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// Lets the image wait for data again whose location did not keep its promise.
+    async fn take_location_back(&self, id: ImageId) -> Result<()> {
+        let Some(mut image) = self.db.image(id).await? else {
+            return Ok(());
+        };
+        let moves = Moves {
+            from: image.locations.clone(),
+            removed: image.locations.clone(),
+            ..Moves::default()
+        };
+        image.status = Status::Queued;
+        image.size = None;
+        image.checksums = Checksums::default();
+        image.updated_at = self.clock.now();
+        let back = self
+            .db
+            .update_and_move(&image, Status::Importing, Some(&moves));
+        back.await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,227 @@
+//! The store that reads what web servers have.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use futures_util::TryStreamExt as _;
+use glance::config::stores::HttpStoreConfig;
+use glance::domain::{ImageId, Location};
+use glance::store::http::{HttpStore, Patience};
+use glance::store::{Error, Store};
+use glance::stream::{Blob, ByteRange};
+
+use super::{contents, stream_of};
+use crate::support::Origin;
+
+fn as_shipped() -> HttpStoreConfig {
+    HttpStoreConfig {
+        ca_file: None,
+        insecure: true,
+        proxies: Vec::new(),
+    }
+}
+
+async fn store() -> HttpStore {
+    let patience = Patience {
+        connect: Duration::from_secs(2),
+        silence: Duration::from_secs(2),
+    };
+    HttpStore::with_patience(&as_shipped(), patience)
+        .await
+        .unwrap()
+}
+
+fn at(url: impl Into<String>) -> Location {
+    Location::active(url, [].into())
+}
+
+#[tokio::test]
+async fn a_web_server_tells_the_size_and_sends_the_data() {
+    let (store, origin) = (store().await, Origin::new().await);
+    let location = at(origin.url("/bytes/100001"));
+    assert_eq!(store.size(&location).await.unwrap(), 100_001);
+    let blob = store.get(&location, None).await.unwrap();
+    assert!(contents(blob).await == Origin::bytes(100_001));
+    assert_eq!(origin.asked(), ["HEAD /bytes/100001", "GET /bytes/100001"]);
+}
+
+#[tokio::test]
+async fn a_part_is_that_part_whether_or_not_the_server_has_parts() {
+    let (store, origin) = (store().await, Origin::new().await);
+    let range = ByteRange {
+        start: 70_000,
+        end: 90_001,
+    };
+    for path in ["/bytes/100000", "/plain/100000"] {
+        let blob = store.get(&at(origin.url(path)), Some(range)).await.unwrap();
+        assert!(contents(blob).await == Origin::bytes(100_000)[70_000..90_001]);
+    }
+}
+
+#[tokio::test]
+async fn data_of_unknown_length_comes_to_its_end() {
+    let (store, origin) = (store().await, Origin::new().await);
+    let location = at(origin.url("/unsized/5000"));
+    assert_eq!(store.size(&location).await.unwrap(), 0);
+    let Blob { size, bytes } = store.get(&location, None).await.unwrap();
+    let parts: Vec<_> = bytes.try_collect().await.unwrap();
+    assert_eq!((size, parts.concat().len()), (None, 5000));
+}
+
+#[tokio::test]
+async fn four_redirects_are_followed_of_two_kinds() {
+    let (store, origin) = (store().await, Origin::new().await);
+    let mut url = origin.url("/bytes/10");
+    for code in [301, 302, 301, 302] {
+        url = origin.url(&format!("/to/{code}?{url}"));
+        assert_eq!(store.size(&at(url.clone())).await.unwrap(), 10);
+    }
+    for bad in [
+        format!("/to/302?{url}"),
+        format!("/to/307?{}", origin.url("/bytes/10")),
+        "/to/302?/bytes/10".to_owned(),
+        "/to/302?file:///etc/passwd".to_owned(),
+        "/status/304".to_owned(),
+    ] {
+        let refused = store.size(&at(origin.url(&bad))).await;
+        assert!(
+            matches!(refused, Err(Error::BadAddress(_))),
+            "{bad}: {refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_from_a_server_that_fails_or_is_away() {
+    let (store, origin) = (store().await, Origin::new().await);
+    let lost = store.get(&at(origin.url("/status/404")), None).await;
+    assert!(matches!(lost, Err(Error::NotFound)), "{lost:?}");
+    let failed = store.get(&at(origin.url("/status/500")), None).await;
+    assert!(matches!(failed, Err(Error::BadAddress(_))), "{failed:?}");
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let away = format!("http://{}/bytes/5", listener.local_addr().unwrap());
+    drop(listener);
+    let size = store.size(&at(away.clone())).await;
+    assert!(matches!(size, Err(Error::BadAddress(_))), "{size:?}");
+    let data = store.get(&at(away), None).await;
+    assert!(matches!(data, Err(Error::RemoteUnavailable)), "{data:?}");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_server_that_says_nothing() {
+    let (store, origin) = (store().await, Origin::new().await);
+    let begun = Instant::now();
+    let silent = store.get(&at(origin.url("/silent")), None).await;
+    assert!(
+        matches!(silent, Err(Error::RemoteUnavailable)),
+        "{silent:?}"
+    );
+    for path in ["/stall/1000000", "/short/1000000"] {
+        let blob = store.get(&at(origin.url(path)), None).await.unwrap();
+        let broken = blob.bytes.try_collect::<Vec<_>>().await.unwrap_err();
+        assert!(!broken.to_string().contains("127.0.0.1"), "{broken}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn nothing_is_written_to_a_web_server() {
+    let (store, origin) = (store().await, Origin::new().await);
+    let put = store.put(ImageId::random(), stream_of(b"x"), None).await;
+    assert!(matches!(put, Err(Error::ReadOnly)), "{put:?}");
+    let deleted = store.delete(&at(origin.url("/bytes/5"))).await;
+    assert!(matches!(deleted, Err(Error::ReadOnly)), "{deleted:?}");
+    assert!(origin.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_in_place_of_the_server() {
+    let origin = Origin::new().await;
+    let config = HttpStoreConfig {
+        proxies: vec![("http".to_owned(), format!("127.0.0.1:{}", origin.port()))],
+        ..as_shipped()
+    };
+    let store = HttpStore::open(&config).await.unwrap();
+    let far = at("http://far.example/bytes/5");
+    assert_eq!(store.size(&far).await.unwrap(), 5);
+    assert_eq!(origin.asked(), ["HEAD http://far.example/bytes/5"]);
+}
+
+/// An authority, and a server that it knows.
+const CERTIFICATES: &str = "
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=test CA' -keyout ca.key -out ca.pem
+openssl req -newkey rsa:2048 -nodes -subj '/CN=localhost' -keyout key.pem -out server.csr
+printf 'subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' >ext
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out cert.pem
+";
+
+#[tokio::test]
+async fn certificates_are_looked_at_where_the_operator_wants_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = Command::new("sh")
+        .args(["-ec", CERTIFICATES])
+        .current_dir(dir.path())
+        .output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        eprintln!("skipped: there is no openssl to make certificates");
+        return;
+    }
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let mut server = Command::new("openssl")
+        .args([
+            "s_server",
+            "-quiet",
+            "-HTTP",
+            "-accept",
+            &format!("127.0.0.1:{port}"),
+        ])
+        .args(["-key", "key.pem", "-cert", "cert.pem"])
+        .current_dir(dir.path())
+        .stdin(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // The file that it serves is an answer as a whole.
+    let answer = b"HTTP/1.0 200 OK\r\n\r\nencrypted on its way";
+    std::fs::write(dir.path().join("image"), answer).unwrap();
+    let listening = async {
+        while tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .is_err()
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), listening)
+        .await
+        .unwrap();
+
+    let ask = async |config: HttpStoreConfig| {
+        let store = HttpStore::open(&config).await.unwrap();
+        let blob = store
+            .get(&at(format!("https://127.0.0.1:{port}/image")), None)
+            .await;
+        let bytes = blob.map_err(|error| error.to_string())?.bytes;
+        let parts: Vec<_> = bytes
+            .try_collect()
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok::<_, String>(parts.concat())
+    };
+    let strict = HttpStoreConfig {
+        insecure: false,
+        ..as_shipped()
+    };
+    let named = HttpStoreConfig {
+        ca_file: Some(dir.path().join("ca.pem")),
+        ..strict.clone()
+    };
+    let (shipped, strict, named) = (ask(as_shipped()).await, ask(strict).await, ask(named).await);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(shipped.unwrap(), b"encrypted on its way");
+    assert!(strict.is_err());
+    assert_eq!(named.unwrap(), b"encrypted on its way");
+}

@@ -21,6 +21,7 @@ mod properties;
 mod row;
 mod tags;
 mod task_list;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod usage;

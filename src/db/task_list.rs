@@ -1,5 +1,6 @@
 //! Pages of tasks.
 
+use chrono::{DateTime, Utc};
 use sqlx::{QueryBuilder, Row as _};
 
 use super::dialect::{self, Engine, Row, Stamp};
@@ -62,24 +63,29 @@ fn page<'l>(listing: &'l TaskListing, owner: Option<&'l str>) -> QueryBuilder<En
     sql
 }
 
-fn stub(row: &Row) -> Result<TaskStub> {
-    let wrong = |column: &str| Error::Inconsistent {
-        table: "tasks",
-        what: format!("{column}: not a time"),
-    };
-    let time = |column: &str| {
-        let stamp: Option<Stamp> = row.try_get(column)?;
-        let time = stamp.map(|stamp| dialect::time(&stamp).ok_or_else(|| wrong(column)));
-        time.transpose()
-    };
-    let created_at = time("created_at")?.ok_or_else(|| wrong("created_at"))?;
+pub(super) fn stub(row: &Row) -> Result<TaskStub> {
+    let created_at = time(row, "created_at")?.ok_or_else(|| no_time("created_at"))?;
     Ok(TaskStub {
         id: row.try_get("id")?,
         kind: row.try_get("type")?,
         status: row.try_get("status")?,
         owner: row.try_get("owner")?,
         created_at,
-        updated_at: time("updated_at")?.unwrap_or(created_at),
-        expires_at: time("expires_at")?,
+        updated_at: time(row, "updated_at")?.unwrap_or(created_at),
+        expires_at: time(row, "expires_at")?,
     })
+}
+
+/// A column of `tasks` that may have a time.
+pub(super) fn time(row: &Row, column: &str) -> Result<Option<DateTime<Utc>>> {
+    let stamp: Option<Stamp> = row.try_get(column)?;
+    let time = stamp.map(|stamp| dialect::time(&stamp).ok_or_else(|| no_time(column)));
+    time.transpose()
+}
+
+fn no_time(column: &str) -> Error {
+    Error::Inconsistent {
+        table: "tasks",
+        what: format!("{column}: not a time"),
+    }
 }

@@ -16,6 +16,7 @@ pub mod query;
 pub mod refusal;
 pub mod schema;
 pub mod status;
+pub mod task;
 pub mod task_stub;
 
 pub use caller::Caller;

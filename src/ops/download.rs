@@ -42,6 +42,8 @@ impl Glance {
     ) -> Result<Download> {
         let image = self.readable(caller, id).await?;
         if image.locations.is_empty() {
+            // What can be a range of nothing is refused all the same.
+            range.map_or(Ok(()), RequestedRange::check)?;
             return Ok(Download {
                 image,
                 range: None,

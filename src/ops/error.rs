@@ -3,6 +3,7 @@
 use super::format::FormatError;
 use super::range::RangeError;
 use crate::domain::listing::Unlistable;
+use crate::domain::task::NoTask;
 use crate::domain::task_stub::NoTaskList;
 use crate::domain::{ImageId, Refusal, Status};
 use crate::{cache, db, store};
@@ -33,6 +34,13 @@ pub enum Error {
     /// What is wrong with an import request.
     #[error("{0}")]
     ImportRefused(String),
+    #[error("Could not find task {0}")]
+    NoSuchTask(String),
+    #[error(
+        "This operation is currently not permitted on Glance Tasks. They are auto deleted after reaching \
+         the time based on their expires_at property."
+    )]
+    TasksExpire,
     #[error("Caching via API is not supported at this site.")]
     NoCache,
     #[error("Multi backend is not supported at this site.")]
@@ -63,6 +71,8 @@ pub enum Error {
     Unlistable(#[from] Unlistable),
     #[error(transparent)]
     NoTaskList(#[from] NoTaskList),
+    #[error(transparent)]
+    NoTask(#[from] NoTask),
     #[error("No image found with ID {0}")]
     NoSuchMarker(String),
     #[error("Could not update image: {0}")]
@@ -100,6 +110,8 @@ pub enum Error {
     /// Data cannot be taken in by an image in this state.
     #[error("Image status transition from {from} to {to} is not allowed")]
     StatusTransition { from: Status, to: Status },
+    #[error("{0} must be set prior to saving data.")]
+    FormatsMissing(&'static str),
     #[error("'glance-direct' method is not available at this site.")]
     NoStaging,
     /// More came than the client declared.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::access::may_write;
 use super::{Error, Glance, Result, quota};
+use crate::domain::property::storable_member;
 use crate::domain::{Caller, Image, Member, MemberStatus, Visibility};
 use crate::policy::ImageFacts;
 
@@ -21,6 +22,7 @@ impl Glance {
                 refusal,
             }
         })?;
+        storable_member(member)?;
         let now = self.clock.now();
         (self.db.create_member(image.id, member, now).await?).ok_or_else(|| {
             Error::DuplicateMember {

@@ -36,6 +36,7 @@ impl Glance {
                 to: Status::Saving,
             });
         }
+        formats_are_known(&image)?;
         owns(caller, &image).map_err(|_| Error::UploadNotYours(id))?;
         let room = self.storage_room(caller, id, size).await?;
         let mut saving = Intake::begin(self, id, Status::Saving).await?;
@@ -126,6 +127,17 @@ impl Intake {
         self.settled = true;
         Ok(())
     }
+}
+
+/// Nobody could read data of an unknown format.
+fn formats_are_known(image: &Image) -> Result<()> {
+    let missing = match (&image.disk_format, &image.container_format) {
+        (None, None) => "Properties disk_format, container_format",
+        (None, Some(_)) => "Property disk_format",
+        (Some(_), None) => "Property container_format",
+        (Some(_), Some(_)) => return Ok(()),
+    };
+    Err(Error::FormatsMissing(missing))
 }
 
 /// What the original counts in: it says how far it had read when it found that there was too much.

@@ -23,7 +23,7 @@ pub(in crate::server) fn task_page(page: &TaskPage, query: &Query) -> Value {
     view
 }
 
-fn stub(task: &TaskStub) -> Value {
+pub(super) fn stub(task: &TaskStub) -> Value {
     let mut view = json!({
         "id": task.id,
         "type": task.kind,

@@ -116,6 +116,11 @@ impl Cloud {
         self.dir.path().join("images")
     }
 
+    /// The file of the database.
+    pub(crate) fn database(&self) -> std::path::PathBuf {
+        self.dir.path().join("glance.db")
+    }
+
     /// Where data waits for its import.
     pub(crate) fn staging_dir(&self) -> std::path::PathBuf {
         self.dir.path().join("staging")
@@ -184,6 +189,11 @@ impl Client<'_> {
         let body = document.to_string().into();
         self.send(Method::POST, path, "application/json", body)
             .await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &'static str) -> Answer {
+        let body = Bytes::from_static(body.as_bytes());
+        self.send(Method::PUT, path, "application/json", body).await
     }
 
     /// Calls without a body.

@@ -50,8 +50,13 @@ pub enum Error {
     Forbidden(&'static str),
     #[error("You are not permitted to create images owned by '{0}'")]
     OwnerOfAnother(String),
+    /// The same where owners are asked for beside the policy.
+    #[error("You are not permitted to create images owned by '{0}'.")]
+    OwnerOfOthers(String),
     #[error("You do not own this image")]
     NotYours,
+    #[error("Not allowed to {action} tags for image {image}.")]
+    TagsNotYours { action: &'static str, image: String },
     #[error("Not allowed to upload image data for image {0}")]
     UploadNotYours(ImageId),
     #[error("Read-only access")]

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::access::{may_write, owns};
 use super::{Error, Glance, Result, quota};
 use crate::domain::property;
-use crate::domain::{Caller, Refusal};
+use crate::domain::{Caller, Image, Refusal};
 
 impl Glance {
     /// Gives an image a tag. It may bear it already.
@@ -15,8 +15,7 @@ impl Glance {
         may_write(caller)?;
         let missing = || Error::ImageNotFound(id.to_owned());
         self.edit(caller, id, missing, |image| {
-            self.permit(caller, image, "modify_image")?;
-            owns(caller, image)?;
+            self.permit_tags(caller, image, "update")?;
             let mut edited = image.clone();
             if !edited.tags.iter().any(|known| known == tag) {
                 edited.tags.push(tag.to_owned());
@@ -38,8 +37,7 @@ impl Glance {
         may_write(caller)?;
         let missing = || Error::ImageNotFound(id.to_owned());
         self.edit(caller, id, missing, |image| {
-            self.permit(caller, image, "modify_image")?;
-            owns(caller, image)?;
+            self.permit_tags(caller, image, "delete")?;
             let mut edited = image.clone();
             edited.tags.retain(|known| known != tag);
             if edited.tags.len() == image.tags.len() {
@@ -49,5 +47,18 @@ impl Glance {
         })
         .await
         .map(drop)
+    }
+
+    fn permit_tags(&self, caller: &Caller, image: &Image, action: &'static str) -> Result<()> {
+        let permitted = self.permit(caller, image, "modify_image");
+        permitted
+            .and_then(|()| owns(caller, image))
+            .map_err(|error| match error {
+                Error::NotYours => Error::TagsNotYours {
+                    action,
+                    image: image.id.to_string(),
+                },
+                other => other,
+            })
     }
 }

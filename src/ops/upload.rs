@@ -30,6 +30,9 @@ impl Glance {
     ) -> Result<()> {
         may_write(caller)?;
         let image = self.authorized(caller, id, "upload_image").await?;
+        if self.policy.asks_for_owners() {
+            owns(caller, &image).map_err(|_| Error::UploadNotYours(id))?;
+        }
         if !image.status.can_become(Status::Saving) {
             return Err(Error::StatusTransition {
                 from: image.status,

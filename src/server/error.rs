@@ -68,7 +68,9 @@ fn status(error: &Error) -> StatusCode {
 
         Error::Forbidden(_)
         | Error::OwnerOfAnother(_)
+        | Error::OwnerOfOthers(_)
         | Error::NotYours
+        | Error::TagsNotYours { .. }
         | Error::UploadNotYours(_)
         | Error::ReadOnlyCaller
         | Error::MarkerNotVisible(_)

@@ -38,8 +38,7 @@ async fn answer(routes: Router, mut request: Request) -> Response {
     match routes.oneshot(request).await {
         Ok(mut response) => {
             // A path that finds nothing by this method does not tell of others.
-            let (status, nothing) = (response.status(), StatusCode::NOT_FOUND);
-            if status == nothing || status == StatusCode::NOT_IMPLEMENTED {
+            if response.status() != StatusCode::METHOD_NOT_ALLOWED {
                 response.headers_mut().remove(ALLOW);
             }
             response

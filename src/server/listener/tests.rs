@@ -58,7 +58,10 @@ async fn start(limits: Limits) -> Server {
     };
     let router = Router::new()
         .route("/hello", get(|| async { "hello" }))
-        .route("/query", get(|uri: http::Uri| async move { uri.to_string() }))
+        .route(
+            "/query",
+            get(|uri: http::Uri| async move { uri.to_string() }),
+        )
         .route("/wait", get(wait))
         .route("/refuse", put(|| async { StatusCode::FORBIDDEN }))
         .route("/take", put(take))

@@ -113,7 +113,11 @@ async fn a_range_of_nothing_is_refused_even_where_there_is_no_data() {
         (RANGE, "bytes=0-1,3-4", StatusCode::BAD_REQUEST),
         (RANGE, "bytes=5-2", StatusCode::RANGE_NOT_SATISFIABLE),
         (CONTENT_RANGE, "nonsense", StatusCode::RANGE_NOT_SATISFIABLE),
-        (CONTENT_RANGE, "bytes 3-0/9", StatusCode::RANGE_NOT_SATISFIABLE),
+        (
+            CONTENT_RANGE,
+            "bytes 3-0/9",
+            StatusCode::RANGE_NOT_SATISFIABLE,
+        ),
         (RANGE, "bytes=0-1", StatusCode::NO_CONTENT),
     ] {
         let answer = cloud.member().get_with(&path, &[(name, value)]).await;

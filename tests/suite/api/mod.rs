@@ -7,6 +7,7 @@ mod formats;
 mod images;
 mod members;
 mod patch;
+mod policy;
 mod properties;
 mod quota;
 mod routes;

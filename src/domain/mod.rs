@@ -11,6 +11,7 @@ pub mod literal;
 pub mod location;
 pub mod member;
 pub mod patch;
+pub mod pretty;
 pub mod property;
 pub mod query;
 pub mod refusal;

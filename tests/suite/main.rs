@@ -7,6 +7,7 @@ mod cli;
 mod docs;
 mod fuzz;
 mod inspect;
+mod laws;
 mod node;
 mod ops;
 mod process;

@@ -2,4 +2,4 @@
 
 mod cloud;
 
-pub(crate) use cloud::{Answer, Cloud};
+pub(crate) use cloud::{Answer, Client, Cloud};

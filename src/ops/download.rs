@@ -42,8 +42,12 @@ impl Glance {
     ) -> Result<Download> {
         let image = self.readable(caller, id).await?;
         if image.locations.is_empty() {
-            // What can be a range of nothing is refused all the same.
-            range.map_or(Ok(()), RequestedRange::check)?;
+            // A range of nothing is refused all the same.
+            match (range, image.size) {
+                (Some(range), Some(size)) => range.resolve(size).map(drop)?,
+                (Some(range), None) => range.check()?,
+                (None, _) => {}
+            }
             return Ok(Download {
                 image,
                 range: None,

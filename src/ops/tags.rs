@@ -15,7 +15,8 @@ impl Glance {
         may_write(caller)?;
         let missing = || Error::ImageNotFound(id.to_owned());
         self.edit(caller, id, missing, |image| {
-            self.permit_tags(caller, image, "update")?;
+            let permitted = self.permit(caller, image, "modify_image");
+            permitted.map_err(|error| of_tags(error, image, "update"))?;
             let mut edited = image.clone();
             if !edited.tags.iter().any(|known| known == tag) {
                 edited.tags.push(tag.to_owned());
@@ -26,6 +27,7 @@ impl Glance {
             };
             quota::tags(&self.image_rules(), &edited).map_err(too_many)?;
             property::storable(&edited).map_err(Error::TagRefused)?;
+            owns(caller, image).map_err(|error| of_tags(error, image, "update"))?;
             Ok(edited)
         })
         .await
@@ -37,28 +39,28 @@ impl Glance {
         may_write(caller)?;
         let missing = || Error::ImageNotFound(id.to_owned());
         self.edit(caller, id, missing, |image| {
-            self.permit_tags(caller, image, "delete")?;
+            let permitted = self.permit(caller, image, "modify_image");
+            permitted.map_err(|error| of_tags(error, image, "delete"))?;
             let mut edited = image.clone();
             edited.tags.retain(|known| known != tag);
             if edited.tags.len() == image.tags.len() {
                 return Err(Error::NotThere);
             }
+            owns(caller, image).map_err(|error| of_tags(error, image, "delete"))?;
             Ok(edited)
         })
         .await
         .map(drop)
     }
+}
 
-    fn permit_tags(&self, caller: &Caller, image: &Image, action: &'static str) -> Result<()> {
-        let permitted = self.permit(caller, image, "modify_image");
-        permitted
-            .and_then(|()| owns(caller, image))
-            .map_err(|error| match error {
-                Error::NotYours => Error::TagsNotYours {
-                    action,
-                    image: image.id.to_string(),
-                },
-                other => other,
-            })
+/// That an image is another's, in the words of the calls that are about tags.
+fn of_tags(error: Error, image: &Image, action: &'static str) -> Error {
+    match error {
+        Error::NotYours => Error::TagsNotYours {
+            action,
+            image: image.id.to_string(),
+        },
+        other => other,
     }
 }

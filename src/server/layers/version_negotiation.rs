@@ -80,15 +80,12 @@ fn unescaped(path: &str) -> Cow<'_, str> {
             .get(..2)
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         let needless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(byte);
-        match byte.filter(needless) {
-            Some(byte) => {
-                plain.push(char::from(byte));
-                rest = &after[2..];
-            }
-            None => {
-                plain.push('%');
-                rest = after;
-            }
+        if let Some(byte) = byte.filter(needless) {
+            plain.push(char::from(byte));
+            rest = &after[2..];
+        } else {
+            plain.push('%');
+            rest = after;
         }
     }
     plain.push_str(rest);

@@ -157,3 +157,20 @@ async fn a_list_leaves_out_what_the_policy_hides() {
         .collect();
     assert_eq!(names, ["a", "b"]);
 }
+
+#[tokio::test]
+async fn a_tag_that_is_not_there_is_missed_before_owners_are_asked_for() {
+    let cloud = under("", "modify_image: '@'").await;
+    let id = cloud
+        .member()
+        .create(&json!({"visibility": "community", "tags": ["a"]}))
+        .await;
+    let tags = format!("/v2/images/{id}/tags");
+    let missed = cloud.neighbour().delete(&format!("{tags}/b")).await;
+    assert_eq!(missed.status, StatusCode::NOT_FOUND);
+    let refused = cloud.neighbour().delete(&format!("{tags}/a")).await;
+    assert_eq!(
+        refused.sentence(),
+        format!("Not allowed to delete tags for image {id}.")
+    );
+}

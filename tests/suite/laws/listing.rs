@@ -107,18 +107,19 @@ fn document(n: usize) -> Value {
         .map(|(_, tag)| tag)
         .collect();
     let visibility = ["private", "shared", "community"][n / 3 % 3];
+    let container = ["bare", "ovf"].get(n % 4);
     let mut document = json!({
         "disk_format": FORMATS[n / 2 % 3],
-        "container_format": if n % 4 == 0 { json!("bare") } else { Value::Null },
+        "container_format": container,
         "tags": tags,
         "min_disk": n % 4,
-        "protected": n % 3 == 0,
+        "protected": n.is_multiple_of(3),
         "visibility": visibility,
     });
     if let Some(name) = NAMES[n % 5] {
         document["name"] = name.into();
     }
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         document["colour"] = ["red", "blue"][n / 4 % 2].into();
     }
     document

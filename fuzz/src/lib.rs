@@ -87,9 +87,7 @@ pub fn config(input: &[u8]) {
 pub fn policy(input: &[u8]) {
     let config = PolicyConfig {
         file: Some(file("policy.yaml", input)),
-        protections: None,
-        dirs: Vec::new(),
-        allow_all: false,
+        ..PolicyConfig::default()
     };
     let Ok(policy) = Policy::load(&config) else {
         return;

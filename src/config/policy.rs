@@ -11,6 +11,10 @@ pub struct PolicyConfig {
     pub file: Option<PathBuf>,
     /// `policy_dirs`
     pub dirs: Vec<PathBuf>,
+    /// `policy_default_rule`: what judges an action without a rule of its own.
+    pub default_rule: Option<String>,
+    /// `enforce_new_defaults = false`: the older built-in rules let in as well, and owners are asked for.
+    pub older_defaults: bool,
     /// Everything is allowed: only where no configuration file was found.
     pub allow_all: bool,
     /// `property_protection_file`, where there is one.
@@ -57,6 +61,8 @@ impl PolicyConfig {
                 .iter()
                 .filter_map(|dir| found.expect_file(dir))
                 .collect(),
+            default_rule: policy.text("policy_default_rule")?,
+            older_defaults: !policy.flag("enforce_new_defaults")?,
             allow_all: false,
             protections: ProtectionsConfig::from(found)?,
         })

@@ -7,14 +7,14 @@ use super::dialect::{Connection, Row, Statement, query};
 use super::{Db, Error, Result, task_list};
 use crate::domain::ImageId;
 use crate::domain::property::TASK_LOCK;
-use crate::domain::task_record::{TaskEnd, TaskRecord};
+use crate::domain::task::{Task, TaskEnd};
 
 const TASK: &str = "SELECT id, type, status, owner, created_at, updated_at, expires_at, image_id, request_id, \
     user_id, input, result, message FROM tasks LEFT JOIN task_info ON task_id = id WHERE NOT deleted";
 
 impl Db {
     /// Writes a task down, and locks its image for it. False where another task has the lock.
-    pub async fn create_task_with_lock(&self, image: ImageId, task: &TaskRecord) -> Result<bool> {
+    pub async fn create_task_with_lock(&self, image: ImageId, task: &Task) -> Result<bool> {
         let made = self
             .link
             .write(move |mut db| async move {
@@ -86,22 +86,18 @@ impl Db {
     }
 
     /// The task of that id.
-    pub async fn task(&self, id: &str) -> Result<Option<TaskRecord>> {
+    pub async fn task(&self, id: &str) -> Result<Option<Task>> {
         let mut db = self.link.read().await?;
         let row = query(TASK)
             .then(" AND id = ?")
             .bind(id)
             .fetch_optional(&mut db)
             .await?;
-        row.as_ref().map(record).transpose()
+        row.as_ref().map(task).transpose()
     }
 
     /// The tasks about an image that are not to be forgotten yet, in the order in which they came.
-    pub async fn tasks_of_image(
-        &self,
-        image: ImageId,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<TaskRecord>> {
+    pub async fn tasks_of(&self, image: ImageId, now: DateTime<Utc>) -> Result<Vec<Task>> {
         let mut db = self.link.read().await?;
         query(TASK)
             .then(" AND image_id = ? AND (expires_at IS NULL OR expires_at >= ?) ORDER BY created_at, id")
@@ -110,7 +106,7 @@ impl Db {
             .fetch_all(&mut db)
             .await?
             .iter()
-            .map(record)
+            .map(task)
             .collect()
     }
 
@@ -127,7 +123,7 @@ impl Db {
 }
 
 /// Takes the lock on an image; [`Error::Taken`] where it is held.
-async fn lock(db: &mut Connection, image: ImageId, task: &TaskRecord) -> Result<()> {
+async fn lock(db: &mut Connection, image: ImageId, task: &Task) -> Result<()> {
     let now = task.stub.created_at;
     // A lock that was given back may have left its row.
     let revived = query(
@@ -160,7 +156,7 @@ async fn lock(db: &mut Connection, image: ImageId, task: &TaskRecord) -> Result<
     Ok(())
 }
 
-async fn insert(db: &mut Connection, task: &TaskRecord) -> Result<()> {
+async fn insert(db: &mut Connection, task: &Task) -> Result<()> {
     let stub = &task.stub;
     let row = [
         (&stub.id).into(),
@@ -170,9 +166,9 @@ async fn insert(db: &mut Connection, task: &TaskRecord) -> Result<()> {
         stub.created_at.into(),
         stub.created_at.into(),
         false.into(),
-        (&task.image).into(),
-        (&task.request).into(),
-        (&task.user).into(),
+        (&task.image_id).into(),
+        (&task.request_id).into(),
+        (&task.user_id).into(),
     ];
     query(
         "INSERT INTO tasks (id, type, status, owner, created_at, updated_at, deleted, image_id, \
@@ -183,8 +179,8 @@ async fn insert(db: &mut Connection, task: &TaskRecord) -> Result<()> {
     .await?;
     let info = [
         (&stub.id).into(),
-        task.input.to_string().into(),
-        task.result.to_string().into(),
+        (&text(task.input.as_ref())).into(),
+        (&text(task.result.as_ref())).into(),
         (&task.message).into(),
     ];
     query("INSERT INTO task_info (task_id, input, result, message) VALUES ")
@@ -194,23 +190,28 @@ async fn insert(db: &mut Connection, task: &TaskRecord) -> Result<()> {
     Ok(())
 }
 
-fn record(row: &Row) -> Result<TaskRecord> {
-    let json = |column: &'static str| {
+/// A document as its column has it.
+fn text(document: Option<&Value>) -> Option<String> {
+    document.map(ToString::to_string)
+}
+
+fn task(row: &Row) -> Result<Task> {
+    let document = |column: &str| -> Result<Option<Value>> {
         let text: Option<String> = row.get(column)?;
-        text.map_or(Ok(Value::Null), |text| {
-            serde_json::from_str(&text).map_err(|error| Error::Inconsistent {
-                table: "task_info",
-                what: format!("{column}: {error}"),
-            })
+        let read = text.map(|text| serde_json::from_str(&text)).transpose();
+        read.map_err(|error| Error::Inconsistent {
+            table: "task_info",
+            what: format!("{column}: {error}"),
         })
     };
-    Ok(TaskRecord {
+    Ok(Task {
         stub: task_list::stub(row)?,
-        image: row.get("image_id")?,
-        user: row.get("user_id")?,
-        request: row.get("request_id")?,
-        input: json("input")?,
-        result: json("result")?,
-        message: row.get::<Option<String>>("message")?.unwrap_or_default(),
+        image_id: row.get("image_id")?,
+        request_id: row.get("request_id")?,
+        user_id: row.get("user_id")?,
+        input: document("input")?,
+        result: document("result")?,
+        message: row.get("message")?,
+        changed_at: row.get("updated_at")?,
     })
 }

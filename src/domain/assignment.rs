@@ -151,7 +151,7 @@ fn amount(name: &'static str, value: &Value) -> Result<u32, Refusal> {
     // A whole number may be written with an exponent: 1e3.
     let whole = value
         .as_u64()
-        .or_else(|| format!("{number:.0}").parse().ok());
+        .or_else(|| format!("{:.0}", number.abs()).parse().ok());
     whole
         .and_then(|whole| u32::try_from(whole).ok())
         .filter(|whole| *whole <= LARGEST)
@@ -182,6 +182,7 @@ mod tests {
         let min_disk = |value| Assignment::read("min_disk", &value);
         assert_eq!(min_disk(json!(3)), Ok(Assignment::MinDisk(3)));
         assert_eq!(min_disk(json!(1e3)), Ok(Assignment::MinDisk(1000)));
+        assert_eq!(min_disk(json!(-0.0)), Ok(Assignment::MinDisk(0)));
         assert_eq!(
             min_disk(json!(2_147_483_647)),
             Ok(Assignment::MinDisk(LARGEST))

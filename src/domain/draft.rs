@@ -62,7 +62,7 @@ impl Draft {
             return Err(Refusal::ReadOnly(name.to_owned()));
         }
         if self.values.contains_key("locations") {
-            return Err(Refusal::Reserved("locations"));
+            return Err(Refusal::Reserved("locations".to_owned()));
         }
         let mut image = Image {
             id: self.id.unwrap_or_else(ImageId::random),

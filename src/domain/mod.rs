@@ -12,12 +12,13 @@ pub mod literal;
 pub mod location;
 pub mod member;
 pub mod patch;
+pub mod pretty;
 pub mod property;
 pub mod query;
 pub mod refusal;
 pub mod schema;
 pub mod status;
-pub mod task_record;
+pub mod task;
 pub mod task_stub;
 pub mod uri_filter;
 

@@ -50,7 +50,10 @@ pub fn usable_name(name: &str) -> Result<(), Refusal> {
     if name.chars().count() > LONGEST_NAME {
         return Err(Refusal::LongPropertyName);
     }
-    not_reserved(name)
+    if is_reserved(name) {
+        return Err(Refusal::ReservedName(name.to_owned()));
+    }
+    Ok(())
 }
 
 /// Refuses the name of an attribute that no caller may change.
@@ -62,7 +65,10 @@ pub fn changeable_name(name: &str) -> Result<(), Refusal> {
     if read_only {
         return Err(Refusal::ReadOnly(name.to_owned()));
     }
-    not_reserved(name)
+    if is_reserved(name) {
+        return Err(Refusal::Reserved(name.to_owned()));
+    }
+    Ok(())
 }
 
 /// The first attribute of the service's own that a new image's document has, where it has one. Hashes are no such
@@ -74,11 +80,8 @@ pub fn read_only_in(document: &Map<String, Value>) -> Option<&'static str> {
         .find(|name| document.contains_key(*name))
 }
 
-fn not_reserved(name: &str) -> Result<(), Refusal> {
-    if RESERVED.contains(&name) || name.starts_with(OWN_NAMESPACE) {
-        return Err(Refusal::ReservedName(name.to_owned()));
-    }
-    Ok(())
+fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || name.starts_with(OWN_NAMESPACE)
 }
 
 /// Refuses texts that the databases of old deployments cannot keep: characters beyond the basic plane.
@@ -104,6 +107,14 @@ pub fn storable(image: &Image) -> Result<(), Refusal> {
     }
     if image.tags.iter().any(|tag| has_four_bytes(tag)) {
         return Err(Refusal::FourByteTag);
+    }
+    Ok(())
+}
+
+/// The same of the project that an image is to be shared with.
+pub fn storable_member(member: &str) -> Result<(), Refusal> {
+    if has_four_bytes(member) {
+        return Err(Refusal::FourByteValue("Member".to_owned()));
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ pub enum Refusal {
     #[error("Attribute '{0}' is read-only.")]
     ReadOnly(String),
     #[error("Attribute '{0}' is reserved.")]
-    Reserved(&'static str),
+    Reserved(String),
     /// A name that nothing of an image may have.
     #[error("Attribute '{0}' is reserved.")]
     ReservedName(String),

@@ -46,7 +46,7 @@ pub enum NoTaskList {
     NegativeLimit,
     #[error("Sort key supplied was not valid.")]
     SortKey,
-    #[error("Could not find task {0}")]
+    #[error("Task with the given id {0} was not found")]
     NoSuchMarker(String),
 }
 

@@ -10,7 +10,7 @@ use crate::config::stores::DriverConfig;
 use crate::domain::evidence;
 use crate::domain::location::NoPlace;
 use crate::domain::property::TASK_LOCK;
-use crate::domain::task_record::{TaskEnd, TaskRecord};
+use crate::domain::task::{Task, TaskEnd};
 use crate::domain::{Caller, Image, Location, Refusal, Status};
 
 /// How long a task keeps others from its image that does not end; twice as long before it begins.
@@ -53,10 +53,10 @@ impl Glance {
             "validation_data": validation_data.cloned().unwrap_or_else(|| json!({})),
         });
         let owner = caller.project_id.as_deref().unwrap_or_default();
-        let task = TaskRecord {
-            user: caller.user_id.clone(),
-            request: Some(caller.request_id.clone()),
-            ..TaskRecord::pending(KIND, image.id, owner, input, self.clock.now())
+        let task = Task {
+            user_id: caller.user_id.clone(),
+            request_id: Some(caller.request_id.clone()),
+            ..Task::pending(KIND, image.id, owner, input, self.clock.now())
         };
         if !self.db.create_task_with_lock(image.id, &task).await? {
             return Err(NoPlace::JustTaken(image.id).into());

@@ -54,6 +54,12 @@ impl Glance {
         let mut image = self.readable(caller, id).await?;
         self.prefer(caller, &mut image, preferred)?;
         if image.locations.is_empty() {
+            // A range of nothing is refused all the same.
+            match (range, image.size) {
+                (Some(range), Some(size)) => range.resolve(size).map(drop)?,
+                (Some(range), None) => range.check()?,
+                (None, _) => {}
+            }
             return Ok(Download {
                 image,
                 range: None,

@@ -5,6 +5,7 @@ use super::range::RangeError;
 use crate::domain::evidence::{Doubt, Objection};
 use crate::domain::listing::Unlistable;
 use crate::domain::location::NoPlace;
+use crate::domain::task::NoTask;
 use crate::domain::task_stub::NoTaskList;
 use crate::domain::{ImageId, Refusal, Status};
 use crate::{cache, db, store};
@@ -38,6 +39,13 @@ pub enum Error {
     /// What is wrong with an import request.
     #[error("{0}")]
     ImportRefused(String),
+    #[error("Could not find task {0}")]
+    NoSuchTask(String),
+    #[error(
+        "This operation is currently not permitted on Glance Tasks. They are auto deleted after reaching \
+         the time based on their expires_at property."
+    )]
+    TasksExpire,
     #[error("Caching via API is not supported at this site.")]
     NoCache,
     #[error("Multi backend is not supported at this site.")]
@@ -47,8 +55,13 @@ pub enum Error {
     Forbidden(&'static str),
     #[error("You are not permitted to create images owned by '{0}'")]
     OwnerOfAnother(String),
+    /// The same where owners are asked for beside the policy.
+    #[error("You are not permitted to create images owned by '{0}'.")]
+    OwnerOfOthers(String),
     #[error("You do not own this image")]
     NotYours,
+    #[error("Not allowed to {action} tags for image {image}.")]
+    TagsNotYours { action: &'static str, image: String },
     #[error("Not allowed to upload image data for image {0}")]
     UploadNotYours(ImageId),
     #[error("Read-only access")]
@@ -85,6 +98,8 @@ pub enum Error {
         "Store selection for download is not available when multiple backends are not enabled."
     )]
     NoStoreToPrefer,
+    #[error(transparent)]
+    NoTask(#[from] NoTask),
     #[error("No image found with ID {0}")]
     NoSuchMarker(String),
     #[error("Could not update image: {0}")]
@@ -128,6 +143,8 @@ pub enum Error {
     /// Data cannot be taken in by an image in this state.
     #[error("Image status transition from {from} to {to} is not allowed")]
     StatusTransition { from: Status, to: Status },
+    #[error("{0} must be set prior to saving data.")]
+    FormatsMissing(&'static str),
     #[error("'glance-direct' method is not available at this site.")]
     NoStaging,
     /// More came than the client declared.

@@ -58,7 +58,11 @@ impl Glance {
                 Error::OwnerOfAnother(owner.unwrap_or("None").to_owned())
             });
         }
-        self.permit_visibility(caller, visibility, &target)
+        self.permit_visibility(caller, visibility, &target)?;
+        if self.policy.asks_for_owners() && !caller.is_admin && owner != own {
+            return Err(Error::OwnerOfOthers(owner.unwrap_or("None").to_owned()));
+        }
+        Ok(())
     }
 
     fn permit_properties(&self, caller: &Caller, image: &Image) -> Result<()> {

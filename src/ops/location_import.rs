@@ -16,7 +16,7 @@ use crate::db;
 use crate::domain::checksum::{Checksums, HashAlgorithm, SecureHash};
 use crate::domain::location::{Moves, NoPlace};
 use crate::domain::property::TASK_LOCK;
-use crate::domain::task_record::TaskEnd;
+use crate::domain::task::TaskEnd;
 use crate::domain::{Caller, Image, ImageId, Location, Status};
 use crate::store;
 

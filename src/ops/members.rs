@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::access::may_write;
 use super::{Error, Glance, Result, quota};
+use crate::domain::property::storable_member;
 use crate::domain::{Caller, Image, Member, MemberStatus, Visibility};
 use crate::policy::ImageFacts;
 
@@ -13,6 +14,7 @@ impl Glance {
         may_write(caller)?;
         let image = self.image_with_members(caller, id).await?;
         shared_or(&image, "create")?;
+        self.ask_for_owner(caller, &image, "create")?;
         self.permit_members(caller, &image, "add_member")?;
         let attempted = self.db.members(image.id).await?.len() + 1;
         quota::members(&self.image_rules(), attempted).map_err(|refusal| {
@@ -21,6 +23,7 @@ impl Glance {
                 refusal,
             }
         })?;
+        storable_member(member)?;
         let now = self.clock.now();
         (self.db.create_member(image.id, member, now).await?).ok_or_else(|| {
             Error::DuplicateMember {
@@ -65,6 +68,7 @@ impl Glance {
         may_write(caller)?;
         let image = self.image_with_members(caller, id).await?;
         shared_or(&image, "update")?;
+        self.ask_for_owner(caller, &image, "update")?;
         self.find_member(caller, &image, member).await?;
         self.permit_members(caller, &image, "modify_member")?;
         let status: MemberStatus = (status.as_str())
@@ -82,6 +86,7 @@ impl Glance {
         may_write(caller)?;
         let image = self.image_with_members(caller, id).await?;
         shared_or(&image, "delete")?;
+        self.ask_for_owner(caller, &image, "delete")?;
         self.find_member(caller, &image, member).await?;
         self.permit_members(caller, &image, "delete_member")?;
         let now = self.clock.now();
@@ -90,6 +95,19 @@ impl Glance {
         } else {
             Err(no_such_member(&image, member))
         }
+    }
+
+    /// Where the older rules let in everybody, owners share and members answer.
+    fn ask_for_owner(&self, caller: &Caller, image: &Image, action: &'static str) -> Result<()> {
+        let owner = image.owner.is_some() && image.owner == caller.project_id;
+        let fits = if action == "update" { !owner } else { owner };
+        if !self.policy.asks_for_owners() || caller.is_admin || fits {
+            return Ok(());
+        }
+        Err(Error::MembersOfUnshared {
+            action,
+            image: image.id.to_string(),
+        })
     }
 
     async fn image_with_members(&self, caller: &Caller, id: &str) -> Result<Image> {

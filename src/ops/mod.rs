@@ -29,6 +29,7 @@ mod stage;
 mod storage;
 mod tags;
 pub mod task_list;
+mod tasks;
 pub mod upload;
 
 use std::sync::{Arc, PoisonError, RwLock};

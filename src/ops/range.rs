@@ -31,23 +31,21 @@ pub enum RangeError {
          single-range requests instead."
     )]
     Multiple,
-    #[error("The Range requested is not available. Invalid Range header.")]
+    #[error("Invalid Range header.")]
     Invalid,
     #[error(
-        "The Range requested is not available. Invalid start position in Range header. Start \
-         position MUST be in the inclusive range [0, {}].", last(*.size)
+        "Invalid start position in Range header. Start position MUST be in the inclusive range \
+         [0, {}].", last(*.size)
     )]
     Start { size: u64 },
-    #[error("The Range requested is not available. Invalid Content-Range header.")]
+    #[error("Invalid Content-Range header.")]
     InvalidContent,
     #[error(
-        "The Range requested is not available. Invalid start position in Content-Range header. \
-         Start position MUST be in the inclusive range [0, {}].", last(*.size)
+        "Invalid start position in Content-Range header. Start position MUST be in the inclusive range [0, {}].", last(*.size)
     )]
     ContentStart { size: u64 },
     #[error(
-        "The Range requested is not available. Invalid stop position in Content-Range header. The \
-         stop position MUST be in the inclusive range [0, {}].", last(*.size)
+        "Invalid stop position in Content-Range header. The stop position MUST be in the inclusive range [0, {}].", last(*.size)
     )]
     ContentStop { size: u64 },
 }
@@ -58,11 +56,29 @@ fn last(size: u64) -> i128 {
 }
 
 impl RequestedRange {
+    /// Refuses what is a range of nothing, whatever the size.
+    pub fn check(self) -> Result<(), RangeError> {
+        match self {
+            RequestedRange::Refused(error) => Err(error),
+            RequestedRange::Content {
+                first,
+                last,
+                length,
+            } if last < first || length.is_some_and(|length| last >= length) => {
+                Err(RangeError::InvalidContent)
+            }
+            RequestedRange::FromTo(first, Some(last)) if last < first => Err(RangeError::Invalid),
+            RequestedRange::FromTo(..)
+            | RequestedRange::Last(_)
+            | RequestedRange::Content { .. } => Ok(()),
+        }
+    }
+
     /// The part of an image of this size. What goes beyond its end is cut off there.
     pub fn resolve(self, size: u64) -> Result<ByteRange, RangeError> {
+        self.check()?;
         let beyond = RangeError::Start { size };
         match self {
-            RequestedRange::FromTo(first, Some(last)) if last < first => Err(RangeError::Invalid),
             RequestedRange::FromTo(first, _) if first >= size => Err(beyond),
             RequestedRange::FromTo(first, last) => Ok(ByteRange {
                 start: first,
@@ -83,9 +99,7 @@ impl RequestedRange {
                 last,
                 length,
             } => {
-                if last < first || length.is_some_and(|length| last >= length) {
-                    Err(RangeError::InvalidContent)
-                } else if last >= size {
+                if last >= size {
                     // Without a length the original looks at the end first.
                     Err(if first >= size && length.is_some() {
                         RangeError::ContentStart { size }
@@ -139,8 +153,8 @@ mod tests {
         let refused = FromTo(100, None).resolve(100).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "The Range requested is not available. Invalid start position in Range header. Start \
-             position MUST be in the inclusive range [0, 99]."
+            "Invalid start position in Range header. Start position MUST be in the inclusive range \
+             [0, 99]."
         );
         assert_eq!(
             resolved(FromTo(0, None), 0),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::access::{may_write, owns};
 use super::{Error, Glance, Result, quota};
 use crate::domain::property;
-use crate::domain::{Caller, Refusal};
+use crate::domain::{Caller, Image, Refusal};
 
 impl Glance {
     /// Gives an image a tag. It may bear it already.
@@ -15,8 +15,8 @@ impl Glance {
         may_write(caller)?;
         let missing = || Error::ImageNotFound(id.to_owned());
         self.edit(caller, id, missing, |image| {
-            self.permit(caller, image, "modify_image")?;
-            owns(caller, image)?;
+            let permitted = self.permit(caller, image, "modify_image");
+            permitted.map_err(|error| of_tags(error, image, "update"))?;
             let mut edited = image.clone();
             if !edited.tags.iter().any(|known| known == tag) {
                 edited.tags.push(tag.to_owned());
@@ -27,6 +27,7 @@ impl Glance {
             };
             quota::tags(&self.image_rules(), &edited).map_err(too_many)?;
             property::storable(&edited).map_err(Error::TagRefused)?;
+            owns(caller, image).map_err(|error| of_tags(error, image, "update"))?;
             Ok(edited)
         })
         .await
@@ -38,16 +39,28 @@ impl Glance {
         may_write(caller)?;
         let missing = || Error::ImageNotFound(id.to_owned());
         self.edit(caller, id, missing, |image| {
-            self.permit(caller, image, "modify_image")?;
-            owns(caller, image)?;
+            let permitted = self.permit(caller, image, "modify_image");
+            permitted.map_err(|error| of_tags(error, image, "delete"))?;
             let mut edited = image.clone();
             edited.tags.retain(|known| known != tag);
             if edited.tags.len() == image.tags.len() {
                 return Err(Error::NotThere);
             }
+            owns(caller, image).map_err(|error| of_tags(error, image, "delete"))?;
             Ok(edited)
         })
         .await
         .map(drop)
+    }
+}
+
+/// That an image is another's, in the words of the calls that are about tags.
+fn of_tags(error: Error, image: &Image, action: &'static str) -> Error {
+    match error {
+        Error::NotYours => Error::TagsNotYours {
+            action,
+            image: image.id.to_string(),
+        },
+        other => other,
     }
 }

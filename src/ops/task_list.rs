@@ -1,24 +1,9 @@
 //! The work that goes on after its request, for those who may use the tasks API.
 
-use super::{Error, Glance, Result};
+use super::{Glance, Result};
 use crate::domain::Caller;
-use crate::domain::task_record::TaskRecord;
 use crate::domain::task_stub::{NoTaskList, TaskListing, TaskStub};
 use crate::policy::Target;
-
-impl Glance {
-    /// The tasks about an image that the caller may see, its project's own or everybody's. Who may not see the
-    /// image hears that there is nothing.
-    pub async fn tasks_of_image(&self, caller: &Caller, id: &str) -> Result<Vec<TaskRecord>> {
-        let image = self.visible(caller, id).await?.ok_or(Error::NotThere)?;
-        (self.permit(caller, &image, "get_image")).map_err(|_| Error::NotThere)?;
-        let tasks = self.db.tasks_of_image(image.id, self.clock.now()).await?;
-        let project = caller.project_id.as_deref();
-        let may_see =
-            |task: &TaskRecord| caller.is_admin || project == Some(task.stub.owner.as_str());
-        Ok(tasks.into_iter().filter(may_see).collect())
-    }
-}
 
 /// A page of tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]

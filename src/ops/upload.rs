@@ -45,12 +45,16 @@ impl Glance {
         may_write(caller)?;
         let store = self.store_for_upload(store).await?;
         let image = self.authorized(caller, id, "upload_image").await?;
+        if self.policy.asks_for_owners() {
+            owns(caller, &image).map_err(|_| Error::UploadNotYours(id))?;
+        }
         if !image.status.can_become(Status::Saving) {
             return Err(Error::StatusTransition {
                 from: image.status,
                 to: Status::Saving,
             });
         }
+        formats_are_known(&image)?;
         owns(caller, &image).map_err(|_| Error::UploadNotYours(id))?;
         let room = self.storage_room(caller, id, size).await?;
         let mut saving = Intake::begin(self, id, Status::Saving).await?;
@@ -153,6 +157,17 @@ impl Intake {
         self.settled = true;
         Ok(())
     }
+}
+
+/// Nobody could read data of an unknown format.
+fn formats_are_known(image: &Image) -> Result<()> {
+    let missing = match (&image.disk_format, &image.container_format) {
+        (None, None) => "Properties disk_format, container_format",
+        (None, Some(_)) => "Property disk_format",
+        (Some(_), None) => "Property container_format",
+        (Some(_), Some(_)) => return Ok(()),
+    };
+    Err(Error::FormatsMissing(missing))
 }
 
 /// What the original counts in: it says how far it had read when it found that there was too much.

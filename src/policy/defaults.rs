@@ -1,7 +1,6 @@
 //! Every rule of the API, as the original ships them.
 //!
-//! These are the defaults proper: the older ones, which let in everybody whom the new ones keep out, are
-//! not mixed in.
+//! The older ones, which let in everybody whom the new ones keep out, count where a site wants them to.
 
 /// A rule that holds unless a policy file says otherwise.
 #[derive(Debug)]
@@ -16,6 +15,43 @@ pub(super) struct Default {
 pub(super) fn is_for_projects(action: &str) -> bool {
     let mut actions = DEFAULTS.iter().filter(|default| default.for_projects);
     actions.any(|default| default.name == action)
+}
+
+/// What a rule was before, where that was another one.
+pub(super) fn older(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "default" | "stores_info_detail" => ADMIN,
+        "cache_image" | "cache_list" | "cache_delete" => "rule:manage_image_cache",
+        "add_image"
+        | "delete_image"
+        | "get_image"
+        | "get_images"
+        | "modify_image"
+        | "communitize_image"
+        | "download_image"
+        | "upload_image"
+        | "delete_image_location"
+        | "get_image_location"
+        | "set_image_location"
+        | "add_member"
+        | "delete_member"
+        | "get_member"
+        | "get_members"
+        | "modify_member"
+        | "deactivate"
+        | "reactivate" => ANYBODY,
+        "get_metadef_namespace"
+        | "get_metadef_namespaces"
+        | "get_metadef_object"
+        | "get_metadef_objects"
+        | "list_metadef_resource_types"
+        | "get_metadef_resource_type"
+        | "get_metadef_property"
+        | "get_metadef_properties"
+        | "get_metadef_tag"
+        | "get_metadef_tags" => "rule:metadef_default",
+        _ => return None,
+    })
 }
 
 const fn part(name: &'static str, rule: &'static str) -> Default {

@@ -21,7 +21,7 @@ use crate::domain::Caller;
 
 use facts::CallerFacts;
 use protections::Protections;
-use rules::Rules;
+use rules::{Manner, Rules};
 use source::{Reading, Source};
 
 pub use facts::{Facts, ImageFacts, Target};
@@ -61,6 +61,7 @@ pub struct Policy(Option<Arc<Live>>);
 #[derive(Debug)]
 struct Live {
     source: Source,
+    manner: Manner,
     /// None where every property is open to all.
     protections: Option<Protections>,
     state: RwLock<State>,
@@ -85,7 +86,12 @@ impl Policy {
         }
         let source = Source::new(config);
         let reading = source.read();
-        let rules = reading.rules()?;
+        let usual = Manner::default();
+        let manner = Manner {
+            default: config.default_rule.clone().unwrap_or(usual.default),
+            older: config.older_defaults,
+        };
+        let rules = reading.rules(&manner)?;
         warn(&rules);
         let state = State {
             rules: Arc::new(rules),
@@ -95,6 +101,7 @@ impl Policy {
         let protections = config.protections.as_ref().map(Protections::load);
         Ok(Self(Some(Arc::new(Live {
             source,
+            manner,
             protections: protections.transpose()?,
             state: RwLock::new(state),
             renewal: Mutex::new(()),
@@ -107,6 +114,11 @@ impl Policy {
         self.0
             .as_ref()
             .is_none_or(|live| live.rules().allow(caller, action, facts))
+    }
+
+    /// Whether owners are asked for beside the rules: the older rules leave that to the service.
+    pub fn asks_for_owners(&self) -> bool {
+        self.0.as_ref().is_some_and(|live| live.manner.older)
     }
 
     fn protections(&self) -> Option<&Protections> {
@@ -153,7 +165,7 @@ impl Live {
         let has_file = self.source.has_file(&reading);
         let rules = match self.source.file() {
             Some(file) if before.had_file && !has_file => Err(Error::Gone(file.to_owned())),
-            _ => reading.rules(),
+            _ => reading.rules(&self.manner),
         };
         let rules = match rules {
             Ok(rules) => {

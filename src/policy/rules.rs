@@ -11,13 +11,30 @@ use super::parse;
 use super::rule::{Question, Rule};
 use crate::domain::Caller;
 
-/// The rule for what has no rule of its own.
-const DEFAULT: &str = "default";
+/// How the built-in rules count.
+#[derive(Debug, Clone)]
+pub(super) struct Manner {
+    /// The rule for what has no rule of its own.
+    pub(super) default: String,
+    /// What a built-in rule was before lets in as well.
+    pub(super) older: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            default: "default".to_owned(),
+            older: false,
+        }
+    }
+}
 
 /// Rules that refer to each other without going in circles.
 #[derive(Debug)]
 pub(super) struct Rules {
     by_name: HashMap<String, Rule>,
+    /// The rule for what has no rule of its own.
+    default: String,
     warnings: Vec<Warning>,
 }
 
@@ -31,10 +48,10 @@ pub(super) struct Warning {
 
 impl Rules {
     /// The built-in rules with `definitions` over them; later ones replace earlier ones.
-    pub(super) fn new(definitions: Vec<Definition>) -> Result<Self, Error> {
+    pub(super) fn new(definitions: Vec<Definition>, manner: &Manner) -> Result<Self, Error> {
         let mut by_name: HashMap<_, _> = DEFAULTS
             .iter()
-            .map(|default| (default.name.to_owned(), parse::text(default.rule).rule))
+            .map(|default| (default.name.to_owned(), built_in(default, manner)))
             .collect();
         // By name, so that the same files always give the same complaints.
         let mut defined = BTreeMap::new();
@@ -57,7 +74,12 @@ impl Rules {
                 problem,
             }));
         }
-        Ok(Self { by_name, warnings })
+        let default = manner.default.clone();
+        Ok(Self {
+            by_name,
+            default,
+            warnings,
+        })
     }
 
     /// What the writer of the policy files should know.
@@ -79,8 +101,16 @@ impl Rules {
             facts,
             rules: &self.by_name,
         };
-        rule.or_else(|| self.by_name.get(DEFAULT))
+        rule.or_else(|| self.by_name.get(&self.default))
             .is_some_and(|rule| question.judge(rule) == Ok(true))
+    }
+}
+
+fn built_in(default: &defaults::Default, manner: &Manner) -> Rule {
+    let rule = parse::text(default.rule).rule;
+    match defaults::older(default.name).filter(|_| manner.older) {
+        Some(older) => Rule::Any(vec![rule, parse::text(older).rule]),
+        None => rule,
     }
 }
 
@@ -129,7 +159,7 @@ mod tests {
     }
 
     fn rules(rules: &[(&str, &str)]) -> Rules {
-        Rules::new(definitions(rules)).unwrap()
+        Rules::new(definitions(rules), &Manner::default()).unwrap()
     }
 
     fn reader() -> Caller {
@@ -154,7 +184,7 @@ mod tests {
             ("b", "role:x and not rule:c"),
             ("c", "rule:a"),
         ];
-        let error = Rules::new(definitions(&circular)).unwrap_err();
+        let error = Rules::new(definitions(&circular), &Manner::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "policy file policy.yaml: rule \"a\" refers to itself: a -> b -> c -> a"
@@ -164,7 +194,7 @@ mod tests {
     #[test]
     fn a_circle_through_a_built_in_rule_is_refused() {
         let circular = [("context_is_admin", "rule:publicize_image")];
-        assert!(Rules::new(definitions(&circular)).is_err());
+        assert!(Rules::new(definitions(&circular), &Manner::default()).is_err());
     }
 
     #[test]
@@ -196,6 +226,34 @@ mod tests {
             ("default", "!"),
             ("billing", "role:reader")
         ])));
+    }
+
+    #[test]
+    fn another_rule_may_judge_what_has_none() {
+        let manner = Manner {
+            default: "ours".to_owned(),
+            older: false,
+        };
+        let asked = |rules: &[(&str, &str)]| {
+            let rules = Rules::new(definitions(rules), &manner).unwrap();
+            rules.allow(&reader(), "billing", &Target::new())
+        };
+        assert!(asked(&[("ours", "role:reader"), ("default", "!")]));
+        assert!(!asked(&[("ours", "role:auditor")]));
+        assert!(!asked(&[]));
+    }
+
+    #[test]
+    fn the_older_rules_let_in_as_well_where_no_file_says_otherwise() {
+        let manner = Manner {
+            older: true,
+            ..Manner::default()
+        };
+        let rules = Rules::new(definitions(&[("delete_image", "role:admin")]), &manner).unwrap();
+        let asked = |action| rules.allow(&reader(), action, &Target::new());
+        assert!(asked("add_image"));
+        assert!(!asked("delete_image"));
+        assert!(!asked("publicize_image"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::file;
-use super::rules::Rules;
+use super::rules::{Manner, Rules};
 use crate::clock::Clock;
 use crate::config::PolicyConfig;
 
@@ -124,7 +124,7 @@ impl Reading {
     }
 
     /// The rules that come of it.
-    pub(super) fn rules(&self) -> Result<Rules, Error> {
+    pub(super) fn rules(&self, manner: &Manner) -> Result<Rules, Error> {
         let mut definitions = Vec::new();
         for (path, text) in &self.texts {
             let text = text.as_ref().map_err(|problem| Error::Unreadable {
@@ -133,7 +133,7 @@ impl Reading {
             })?;
             definitions.extend(file::definitions(path, text)?);
         }
-        Rules::new(definitions)
+        Rules::new(definitions, manner)
     }
 }
 

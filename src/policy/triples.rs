@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Target;
 use super::defaults::{self, DEFAULTS};
 use super::file;
-use super::rules::Rules;
+use super::rules::{Manner, Rules};
 use crate::domain::Caller;
 
 #[derive(Deserialize)]
@@ -17,6 +17,8 @@ struct Triples {
     targets: Vec<Map<String, Value>>,
     /// Name, rule, whether it is for projects, answers.
     defaults: Vec<(String, String, bool, String)>,
+    /// Name, and the answers where the older rules let in as well.
+    older: Vec<(String, String)>,
     /// Rule, answers.
     rules: Vec<(Value, String)>,
 }
@@ -47,7 +49,8 @@ impl Triples {
         let mut policy = self.named.clone();
         policy.insert("asked".to_owned(), rule.clone());
         let text = Value::from(policy).to_string();
-        Rules::new(file::definitions("policy.json".as_ref(), &text).unwrap()).unwrap()
+        let definitions = file::definitions("policy.json".as_ref(), &text).unwrap();
+        Rules::new(definitions, &Manner::default()).unwrap()
     }
 }
 
@@ -102,7 +105,7 @@ fn every_rule_is_judged_as_the_original_judges_it() {
 #[test]
 fn the_built_in_rules_are_the_originals_and_judge_alike() {
     let triples = Triples::read();
-    let rules = Rules::new(Vec::new()).unwrap();
+    let rules = Rules::new(Vec::new(), &Manner::default()).unwrap();
     let ours: Vec<_> = DEFAULTS
         .iter()
         .map(|default| {
@@ -115,4 +118,24 @@ fn the_built_in_rules_are_the_originals_and_judge_alike() {
         })
         .collect();
     assert_eq!(ours, triples.defaults);
+}
+
+#[test]
+fn the_older_rules_let_in_whom_the_original_lets_in() {
+    let triples = Triples::read();
+    let manner = Manner {
+        older: true,
+        ..Manner::default()
+    };
+    let rules = Rules::new(Vec::new(), &manner).unwrap();
+    let ours: Vec<_> = DEFAULTS
+        .iter()
+        .map(|default| {
+            (
+                default.name.to_owned(),
+                triples.answers(&rules, default.name),
+            )
+        })
+        .collect();
+    assert_eq!(ours, triples.older);
 }

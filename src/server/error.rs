@@ -1,7 +1,8 @@
 //! Operations' errors as HTTP: the one place that knows which status each has.
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::header::ALLOW;
+use http::{HeaderValue, StatusCode};
 
 use super::fault::Fault;
 use crate::domain::Refusal;
@@ -24,7 +25,10 @@ impl From<Error> for Fault {
             Error::OwnerOfAnother(_) | Error::ReadOnlyCaller | Error::Format(_) => {
                 below(status(&error), &error)
             }
-            Error::Range(range) => Fault::new(range_status(*range), error.to_string()),
+            Error::Range(RangeError::Multiple) => Fault::new(status(&error), error.to_string()),
+            Error::Range(_) => below(status(&error), &error),
+            Error::TasksExpire => Fault::new(status(&error), error.to_string())
+                .with(ALLOW, HeaderValue::from_static("GET")),
             // What is inside is nobody's business: the status says enough.
             Error::Hidden | Error::NotThere | Error::Db(_) | Error::Store(_) | Error::Cache(_) => {
                 Fault::of(status(&error))
@@ -64,12 +68,15 @@ fn status(error: &Error) -> StatusCode {
         | Error::NoSuchMember { .. }
         | Error::NotShared
         | Error::NoCache
+        | Error::NoSuchTask(_)
         | Error::NoStaging
         | Error::SingleStore => StatusCode::NOT_FOUND,
 
         Error::Forbidden(_)
         | Error::OwnerOfAnother(_)
+        | Error::OwnerOfOthers(_)
         | Error::NotYours
+        | Error::TagsNotYours { .. }
         | Error::UploadNotYours(_)
         | Error::ReadOnlyCaller
         | Error::MarkerNotVisible(_)
@@ -81,6 +88,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Unlistable(_)
         | Error::ImportRefused(_)
         | Error::NoTaskList(_)
+        | Error::NoTask(_)
         | Error::NoSuchMarker(_)
         | Error::TagRefused(_)
         | Error::UnknownMemberStatus
@@ -89,10 +97,12 @@ fn status(error: &Error) -> StatusCode {
         | Error::UnknownStore(_)
         | Error::StoreNotConfigured(_)
         | Error::NoStoreToPrefer
+        | Error::FormatsMissing(_)
         | Error::SizeExceeds { .. }
         | Error::SizeMismatch { .. }
         | Error::BrokenUpload(_) => StatusCode::BAD_REQUEST,
 
+        Error::TasksExpire => StatusCode::METHOD_NOT_ALLOWED,
         Error::SlowUpload => StatusCode::REQUEST_TIMEOUT,
 
         Error::IdTaken(_)

@@ -6,7 +6,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::header::ALLOW;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 /// A status, the sentences that clients show, and headers that belong to it.
 #[derive(Debug, Clone)]
@@ -63,6 +63,24 @@ impl IntoResponse for Fault {
 /// No such path.
 pub fn not_found() -> Fault {
     Fault::of(StatusCode::NOT_FOUND)
+}
+
+/// No such path: a method that nobody has heard of comes first.
+pub fn unrouted(method: &Method) -> Fault {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::PATCH,
+        Method::OPTIONS,
+    ];
+    if known.contains(method) {
+        not_found()
+    } else {
+        Fault::of(StatusCode::NOT_IMPLEMENTED)
+    }
 }
 
 /// The path is there, the method is not. `allow` lists those that are: `GET, POST`.

@@ -9,9 +9,9 @@ use std::convert::Infallible;
 use axum::handler::Handler;
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter};
-use http::StatusCode;
+use http::{Method, StatusCode};
 
-use super::extract::NoBody;
+use super::extract::{AnyBody, NoBody};
 use super::fault::{self, Fault};
 use crate::ops::Glance;
 
@@ -57,12 +57,12 @@ further!(patch, PATCH);
 impl Methods {
     /// Refuses every other method.
     pub(super) fn allow(self, allow: &'static str) -> MethodRouter<Glance, Infallible> {
-        self.otherwise(move || async move { fault::method_not_allowed(allow) })
+        self.otherwise(move |_: AnyBody| async move { fault::method_not_allowed(allow) })
     }
 
     /// Every other method finds nothing here.
     pub(super) fn only(self) -> MethodRouter<Glance, Infallible> {
-        self.otherwise(async || fault::not_found())
+        self.otherwise(async |method: Method| fault::unrouted(&method))
     }
 
     fn otherwise<H, T>(self, handler: H) -> MethodRouter<Glance, Infallible>
@@ -96,7 +96,7 @@ pub(super) fn absent(allow: &'static str) -> MethodRouter<Glance, Infallible> {
 }
 
 /// The same where no body belongs.
-pub(super) async fn unoffered_bare(_: NoBody) -> impl IntoResponse {
+async fn unoffered_bare(_: NoBody) -> impl IntoResponse {
     unoffered().await
 }
 

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use http::header::ALLOW;
-use http::{StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 use tower::ServiceExt as _;
 
 use super::extract::NoBody;
@@ -12,7 +12,7 @@ use super::fault;
 use super::methods::{absent, delete, get, post, put, unoffered};
 use super::v2::{
     actions, cache, cached_images, data, images, import, info, locations, members, metadefs,
-    schemas, stores, tags, task_list,
+    schemas, stores, tags, task_list, tasks,
 };
 use crate::config::paste::Filter;
 use crate::domain::Caller;
@@ -21,7 +21,7 @@ use crate::ops::Glance;
 
 /// The API. Who asks is known before a request comes here, and faults are spelled after it left.
 pub fn router(glance: Glance) -> Router {
-    let routes = routes(&glance).fallback(async || fault::not_found());
+    let routes = routes(&glance).fallback(async |method: Method| fault::unrouted(&method));
     let routes = routes.with_state(glance);
     // Paths are put straight before they are matched, so the routes are behind a service of their own.
     let straightened = tower::service_fn(move |request: Request| {
@@ -38,7 +38,7 @@ async fn answer(routes: Router, mut request: Request) -> Response {
     match routes.oneshot(request).await {
         Ok(mut response) => {
             // A path that finds nothing by this method does not tell of others.
-            if response.status() == StatusCode::NOT_FOUND {
+            if response.status() != StatusCode::METHOD_NOT_ALLOWED {
                 response.headers_mut().remove(ALLOW);
             }
             response
@@ -56,15 +56,15 @@ fn routes(glance: &Glance) -> Router<Glance> {
         .route("/v2/images/{id}/stage", put(data::stage).allow("PUT"))
         .route("/v2/images/{id}/import", post(import::start).allow("POST"))
         .route("/v2/images/{id}/locations", get(locations::list).post(locations::add).allow("POST"))
-        .route("/v2/images/{id}/tasks", get(task_list::of_image).only())
+        .route("/v2/images/{id}/tasks", get(tasks::of_image).only())
         .route("/v2/images/{id}/actions/deactivate", post(actions::deactivate).allow("POST"))
         .route("/v2/images/{id}/actions/reactivate", post(actions::reactivate).allow("POST"))
         .route("/v2/images/{id}/tags/{tag}", put(tags::add).delete(tags::remove).allow("PUT, DELETE"))
         .route("/v2/images/{id}/members", get(members::list).post(members::add).allow("GET, POST"))
         .route("/v2/images/{id}/members/{member}", get(members::show).put(members::answer).delete(members::remove).allow("GET, PUT, DELETE"))
         .route("/v2/stores/{store}/{id}", delete(stores::remove).allow("DELETE"))
-        .route("/v2/tasks", get(task_list::list).post(unoffered).allow("GET, POST"))
-        .route("/v2/tasks/{id}", absent("GET, DELETE"))
+        .route("/v2/tasks", get(task_list::list).post(tasks::create).allow("GET, POST"))
+        .route("/v2/tasks/{id}", get(tasks::show).delete(tasks::delete).allow("GET, DELETE"))
         .route("/v2/info/import", get(info::import).allow("GET"))
         .route("/v2/info/stores", get(info::stores).allow("GET"))
         .route("/v2/info/stores/detail", get(info::stores_detail).allow("GET"))

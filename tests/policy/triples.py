@@ -13,6 +13,7 @@ A reference to a rule that is not defined falls back to `default` in a real serv
 in; here the fallback is switched off, because such a reference has to deny.
 """
 
+import copy
 import json
 import logging
 import random
@@ -181,11 +182,11 @@ def answers(enforcer, rule):
     return format(number, 'x')
 
 
-def enforcer(use_conf):
+def enforcer(use_conf, new_defaults=True):
     conf = cfg.ConfigOpts()
     conf([], project='triples', default_config_files=[], default_config_dirs=[])
     opts._register(conf)
-    conf.set_override('enforce_new_defaults', True, group='oslo_policy')
+    conf.set_override('enforce_new_defaults', new_defaults, group='oslo_policy')
     return policy.Enforcer(conf, use_conf=use_conf, default_rule='switched off')
 
 
@@ -207,9 +208,16 @@ def main():
         for rule in policies.list_rules()
     ]
 
+    # Rules are merged with their older forms in place: they have to be others.
+    both = enforcer(use_conf=True, new_defaults=False)
+    both.suppress_default_change_warnings = True
+    both.register_defaults(copy.deepcopy(policies.list_rules()))
+    older = [[rule.name, answers(both, rule.name)] for rule in policies.list_rules()]
+
     out = sys.stdout
     out.write('{"named": %s,\n' % json.dumps(NAMED))
-    for name, table in [('callers', CALLERS), ('targets', TARGETS), ('defaults', defaults)]:
+    for name, table in [('callers', CALLERS), ('targets', TARGETS), ('defaults', defaults),
+                        ('older', older)]:
         out.write('"%s": [\n%s],\n' % (name, ',\n'.join(map(json.dumps, table))))
     out.write('"rules": [\n%s]}\n' % ',\n'.join('[%s, "%s"]' % pair for pair in asked.items()))
 

@@ -8,6 +8,7 @@ mod database;
 mod docs;
 mod fuzz;
 mod inspect;
+mod laws;
 mod node;
 mod ops;
 mod process;

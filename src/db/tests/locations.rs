@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::db::Error;
 use crate::domain::location::Moves;
-use crate::domain::task_record::{TaskEnd, TaskRecord};
+use crate::domain::task::{Task, TaskEnd};
 
 async fn with_two() -> (Scratch, Image) {
     let db = Scratch::new().await;
@@ -77,7 +77,7 @@ async fn notes_change_in_the_rows_that_they_are_in() {
 async fn an_image_is_locked_by_one_task_until_that_gives_it_back() {
     let db = Scratch::new().await;
     let image = db.add(image(1)).await.id;
-    let task = || TaskRecord::pending("location_import", image, ALICE, json!({"a": 1}), at(1));
+    let task = || Task::pending("location_import", image, ALICE, json!({"a": 1}), at(1));
     let (first, second) = (task(), task());
     assert!(db.create_task_with_lock(image, &first).await.unwrap());
     assert!(!db.create_task_with_lock(image, &second).await.unwrap());
@@ -90,7 +90,7 @@ async fn an_image_is_locked_by_one_task_until_that_gives_it_back() {
         .await;
     let third = task();
     assert!(db.create_task_with_lock(image, &third).await.unwrap());
-    let ids: Vec<_> = { db.tasks_of_image(image, at(2)).await.unwrap() }
+    let ids: Vec<_> = { db.tasks_of(image, at(2)).await.unwrap() }
         .into_iter()
         .map(|task| task.stub.id)
         .collect();
@@ -102,7 +102,7 @@ async fn an_image_is_locked_by_one_task_until_that_gives_it_back() {
 async fn a_task_begins_once_ends_once_and_is_forgotten() {
     let db = Scratch::new().await;
     let image = db.add(image(1)).await.id;
-    let task = TaskRecord::pending("location_import", image, ALICE, json!({"a": 1}), at(1));
+    let task = Task::pending("location_import", image, ALICE, json!({"a": 1}), at(1));
     let name = &task.stub.id;
     assert!(db.create_task_with_lock(image, &task).await.unwrap());
     assert_eq!(db.task(name).await.unwrap(), Some(task.clone()));
@@ -112,17 +112,17 @@ async fn a_task_begins_once_ends_once_and_is_forgotten() {
     db.end_task(name, &done, at(3), at(100)).await.unwrap();
     let late = TaskEnd::Failure("too late".to_owned());
     db.end_task(name, &late, at(4), at(200)).await.unwrap();
-    let ended = db.tasks_of_image(image, at(100)).await.unwrap();
+    let ended = db.tasks_of(image, at(100)).await.unwrap();
     let [ended] = &ended[..] else {
         panic!("{ended:?}");
     };
     assert_eq!(
         (ended.stub.status.as_str(), &ended.result),
-        ("success", &json!({"b": 2}))
+        ("success", &Some(json!({"b": 2})))
     );
     assert_eq!(
-        (ended.stub.expires_at, ended.message.as_str()),
-        (Some(at(100)), "")
+        (ended.stub.expires_at, ended.message.as_deref()),
+        (Some(at(100)), Some(""))
     );
-    assert!(db.tasks_of_image(image, at(101)).await.unwrap().is_empty());
+    assert!(db.tasks_of(image, at(101)).await.unwrap().is_empty());
 }

@@ -11,7 +11,7 @@ const TEXTS: [&str; 4] = ["owner", "checksum", "os_hash_algo", "os_hash_value"];
 const NUMBERS: [&str; 4] = ["size", "virtual_size", "min_disk", "min_ram"];
 const TIMES: [&str; 2] = ["created_at", "updated_at"];
 /// Names that are read elsewhere, or not a caller's to ask for.
-const ELSEWHERE: [&str; 3] = ["visibility", "os_hidden", "deleted"];
+const ELSEWHERE: [&str; 4] = ["visibility", "os_hidden", "deleted", "tags"];
 
 /// The conditions; none where they can never hold.
 pub(super) fn read(
@@ -65,14 +65,15 @@ fn one(name: &str, value: &str) -> Result<Option<Filter>, Unlistable> {
     Ok(Some(Filter::Property(name.to_owned(), value.to_owned())))
 }
 
-/// `size_min=1`, `min_disk_max=2`
+/// `size_min=1`, `min_disk_max=2`. What is no number has no bounds, whatever its name.
 fn bound(name: &str, value: &str) -> Result<Option<Filter>, Unlistable> {
     let Some((column, end)) = name.rsplit_once('_') else {
         return Ok(None);
     };
-    let (Some(column), "min" | "max") = (known(&NUMBERS, column), end) else {
+    if !matches!(end, "min" | "max") {
         return Ok(None);
-    };
+    }
+    let column = known(&NUMBERS, column).ok_or(Unlistable::RangeNotANumber)?;
     let number = integer(value).ok_or(Unlistable::RangeNotANumber)?;
     Ok(Some(match end {
         "min" => Filter::AtLeast(column, number),

@@ -76,7 +76,11 @@ impl Listing {
         let limit = rest.take("limit");
         let marker = rest.take("marker");
         let member_status = rest.take("member_status");
-        let tags = rest.take_all("tag");
+        let mut tags = rest.take_all("tag");
+        // The original takes a text of this name for a list of tags, and its letters for the tags.
+        if let Some(letters) = rest.last("tags").filter(|_| tags.is_empty()) {
+            tags = letters.chars().map(String::from).collect();
+        }
         let visibility = match rest.last("visibility").as_deref() {
             None => Some(VisibilityFilter::Usual),
             // No image has an empty visibility, and the original looks for one.

@@ -162,3 +162,21 @@ fn the_viewer_is_what_the_caller_may_see_as() {
     );
     assert_eq!(viewer(&caller(None, false)), Viewer::Anonymous);
 }
+
+#[test]
+fn what_is_no_number_has_no_bounds() {
+    for query in ["name_min=1", "created_at_max=2026-01-31", "colour_min=5"] {
+        assert_eq!(
+            sentence(query),
+            "Unable to filter on a range with a non-numeric value."
+        );
+    }
+    assert_eq!(filters("size_min=5"), [Filter::AtLeast("size", 5)]);
+}
+
+#[test]
+fn a_text_of_tags_is_taken_apart() {
+    let tag = |name: &str| Filter::Tag(name.to_owned());
+    assert_eq!(filters("tags=xy"), [tag("x"), tag("y")]);
+    assert_eq!(filters("tags=xy&tag=z"), [tag("z")]);
+}

@@ -8,7 +8,7 @@ use super::{Schema, SiteProperties};
 pub const FIXED: [(&str, &str); 14] = [
     ("member", include_str!("documents/member.json")),
     ("members", include_str!("documents/members.json")),
-    ("task", include_str!("documents/task.json")),
+    ("task", TASK),
     ("tasks", include_str!("documents/tasks.json")),
     (
         "metadefs/namespace",
@@ -50,6 +50,7 @@ pub const FIXED: [(&str, &str); 14] = [
 ];
 
 const LOCATION: &str = include_str!("documents/location.json");
+const TASK: &str = include_str!("documents/task.json");
 const IMAGE: &str = include_str!("documents/image.json");
 
 /// The schema of an image where these formats are allowed.
@@ -79,6 +80,14 @@ pub fn image_at_site(
     }
     site.extend(&mut document);
     Schema::new("image", document)
+}
+
+/// The schema of a task.
+#[must_use]
+pub fn task() -> Schema {
+    // The file is part of the program: a test reads it.
+    let document = serde_json::from_str(TASK).unwrap_or_default();
+    Schema::new("task", document)
 }
 
 fn allow(schema: &mut Map<String, Value>, formats: &[String]) {

@@ -15,6 +15,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::literal::{literal, quoted};
+use super::pretty::pretty;
 
 pub use site::SiteProperties;
 
@@ -97,9 +98,9 @@ impl Schema {
             schema: self.name.clone(),
             keyword: quoted(finding.keyword),
             place: place.collect(),
-            demand: literal(finding.demand),
+            demand: pretty(finding.demand),
             instance: instance.collect(),
-            value: literal(finding.value),
+            value: pretty(finding.value),
             what: finding.what,
         }
     }

@@ -21,6 +21,10 @@ const LONGEST: usize = 4 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Json(pub Value);
 
+/// A body that is not looked at; one that is no document is refused all the same.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyBody;
+
 /// There is no body: one that comes all the same is refused.
 #[derive(Debug, Clone, Copy)]
 pub struct NoBody;
@@ -44,6 +48,17 @@ impl<S: Sync> FromRequest<S> for Json {
             return Err(bad("Body expected in request."));
         }
         parse(&whole(request.into_body()).await?).map(Self)
+    }
+}
+
+impl<S: Sync> FromRequest<S> for AnyBody {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
+        if has_body(request.method(), request.headers()) {
+            Json::from_request(request, state).await?;
+        }
+        Ok(Self)
     }
 }
 
@@ -86,7 +101,9 @@ fn parse(body: &[u8]) -> Result<Value, Fault> {
         replaced.map_or(Err(error), |document| serde_json::from_str(&document))
     });
     match document {
-        Ok(document @ (Value::Object(_) | Value::Array(_))) => Ok(document),
+        Ok(document @ (Value::Object(_) | Value::Array(_))) if !constants::is_one(body) => {
+            Ok(document)
+        }
         Ok(_) => Err(bad("Unexpected body type. Expected list/dict.")),
         Err(_) => Err(bad("Malformed JSON in request body.")),
     }
@@ -108,7 +125,7 @@ mod tests {
     fn objects_and_arrays_are_documents_and_nothing_else_is() {
         assert!(parse(b" {\"name\": \"a\"} ").is_ok());
         assert!(parse(b"[]").is_ok());
-        for body in [&b"5"[..], b"null", b"\"text\""] {
+        for body in [&b"5"[..], b"null", b"\"text\"", b"NaN", b" -Infinity"] {
             assert_eq!(sentence(body), "Unexpected body type. Expected list/dict.");
         }
     }

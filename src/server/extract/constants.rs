@@ -31,6 +31,14 @@ pub(super) fn replaced(document: &str) -> Option<String> {
     found.then_some(replaced)
 }
 
+/// Whether a constant is all that there is.
+pub(super) fn is_one(document: &[u8]) -> bool {
+    let document = document.trim_ascii();
+    { CONSTANTS }
+        .iter()
+        .any(|(constant, _)| constant.as_bytes() == document)
+}
+
 fn constant_at(text: &str) -> Option<(&'static str, &'static str)> {
     { CONSTANTS }
         .into_iter()

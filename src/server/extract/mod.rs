@@ -9,7 +9,7 @@ mod path;
 mod query;
 pub mod range;
 
-pub use body::{Json, NoBody, is_overdue};
+pub use body::{AnyBody, Json, NoBody, is_overdue};
 pub use conditions::{Conditions, ETag};
 pub use patch::Patch;
 pub use path::Path;

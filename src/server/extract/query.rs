@@ -31,7 +31,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
 
 impl Query {
     fn parse(query: &str) -> Option<Self> {
-        let parameters = query.split('&').filter(|part| !part.is_empty());
+        let parameters = query.split(['&', ';']).filter(|part| !part.is_empty());
         let pairs = parameters.map(|part| {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             Some((decode(name)?, decode(value)?))
@@ -88,6 +88,11 @@ mod tests {
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         assert_eq!(pairs, [("b", "1"), ("a", "x y&"), ("b", ""), ("c", "")]);
+    }
+
+    #[test]
+    fn a_semicolon_parts_parameters_too() {
+        assert_eq!(Query::parse("a=1;b=2"), Query::parse("a=1&b=2"));
     }
 
     #[test]

@@ -68,10 +68,6 @@ fn spaced(allow: &HeaderValue) -> Option<HeaderValue> {
 fn render(fault: &Fault, asked: &Asked, response: Response) -> Response {
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(CONTENT_LENGTH);
-    if asked.method == Method::HEAD {
-        parts.headers.remove(CONTENT_TYPE);
-        return Response::from_parts(parts, Body::empty());
-    }
     let status = format!("{} {}", fault.status.as_str(), fault::title(fault.status));
     let (kind, page) = match asked.wish {
         Some("text/html") => (
@@ -95,6 +91,11 @@ fn render(fault: &Fault, asked: &Asked, response: Response) -> Response {
         ),
     };
     set_type(&mut parts.headers, kind);
+    let page = if asked.method == Method::HEAD {
+        String::new()
+    } else {
+        page
+    };
     Response::from_parts(parts, Body::from(page))
 }
 
@@ -112,6 +113,10 @@ fn body(fault: &Fault, asked: &Asked, escape: fn(&str) -> String) -> String {
             escape(asked.method.as_str()),
         ),
         StatusCode::METHOD_NOT_ALLOWED => escape(&fault.sentence),
+        StatusCode::NOT_IMPLEMENTED if fault.sentence.is_empty() => format!(
+            "\nThe request method {} is not implemented for this server. <br /><br />\n{detail}",
+            escape(asked.method.as_str()),
+        ),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             let detail = if fault.detail.is_empty() {
                 escape(&fault.sentence)

@@ -23,7 +23,7 @@ use axum::response::IntoResponse;
 use axum::routing::any;
 use axum::{Extension, Router};
 use http::StatusCode;
-use http::header::LOCATION;
+use http::header::{CONTENT_TYPE, LOCATION};
 use tokio_util::sync::CancellationToken;
 
 pub use proxy_headers::{BaseUrl, Client, Peer};
@@ -98,7 +98,13 @@ pub fn wrap(router: Router, settings: Settings<'_>) -> Router {
 /// The version's path without a slash leads to the one with it.
 async fn to_its_root(base: Extension<BaseUrl>) -> impl IntoResponse {
     let Extension(BaseUrl(base)) = base;
-    (StatusCode::FOUND, [(LOCATION, format!("{base}/v2/"))])
+    (
+        StatusCode::FOUND,
+        [
+            (LOCATION, format!("{base}/v2/")),
+            (CONTENT_TYPE, "text/plain; charset=utf8".to_owned()),
+        ],
+    )
 }
 
 #[cfg(test)]

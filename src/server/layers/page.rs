@@ -57,26 +57,32 @@ pub fn escape(text: &str) -> String {
 
 /// The page without its tags: line breaks become lines, lines become blanks.
 pub fn strip_tags(page: &str) -> String {
-    let mut out = String::with_capacity(page.len());
     let page = page.replace('\n', " ").replace('\r', "");
-    let mut rest = page.as_str();
-    while let Some(start) = rest.find('<') {
-        out.push_str(&rest[..start]);
+    let page = without(&page, "<br", "\n");
+    let page = page.replace("<!--", "").replace("-->", "");
+    without(&page, "<", "")
+}
+
+/// The page with `instead` in place of every tag that begins so, in whatever case. What is never closed is no tag.
+fn without(page: &str, begins: &str, instead: &str) -> String {
+    let mut out = String::with_capacity(page.len());
+    let mut rest = page;
+    while let Some(start) = find(rest, begins) {
         let Some(end) = rest[start..].find('>') else {
-            rest = &rest[start..];
             break;
         };
-        let tag = &rest[start..=start + end];
-        if tag
-            .get(..3)
-            .is_some_and(|name| name.eq_ignore_ascii_case("<br"))
-        {
-            out.push('\n');
-        }
+        out.push_str(&rest[..start]);
+        out.push_str(instead);
         rest = &rest[start + end + 1..];
     }
     out.push_str(rest);
     out
+}
+
+fn find(text: &str, word: &str) -> Option<usize> {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    text.windows(word.len())
+        .position(|window| window.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
@@ -95,5 +101,6 @@ mod tests {
     #[test]
     fn line_breaks_become_lines_and_other_tags_nothing() {
         assert_eq!(strip_tags("a\nb<br /><b>c</b> 1 < 2"), "a b\nc 1 < 2");
+        assert_eq!(strip_tags("x<y is wrong. <BR />\nz"), "x<y is wrong. \n z");
     }
 }

@@ -2,6 +2,7 @@
 //! (`application/vnd.openstack.images-v2`, and then the path has none). Behind this layer every path begins
 //! with `/v2`; a request for nothing in particular gets the list of versions.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -22,7 +23,8 @@ pub async fn layer(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match negotiate(&versions, request.uri().path(), request.headers()) {
+    let path = unescaped(request.uri().path());
+    match negotiate(&versions, &path, request.headers()) {
         Negotiated::Path(path) => {
             if let Some(uri) = with_path(request.uri(), &path) {
                 *request.uri_mut() = uri;
@@ -65,6 +67,31 @@ fn negotiate(versions: &Versions, path: &str, headers: &HeaderMap) -> Negotiated
     }
 }
 
+/// The path without escapes that stand for what needs none.
+fn unescaped(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return Cow::Borrowed(path);
+    }
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        let byte = after
+            .get(..2)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let needless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(byte);
+        if let Some(byte) = byte.filter(needless) {
+            plain.push(char::from(byte));
+            rest = &after[2..];
+        } else {
+            plain.push('%');
+            rest = after;
+        }
+    }
+    plain.push_str(rest);
+    Cow::Owned(plain)
+}
+
 fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     let path = match uri.query() {
         Some(query) => format!("{path}?{query}"),
@@ -100,6 +127,12 @@ mod tests {
         assert_eq!(outcome("/v2/images", "*/*"), path("/v2/images"));
         assert_eq!(outcome("/v2.9/images/", "*/*"), path("/v2/images/"));
         assert_eq!(outcome("//v2", "*/*"), path("/v2"));
+    }
+
+    #[test]
+    fn needless_escapes_are_undone() {
+        assert_eq!(unescaped("/%76%32%2Fimages"), "/v2/images");
+        assert_eq!(unescaped("/v2/%20%C3%A9%zz%2"), "/v2/%20%C3%A9%zz%2");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod bind;
 mod connection;
 mod pace;
 mod stage;
+mod target;
 mod upload;
 
 #[cfg(test)]

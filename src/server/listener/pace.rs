@@ -1,5 +1,6 @@
 //! Whether a connection keeps up: when what it does now was begun, and when that has taken too long.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
 use super::Limits;
+use super::target::RequestLine;
 
 /// The state of one connection, as its socket, its requests and its answers report it.
 #[derive(Debug)]
@@ -109,11 +111,14 @@ impl Pace {
         })
     }
 
-    fn read_some(&self) {
+    /// Whether a request begins with what was read.
+    fn read_some(&self) -> bool {
         let mut state = self.state();
-        if state.busy == 0 && state.head_since.is_none() {
+        let begins = state.busy == 0 && state.head_since.is_none();
+        if begins {
             state.head_since = Some(Instant::now());
         }
+        begins
     }
 
     fn wrote(&self, ready: bool) {
@@ -145,11 +150,27 @@ impl Drop for Busy {
 pub struct Paced<Io> {
     io: Io,
     pace: Arc<Pace>,
+    line: RequestLine,
+    /// What was read and had no room, for its escapes are longer than what they stand for.
+    left: VecDeque<u8>,
 }
 
 impl<Io> Paced<Io> {
     pub fn new(io: Io, pace: Arc<Pace>) -> Self {
-        Self { io, pace }
+        Self {
+            io,
+            pace,
+            line: RequestLine::default(),
+            left: VecDeque::new(),
+        }
+    }
+}
+
+impl<Io> Paced<Io> {
+    fn hand_out(&mut self, buffer: &mut ReadBuf<'_>) {
+        let fits = self.left.len().min(buffer.remaining());
+        let bytes: Vec<u8> = self.left.drain(..fits).collect();
+        buffer.put_slice(&bytes);
     }
 }
 
@@ -159,10 +180,22 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Paced<Io> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.left.is_empty() {
+            self.hand_out(buffer);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.pace.read_some();
+            if self.pace.read_some() {
+                self.line.begin();
+            }
+            let read = &buffer.filled()[before..];
+            if let Some(escaped) = self.line.escaped(read) {
+                buffer.set_filled(before);
+                self.left.extend(escaped);
+                self.hand_out(buffer);
+            }
         }
         polled
     }

@@ -58,6 +58,10 @@ async fn start(limits: Limits) -> Server {
     };
     let router = Router::new()
         .route("/hello", get(|| async { "hello" }))
+        .route(
+            "/query",
+            get(|uri: http::Uri| async move { uri.to_string() }),
+        )
         .route("/wait", get(wait))
         .route("/refuse", put(|| async { StatusCode::FORBIDDEN }))
         .route("/take", put(take))
@@ -160,6 +164,18 @@ async fn a_connection_serves_one_request_after_the_other() {
         let request = b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
         client.write_all(request).await.unwrap();
         assert!(answer(&mut client).await.ends_with("hello"));
+    }
+}
+
+#[tokio::test]
+async fn quotes_in_a_target_are_escaped_for_those_who_do_not() {
+    let server = start(patient()).await;
+    let mut client = server.connect().await;
+    for _ in 0..2 {
+        let request = b"GET /query?name=in:\"a,b\" HTTP/1.1\r\nhost: x\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let answer = answer(&mut client).await;
+        assert!(answer.ends_with("/query?name=in:%22a,b%22"), "{answer}");
     }
 }
 

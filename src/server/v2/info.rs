@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::Caller;
 use crate::ops::Glance;
 use crate::server::error::Result;
-use crate::server::extract::NoBody;
+use crate::server::extract::{AnyBody, NoBody};
 use crate::server::view::{self, Document};
 
 /// `GET /v2/info/import`
@@ -48,6 +48,6 @@ pub async fn stores_detail(
 }
 
 /// `GET /v2/info/usage`: the limits that Keystone sets, of which this site has none.
-pub async fn usage(_: Caller) -> impl IntoResponse {
+pub async fn usage(_: Caller, _: AnyBody) -> impl IntoResponse {
     Document(json!({"usage": {}}))
 }

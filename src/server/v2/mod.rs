@@ -14,3 +14,4 @@ pub mod schemas;
 pub mod stores;
 pub mod tags;
 pub mod task_list;
+pub mod tasks;

@@ -4,13 +4,15 @@ mod cached;
 mod image;
 mod member;
 mod store;
+mod task;
 mod task_list;
 
 pub(super) use cached::{entries, ids};
 pub(super) use image::{image, location, page};
 pub(super) use member::{member, members};
 pub(super) use store::{store, store_in_detail};
-pub(super) use task_list::{task_of_image, task_page};
+pub(super) use task::{image_tasks, task};
+pub(super) use task_list::task_page;
 
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;

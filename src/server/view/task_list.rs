@@ -1,10 +1,8 @@
 //! Lists of tasks as clients see them.
 
-use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::domain::isotime;
-use crate::domain::task_record::TaskRecord;
 use crate::domain::task_stub::TaskStub;
 use crate::ops::task_list::TaskPage;
 use crate::server::extract::Query;
@@ -25,7 +23,7 @@ pub(in crate::server) fn task_page(page: &TaskPage, query: &Query) -> Value {
     view
 }
 
-fn stub(task: &TaskStub) -> Value {
+pub(super) fn stub(task: &TaskStub) -> Value {
     let mut view = json!({
         "id": task.id,
         "type": task.kind,
@@ -40,27 +38,4 @@ fn stub(task: &TaskStub) -> Value {
         view["expires_at"] = isotime::format(expires).into();
     }
     view
-}
-
-/// A task as the list of an image has it: as it is written down, with times to the microsecond.
-pub(in crate::server) fn task_of_image(task: &TaskRecord) -> Value {
-    let exactly = |time: DateTime<Utc>| time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string();
-    let stub = &task.stub;
-    json!({
-        "id": stub.id,
-        "type": stub.kind,
-        "status": stub.status,
-        "owner": stub.owner,
-        "expires_at": stub.expires_at.map(exactly),
-        "created_at": exactly(stub.created_at),
-        "updated_at": exactly(stub.updated_at),
-        "deleted_at": null,
-        "deleted": false,
-        "image_id": task.image,
-        "request_id": task.request,
-        "user_id": task.user,
-        "input": task.input,
-        "result": task.result,
-        "message": task.message,
-    })
 }

@@ -1,5 +1,6 @@
 //! `/v2/images/{id}/file`
 
+use http::header::{CONTENT_RANGE, RANGE};
 use http::{Method, StatusCode};
 use serde_json::json;
 
@@ -83,4 +84,43 @@ async fn an_upload_that_is_refused_for_its_format_may_be_tried_again() {
     assert_eq!(taken.status, StatusCode::NO_CONTENT);
     let data = cloud.member().get(&format!("{path}/file")).await;
     assert_eq!(&data.body[..], b"raw bytes");
+}
+
+#[tokio::test]
+async fn an_image_without_formats_takes_no_data() {
+    let cloud = Cloud::new().await;
+    for (document, what) in [
+        (json!({}), "Properties disk_format, container_format"),
+        (json!({"disk_format": "raw"}), "Property container_format"),
+        (json!({"container_format": "bare"}), "Property disk_format"),
+    ] {
+        let id = cloud.member().create(&document).await;
+        let refused = cloud.member().upload(&id, b"data").await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+        assert_eq!(
+            refused.sentence(),
+            format!("{what} must be set prior to saving data.")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_range_of_nothing_is_refused_even_where_there_is_no_data() {
+    let cloud = Cloud::new().await;
+    let id = cloud.member().create(&json!({})).await;
+    let path = format!("/v2/images/{id}/file");
+    for (name, value, status) in [
+        (RANGE, "bytes=0-1,3-4", StatusCode::BAD_REQUEST),
+        (RANGE, "bytes=5-2", StatusCode::RANGE_NOT_SATISFIABLE),
+        (CONTENT_RANGE, "nonsense", StatusCode::RANGE_NOT_SATISFIABLE),
+        (
+            CONTENT_RANGE,
+            "bytes 3-0/9",
+            StatusCode::RANGE_NOT_SATISFIABLE,
+        ),
+        (RANGE, "bytes=0-1", StatusCode::NO_CONTENT),
+    ] {
+        let answer = cloud.member().get_with(&path, &[(name, value)]).await;
+        assert_eq!(answer.status, status, "{value}");
+    }
 }

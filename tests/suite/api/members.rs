@@ -80,3 +80,19 @@ async fn tags_come_and_go_one_by_one() {
         StatusCode::NOT_FOUND
     );
 }
+
+#[tokio::test]
+async fn a_member_of_four_byte_characters_is_refused() {
+    let cloud = Cloud::new().await;
+    let id = cloud
+        .member()
+        .create(&json!({"visibility": "shared"}))
+        .await;
+    let path = format!("/v2/images/{id}/members");
+    let refused = (cloud.member().post(&path, &json!({"member": "\u{1f600}"}))).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        refused.sentence(),
+        "Member can't contain 4 byte unicode characters."
+    );
+}

@@ -9,6 +9,7 @@ mod location_calls;
 mod locations;
 mod members;
 mod patch;
+mod policy;
 mod properties;
 mod quota;
 mod routes;

@@ -35,3 +35,46 @@ async fn slashes_are_joined_and_a_last_one_counts() {
     assert_eq!(get("/v2//images").await, StatusCode::OK);
     assert_eq!(get("/v2/images/").await, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_refused_method_reads_its_body_first() {
+    let cloud = Cloud::new().await;
+    let answer = cloud.member().put("/v2/images", "{").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(answer.sentence(), "Malformed JSON in request body.");
+    let answer = cloud.member().put("/v2/images", "{}").await;
+    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn a_method_that_nobody_has_heard_of_is_not_implemented_where_no_path_is() {
+    let cloud = Cloud::new().await;
+    for (method, path, status) in [
+        (Method::TRACE, "/v2/nothing", StatusCode::NOT_IMPLEMENTED),
+        (Method::TRACE, "/v2/info/usage", StatusCode::NOT_IMPLEMENTED),
+        (Method::TRACE, "/v2/images", StatusCode::METHOD_NOT_ALLOWED),
+        (Method::PUT, "/v2/nothing", StatusCode::NOT_FOUND),
+    ] {
+        let answer = cloud.member().call(method, path).await;
+        assert_eq!(answer.status, status, "{path}");
+    }
+    let answer = (cloud.member().call(Method::TRACE, "/v2/nothing")).await;
+    let sentence = "The request method TRACE is not implemented for this server.";
+    assert_eq!(answer.sentence(), sentence);
+}
+
+#[tokio::test]
+async fn a_fault_has_its_type_even_where_nobody_sees_its_page() {
+    let cloud = Cloud::new().await;
+    let answer = cloud.member().call(Method::HEAD, "/v2/images").await;
+    assert_eq!(answer.headers["content-type"], "application/json");
+    assert!(answer.body.is_empty());
+}
+
+#[tokio::test]
+async fn escapes_that_no_path_needs_do_not_matter() {
+    let cloud = Cloud::new().await;
+    let get = async |path| cloud.member().get(path).await.status;
+    assert_eq!(get("/%76%32%2Fimages").await, StatusCode::OK);
+    assert_eq!(get("/v2/%69mages").await, StatusCode::OK);
+}

@@ -68,8 +68,11 @@ async fn a_range_that_is_none_is_refused_after_the_image_was_found() {
     let glance = service(dir.path()).await;
     let id = image(&glance, "raw").await;
     let wrong = Some(RequestedRange::Refused(RangeError::Invalid));
-    let queued = glance.download(&administrator(), id, wrong).await.unwrap();
-    assert!(queued.blob.is_none());
+    let queued = glance.download(&administrator(), id, wrong).await;
+    assert!(
+        matches!(queued, Err(Error::Range(RangeError::Invalid))),
+        "{queued:?}"
+    );
     let unknown = glance
         .download(&administrator(), ImageId::random(), wrong)
         .await;

@@ -54,7 +54,7 @@ async fn an_end_of_the_service_leaves_no_image_locked() {
         let there = glance.db.image(id).await.unwrap().unwrap();
         assert_eq!((there.status, there.locations.len()), (status, places));
         assert!(there.properties.is_empty(), "{:?}", there.properties);
-        let tasks = glance.tasks_of_image(&owner, id.as_str()).await.unwrap();
+        let tasks = glance.tasks_of(&owner, id.as_str()).await.unwrap();
         assert_eq!(tasks[0].stub.status, "failure");
     }
 }

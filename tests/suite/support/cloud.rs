@@ -150,6 +150,11 @@ impl Cloud {
         self.dir.path().join(name)
     }
 
+    /// What it keeps its records in.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// Where data waits for its import.
     pub(crate) fn staging_dir(&self) -> std::path::PathBuf {
         self.dir.path().join("staging")
@@ -219,6 +224,23 @@ impl Client<'_> {
         let body = document.to_string().into();
         self.send(Method::POST, path, "application/json", body)
             .await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &'static str) -> Answer {
+        let body = Bytes::from_static(body.as_bytes());
+        self.send(Method::PUT, path, "application/json", body).await
+    }
+
+    /// Calls by any method, with octets where data belongs and a document elsewhere.
+    pub(crate) async fn speak(&self, method: &str, path: &str, body: &'static str) -> Answer {
+        let method = method.parse().expect("a method");
+        let kind = match body {
+            "" => "",
+            _ if path.ends_with("/file") => "application/octet-stream",
+            _ => "application/json",
+        };
+        let body = Bytes::from_static(body.as_bytes());
+        self.send(method, path, kind, body).await
     }
 
     /// Calls without a body.

@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection, Row as _};
+use sqlx::{
+    AssertSqlSafe, Connection as _, MySqlConnection, PgConnection, Row as _, SqliteConnection,
+};
 
 use super::{DatabaseConfig, make_schema};
 
@@ -69,12 +71,12 @@ impl Database {
         }
     }
 
-    /// Runs a statement on the database of a server.
+    /// Runs a statement.
     pub(crate) fn run(&self, sql: &str) {
         run(&self.url, sql.to_owned(), "name");
     }
 
-    /// Texts from the database of a server.
+    /// Texts, from a column.
     pub(crate) fn ask(&self, sql: &str, column: &'static str) -> Vec<String> {
         run(&self.url, sql.to_owned(), column)
     }
@@ -154,7 +156,12 @@ fn run(url: &str, sql: String, column: &'static str) -> Vec<String> {
 fn tried(url: &str, sql: String, column: &'static str) -> sqlx::Result<Vec<String>> {
     aside(async move {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
-        if is_postgres(url) {
+        if url.starts_with("sqlite:") {
+            let mut db =
+                SqliteConnection::connect(&url.replacen("sqlite:///", "sqlite://", 1)).await?;
+            let rows = sql.fetch_all(&mut db).await?;
+            rows.iter().map(|row| row.try_get(column)).collect()
+        } else if is_postgres(url) {
             let mut db = PgConnection::connect(url).await?;
             let rows = sql.fetch_all(&mut db).await?;
             rows.iter().map(|row| row.try_get(column)).collect()

@@ -10,5 +10,6 @@ mod inspect;
 mod node;
 mod ops;
 mod process;
+mod recordings;
 mod store;
 mod support;

@@ -16,7 +16,8 @@ import urllib.request
 RULES = """add_image delete_image get_image get_images modify_image publicize_image communitize_image
 download_image upload_image delete_image_location get_image_location set_image_location add_member
 delete_member get_member get_members modify_member manage_image_cache deactivate reactivate cache_image
-cache_list cache_delete""".split()
+cache_list cache_delete tasks_api_access get_tasks
+stores_info_detail list_cached_nodes""".split()
 
 CONFIG = """[DEFAULT]
 bind_host = 127.0.0.1
@@ -26,14 +27,12 @@ node_staging_uri = file://{state}/staging
 worker_self_reference_url = {url}
 image_cache_dir = {state}/cache
 image_cache_driver = sqlite
+{options}
 
 [database]
 connection = sqlite:///{state}/glance.sqlite
 
-[glance_store]
-stores = file, http
-default_store = file
-filesystem_store_datadir = {state}/images
+{stores}
 
 [oslo_policy]
 policy_file = {state}/policy.yaml
@@ -44,6 +43,20 @@ flavor = cachemanagement
 [oslo_concurrency]
 lock_path = {state}/lock
 """
+
+ONE_STORE = """[glance_store]
+stores = file, http
+default_store = file
+filesystem_store_datadir = {state}/images"""
+
+TWO_STORES = """[glance_store]
+default_backend = fast
+
+[fast]
+filesystem_store_datadir = {state}/images
+
+[cheap]
+filesystem_store_datadir = {state}/cheap"""
 
 
 class Failed(Exception):
@@ -59,7 +72,7 @@ def free_port():
 class Node:
     """A running glance-api. Its store can be moved away, as when a network share is lost."""
 
-    def __init__(self, bin_dir, venv):
+    def __init__(self, bin_dir, venv, options="", stores=ONE_STORE):
         self.bin_dir, self.venv = pathlib.Path(bin_dir), pathlib.Path(venv)
         self.state = pathlib.Path(tempfile.mkdtemp(prefix="glance-clients-"))
         self.port = free_port()
@@ -68,7 +81,14 @@ class Node:
         self.server = None
         for name in ("images", "cache", "staging"):
             (self.state / name).mkdir()
-        self.conf.write_text(CONFIG.format(port=self.port, url=self.url, state=self.state))
+        self.conf.write_text(
+            CONFIG.format(
+                port=self.port, url=self.url, state=self.state, options=options,
+                stores=stores.format(state=self.state),
+            )
+        )
+        self.environment = {"PYTHONWARNINGS": "ignore"}
+        self.called = []
         (self.state / "policy.yaml").write_text("".join(f'"{rule}": ""\n' for rule in RULES))
 
     def start(self):
@@ -112,7 +132,7 @@ class Node:
     def run(self, *command, ok=(0,), timeout=120, **kwargs):
         """Runs a command and gives its standard output; another exit code than one of `ok` fails."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
-        environment["PYTHONWARNINGS"] = "ignore"
+        environment.update(self.environment)
         try:
             done = subprocess.run(
                 [str(part) for part in command], text=True, timeout=timeout, env=environment,
@@ -131,12 +151,14 @@ class Node:
 
     def glance(self, *arguments, **kwargs):
         """The client of python-glanceclient. It wants a token even where the API wants none."""
+        self.called.append(("glance", *map(str, arguments)))
         return self.run(
             self.venv / "bin/glance", "--os-image-url", self.url, "--os-auth-token", "none",
             *arguments, **kwargs,
         )
 
     def openstack(self, *arguments, **kwargs):
+        self.called.append(("openstack", *map(str, arguments)))
         return self.run(
             self.venv / "bin/openstack", "--os-auth-type", "none", "--os-endpoint", self.url,
             *arguments, **kwargs,

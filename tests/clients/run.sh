@@ -9,4 +9,8 @@ if [ ! -x "$venv/bin/openstack" ] || [ ! -x "$venv/bin/glance" ]; then
     timeout 600 "$venv/bin/pip" install --quiet --disable-pip-version-check \
         python-glanceclient python-openstackclient
 fi
-exec python3 "$here/session.py" "$bin" "$(realpath "$venv")"
+failed=0
+for session in session commands; do
+    python3 "$here/$session.py" "$bin" "$(realpath "$venv")" || failed=1
+done
+exit $failed

@@ -7,31 +7,15 @@ import pathlib
 import pty
 import sys
 
-from node import Failed, Node
+from node import Node
+from steps import Steps, equal, run, sha256
 
 ISOS = ("/usr/lib/memtest86+/memtest86+x64.iso", "/usr/lib/grub-rescue/grub-rescue-cdrom.iso")
 HERE = pathlib.Path(__file__).resolve().parent
 PROJECT, OTHER_PROJECT = "9" * 32, "8" * 32
 MISSING = "00000000-0000-4000-8000-000000000404"
 
-STEPS = []
-
-
-def step(function):
-    """Collects a step; its name is what it proves."""
-    STEPS.append(function)
-    return function
-
-
-def equal(got, expected):
-    if got != expected:
-        raise Failed(f"is {got!r}, should be {expected!r}")
-
-
-def sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") \
-            else hashlib.sha256(file.read()).hexdigest()
+step = Steps()
 
 
 class Session:
@@ -387,38 +371,5 @@ def a_new_start_serves_what_was_cached(s):
     s.node.stop()
 
 
-def main(bin_dir, venv):
-    node = Node(bin_dir, venv)
-    passed = failed = 0
-    try:
-        session = Session(node)
-        node.start()
-        for each in STEPS:
-            name = each.__name__.replace("_", " ")
-            try:
-                each(session)
-            except Exception as error:  # A step that falls over has failed; the others still count.
-                failed += 1
-                told = str(error) or type(error).__name__
-                print(f"FAIL {name}\n     {told[:2000]}", flush=True)
-            else:
-                passed += 1
-                print(f"ok   {name}", flush=True)
-    except Failed as error:
-        failed += 1
-        print(f"FAIL {error}", flush=True)
-    finally:
-        try:
-            node.stop()
-        except Failed as error:
-            print(f"     {error}", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    if failed:
-        print(f"the server's folder: {node.state}")
-    else:
-        node.remove()
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3]))
+    sys.exit(run(Node(*sys.argv[1:3]), Session, step))

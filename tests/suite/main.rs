@@ -12,5 +12,6 @@ mod laws;
 mod node;
 mod ops;
 mod process;
+mod recordings;
 mod store;
 mod support;

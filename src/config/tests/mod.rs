@@ -34,7 +34,7 @@ impl Site {
 
     /// A profile of the recordings, as `replay.py` fills it in.
     fn profile(name: &str) -> Self {
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/profiles");
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
         let mut site = Self::empty();
         let workdir = site.dir.path().to_str().unwrap().to_owned();
         let fill = |file: &str| {
@@ -45,7 +45,7 @@ impl Site {
                 .replace("${web_port}", "24001")
                 .replace("${endpoint}", "http://127.0.0.1:24000")
         };
-        let conf = fill(&format!("{name}.conf"));
+        let conf = fill(&format!("profiles/{name}.conf"));
         let paste = fill("paste.ini");
         site.sources.files = vec![site.write("glance-api.conf", &conf)];
         site.write("paste.ini", &paste);

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::path::PathBuf;
 
 use walkdir::WalkDir;
 
@@ -83,15 +82,6 @@ fn file(name: &str) -> String {
     format!("{name}.yaml")
 }
 
-/// Where the recordings are, if they are here.
-fn recordings() -> Option<PathBuf> {
-    let shared = std::env::var_os("GLANCE_SHARED").map(PathBuf::from);
-    let scenarios = shared
-        .unwrap_or_else(|| root().join("../shared"))
-        .join("recordings/scenarios");
-    scenarios.is_dir().then_some(scenarios)
-}
-
 #[test]
 fn every_feature_has_one_row_with_a_state() {
     let rows = rows(&read("docs/parity.md"));
@@ -122,7 +112,7 @@ fn what_shows_a_feature_exists() {
     let functions = functions();
     let demanded = read(".ci/recordings.txt");
     let demanded: HashSet<&str> = demanded.lines().map(str::trim).collect();
-    let recordings = recordings();
+    let recordings = root().join("tests/recordings/scenarios");
     let mut problems = Vec::new();
     for row in rows(&read("docs/parity.md")) {
         for name in &row.shown_by {
@@ -132,10 +122,8 @@ fn what_shows_a_feature_exists() {
                 Some((area, _)) if !demanded.contains(area) && !demanded.contains(&*file(name)) => {
                     "is not demanded by .ci/recordings.txt"
                 }
-                Some(_) => match &recordings {
-                    Some(dir) if !dir.join(file(name)).is_file() => "is no recording",
-                    Some(_) | None => continue,
-                },
+                Some(_) if !recordings.join(file(name)).is_file() => "is no recording",
+                Some(_) => continue,
             };
             problems.push(format!("{}: {name} {problem}", row.number));
         }

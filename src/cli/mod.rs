@@ -4,9 +4,11 @@
 
 pub mod clean;
 pub mod manage;
+pub mod oslo;
 pub mod prefetch;
 pub mod prune;
 
+mod completion;
 mod console;
 mod directory;
 mod error;

@@ -309,6 +309,37 @@ fn without_an_api_the_wish_for_a_deleted_image_leaves_the_queue() {
 }
 
 #[test]
+fn a_cache_directory_that_is_none_is_told_in_a_sentence_and_once_in_the_log() {
+    let live = Live::with("").holding(IMAGE, b"disk");
+    let cache = live.node.cache();
+    fs::remove_dir_all(&cache).unwrap();
+    fs::write(&cache, b"").unwrap();
+    for (method, path) in [
+        ("GET", "/v2/cache".to_owned()),
+        ("PUT", format!("/v2/cache/{IMAGE}")),
+    ] {
+        let answer = live.ask(method, &path, "", b"");
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(
+            answer.contains("cache directory of this node cannot be used (not a directory)"),
+            "{answer}"
+        );
+        assert!(!answer.contains(cache.to_str().unwrap()), "{answer}");
+    }
+}
+
+#[test]
+fn an_address_that_leads_past_the_api_is_told() {
+    let live = Live::with("");
+    let host = format!("http://127.0.0.1:{}/wrong", live.port);
+    let err = run(tool(MANAGE).args(["list-cached", "-H", &host])).failing(1);
+    assert!(
+        err.contains("300 Multiple Choices: the address leads to no version"),
+        "{err}"
+    );
+}
+
+#[test]
 fn the_jobs_run_beside_the_daemon_as_cron_runs_them() {
     let live = Live::with("queue_settle = 0").holding(IMAGE, b"disk");
     live.manage(&["queue-image", "-f", "--wait", IMAGE])

@@ -44,6 +44,10 @@ fn what_makes_a_start_fail_fails_the_check() {
             "api.log (does not exist and cannot be made)",
         ),
         (
+            format!("[database]\nconnection = sqlite:///{dir}/no/glance.db"),
+            "glance.db (does not exist and cannot be made)",
+        ),
+        (
             format!("[glance_store]\nfilesystem_store_datadir = {dir}/file/images"),
             "images (does not exist and cannot be made)",
         ),

@@ -89,7 +89,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.check_config {
         let summary = config::summary(&loaded);
         print(&summary.text)?;
-        anyhow::ensure!(summary.starts, "it would not start like this");
+        anyhow::ensure!(
+            summary.starts,
+            "it would not start, or not serve, like this"
+        );
         return Ok(());
     }
     serve(loaded, sources)

@@ -44,10 +44,6 @@ fn what_makes_a_start_fail_fails_the_check() {
             "api.log (does not exist and cannot be made)",
         ),
         (
-            format!("[database]\nconnection = sqlite:///{dir}/no/glance.db"),
-            "glance.db (does not exist and cannot be made)",
-        ),
-        (
             format!("[glance_store]\nfilesystem_store_datadir = {dir}/file/images"),
             "images (does not exist and cannot be made)",
         ),
@@ -59,6 +55,19 @@ fn what_makes_a_start_fail_fails_the_check() {
         let started = home.command().output().unwrap();
         assert_eq!(started.status.code(), Some(1), "{option} must not start");
     }
+}
+
+#[test]
+fn a_database_that_cannot_be_made_fails_the_check() {
+    let home = Home::with("");
+    let dir = home.dir.path().display().to_string();
+    home.configure(&format!(
+        "[database]\nconnection = sqlite:///{dir}/no/glance.db"
+    ));
+    let (code, text) = checked(&home);
+    assert_eq!(code, 1, "{text}");
+    let told = "glance.db (does not exist and cannot be made)";
+    assert!(text.contains(told), "{text}");
 }
 
 #[test]

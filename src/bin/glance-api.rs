@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
+use glance::cli::oslo::OsloOptions;
 use glance::clock::Clock;
 use glance::config::{self, Config, Loaded, Program, Sources};
 use glance::daemon::{self, Start};
@@ -16,8 +17,13 @@ use glance::telemetry;
 /// Without any configuration it serves this machine alone, and keeps all its state in the directory
 /// that the variable `GLANCE_STATE_DIR` names, else in ~/.local/state/glance.
 #[derive(Debug, Parser)]
-#[command(name = "glance-api", version)]
-#[expect(clippy::struct_excessive_bools, reason = "flags are booleans")]
+// Given twice, the last counts; shortened as far as it stays clear: as it always was.
+#[command(
+    name = "glance-api",
+    version,
+    args_override_self = true,
+    infer_long_args = true
+)]
 struct Arguments {
     /// A configuration file; later ones count more. Searched in ~/.glance, ~, /etc/glance, /etc
     #[arg(long, value_name = "PATH")]
@@ -37,45 +43,34 @@ struct Arguments {
     /// The port to listen on
     #[arg(long, value_name = "PORT")]
     bind_port: Option<String>,
-    /// Log more
-    #[arg(short, long)]
-    debug: bool,
-    /// The log file, below --log-dir where that is given
-    #[arg(long, value_name = "PATH", alias = "logfile")]
-    log_file: Option<String>,
-    /// The directory of the log file, glance-api.log unless --log-file names it
-    #[arg(long, value_name = "DIR", alias = "logdir")]
-    log_dir: Option<String>,
-    /// Log to standard error beside a log file
-    #[arg(long)]
-    use_stderr: bool,
+    #[command(flatten)]
+    oslo: OsloOptions,
 }
 
 impl Arguments {
     fn sources(&self) -> Sources {
-        let switch = |on: bool| on.then(|| "true".to_owned());
-        let flags = [
+        let listener = [
             ("bind_host", self.bind_host.clone()),
             ("bind_port", self.bind_port.clone()),
-            ("debug", switch(self.debug)),
-            ("log_file", self.log_file.clone()),
-            ("log_dir", self.log_dir.clone()),
-            ("use_stderr", switch(self.use_stderr)),
         ];
+        let listener = listener
+            .into_iter()
+            .filter_map(|(option, text)| Some((option, text?)));
         Sources {
             files: self.config_file.clone(),
             dirs: self.config_dir.clone(),
-            flags: flags
-                .into_iter()
-                .filter_map(|(option, text)| Some((option, text?)))
-                .collect(),
+            flags: listener.chain(self.oslo.flags()).collect(),
             ..Sources::new(Program::Api)
         }
     }
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    if arguments.oslo.completes::<Arguments>() {
+        return ExitCode::SUCCESS;
+    }
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Before logs are set up, and after them, whoever started this wants to know.
@@ -94,7 +89,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.check_config {
         let summary = config::summary(&loaded);
         print(&summary.text)?;
-        anyhow::ensure!(summary.starts, "it would not start like this");
+        anyhow::ensure!(
+            summary.starts,
+            "it would not start, or not serve, like this"
+        );
         return Ok(());
     }
     serve(loaded, sources)

@@ -71,6 +71,13 @@ impl<'a> Console<'a> {
         let _ = writeln!(self.err, "{line}");
     }
 
+    /// What lies under an error, a line each.
+    pub fn causes(&mut self, error: &Error) {
+        for cause in error.causes() {
+            self.say(format!("  because: {cause}"));
+        }
+    }
+
     /// Asks a question that only a yes answers. End of input is no answer.
     pub fn confirm(&mut self, question: &str) -> Result<bool> {
         let _ = write!(self.err, "{question} [y/N] ").and_then(|()| self.err.flush());

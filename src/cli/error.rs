@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use http::StatusCode;
+
 use crate::{cache, client, config, db, telemetry};
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -52,16 +54,35 @@ impl Error {
         }
     }
 
+    /// What lies under it, from the outside in, each once.
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes: Vec<String> = Vec::new();
+        let mut next = std::error::Error::source(self);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if causes.last() != Some(&text) {
+                causes.push(text);
+            }
+            // TLS hides its own inside an `io::Error`, which does not name it as source.
+            let inside = cause.downcast_ref().and_then(io::Error::get_ref);
+            next = match inside {
+                Some(inside) => Some(inside as &(dyn std::error::Error + 'static)),
+                None => cause.source(),
+            };
+        }
+        causes
+    }
+
     fn advice(&self) -> Option<String> {
         match self {
             Error::Api(error) => api_advice(error),
-            Error::Cache(_)
-            | Error::Config(_)
-            | Error::Database { .. }
-            | Error::Log(_)
+            Error::Cache(cache::Error::Directory { source, .. }) => {
+                directory_advice(source.kind()).map(str::to_owned)
+            }
+            Error::Config(_) | Error::Log(_) => self.causes().pop(),
+            Error::Database { .. }
             | Error::Options(_)
-            | Error::NotAnId(_)
-            | Error::Unfetchable(_) => None,
+            | Error::NotAnId(_) | Error::Unfetchable(_) => None,
             Error::NoDirectory(_) => Some(
                 "it should be the image_cache_dir of glance-api, which makes it at its start"
                     .to_owned(),
@@ -78,19 +99,39 @@ impl Error {
     }
 }
 
+/// What helps where the cache directory cannot be used.
+fn directory_advice(kind: io::ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        io::ErrorKind::PermissionDenied => {
+            "run this as the user that glance-api runs as, who owns it, or as root"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "its file system is mounted read-only",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "its disk is full: glance-cache-pruner makes room, with a smaller image_cache_max_size"
+        }
+        io::ErrorKind::NotADirectory => {
+            "something else stands where a directory of the cache should be: move it away"
+        }
+        _ => return None,
+    })
+}
+
 fn api_advice(error: &client::Error) -> Option<String> {
     use client::Error as Api;
     Some(match error {
-        Api::Unreachable { source, .. } => {
-            let hint = "is glance-api running? --cache-dir works without it";
-            match cause(source) {
-                Cause::Refused => hint.to_owned(),
-                Cause::NoTls => "it does not speak TLS; use http:// in its address".to_owned(),
-                Cause::Certificate(why) => {
-                    format!("{why}; --os-cacert names the authority to believe")
-                }
-                Cause::Other(why) => format!("{why}; {hint}"),
-            }
+        Api::Unreachable { https, source, .. } => unreachable_advice(*https, source),
+        Api::Untrusted {
+            unknown: true,
+            bundle: Some(bundle),
+            ..
+        } => format!(
+            "put it, or the certificate of the authority that signed it, into {}",
+            bundle.display()
+        ),
+        Api::Untrusted { unknown: true, .. } => {
+            "--os-cacert (for the jobs [keystone_authtoken] cafile) names a file with it, or with \
+             the authority that signed it"
+                .to_owned()
         }
         Api::Unauthenticated { missing } if missing.is_empty() => {
             "the token or account is not (or no longer) accepted".to_owned()
@@ -110,49 +151,48 @@ fn api_advice(error: &client::Error) -> Option<String> {
         }
         Api::Unintelligible { .. } => "is it glance-api that listens there?".to_owned(),
         Api::NoToken { .. } => "look at --os-auth-url and the account that goes with it".to_owned(),
-        Api::Tls(source) => match cause(source) {
-            Cause::Refused | Cause::NoTls => return None,
-            Cause::Certificate(why) | Cause::Other(why) => why,
-        },
+        Api::Tls(source) => client::innermost(source).to_string(),
+        Api::Protocol(source) => source.to_string(),
         Api::Address(_) => {
             "give a host name, an address or a URL with -H, and the port with -p".to_owned()
         }
-        Api::Refused { .. } | Api::Certificates { .. } => return None,
+        Api::Refused { status, https, .. } => return refused_advice(*status, *https),
+        Api::Untrusted { .. } | Api::Certificates { .. } => return None,
     })
 }
 
-/// What lies under a failed connection.
-enum Cause {
-    Refused,
-    NoTls,
-    Certificate(String),
-    Other(String),
-}
-
-/// The innermost cause says most. TLS hides its own inside an `io::Error`, which does not name it as source.
-fn cause(error: &(dyn std::error::Error + 'static)) -> Cause {
-    let mut innermost = error;
-    loop {
-        let inside = innermost
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-            .map(|inner| inner as &(dyn std::error::Error + 'static));
-        match inside.or_else(|| innermost.source()) {
-            Some(next) => innermost = next,
-            None => break,
-        }
-    }
-    let refused = innermost
+fn unreachable_advice(https: bool, error: &reqwest::Error) -> String {
+    let hint = "is glance-api running? --cache-dir works without it";
+    let cause = client::innermost(error);
+    let refused = cause
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-    match innermost.downcast_ref() {
-        _ if refused => Cause::Refused,
-        Some(rustls::Error::InvalidCertificate(why)) => {
-            Cause::Certificate(format!("its certificate is not believed ({why:?})"))
-        }
-        Some(rustls::Error::InvalidMessage(_)) => Cause::NoTls,
-        Some(_) | None => Cause::Other(innermost.to_string()),
+    let no_tls = matches!(cause.downcast_ref(), Some(rustls::Error::InvalidMessage(_)));
+    if refused {
+        hint.to_owned()
+    } else if no_tls {
+        "it does not speak TLS; use http:// in its address".to_owned()
+    } else if !https && !error.is_connect() && !error.is_timeout() {
+        format!("{cause}; if it speaks TLS, use https:// in its address (-H https://...)")
+    } else {
+        format!("{cause}; {hint}")
     }
+}
+
+/// What an answer hints at that the API itself never gives to a call of ours.
+fn refused_advice(status: StatusCode, https: bool) -> Option<String> {
+    Some(match status {
+        StatusCode::MULTIPLE_CHOICES => {
+            "the address leads to no version of the API: give it as -H http://HOST:PORT, with a path \
+             only where a proxy serves it under one"
+        }
+        StatusCode::BAD_REQUEST if !https => {
+            "if it speaks TLS, use https:// in its address (-H https://...)"
+        }
+        status if status.is_redirection() => "give the address that it leads to with -H",
+        _ => return None,
+    }
+    .to_owned())
 }
 
 #[cfg(test)]

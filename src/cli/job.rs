@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use chrono::Local;
 use clap::error::ErrorKind;
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory, Parser};
 use tracing::level_filters::LevelFilter;
 
 use super::console::Console;
+use super::oslo::OsloOptions;
 use super::{Error, Exit, Result};
 use crate::cache::Directory;
 use crate::clock::Clock;
@@ -29,11 +30,8 @@ Without --config-file and --config-dir, glance-api.conf and then glance-cache.co
 
 /// What the jobs have in common on their command lines.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
+// Given twice, the last counts; shortened as far as it stays clear: as it always was.
+#[command(after_help = EXIT_CODES, args_override_self = true, infer_long_args = true)]
 pub struct JobOptions {
     /// Read this configuration file; may be given several times, the last one wins.
     #[arg(long, value_name = "PATH")]
@@ -44,9 +42,6 @@ pub struct JobOptions {
     /// Say what is done.
     #[arg(short, long)]
     pub verbose: bool,
-    /// Log in detail.
-    #[arg(short, long)]
-    pub debug: bool,
     /// Say what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -56,31 +51,18 @@ pub struct JobOptions {
     /// Stay, and run when this says: five fields as crontab(5) has them, or six with seconds first.
     #[arg(long, value_name = "CRON", value_parser = Schedule::parse)]
     pub schedule: Option<Schedule>,
-    /// Log to this file.
-    #[arg(long, value_name = "PATH", alias = "logfile")]
-    pub log_file: Option<PathBuf>,
-    /// Directory of a relative --log-file.
-    #[arg(long, value_name = "DIR", alias = "logdir")]
-    pub log_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub oslo: OsloOptions,
 }
 
 impl JobOptions {
     /// The configuration that the options name; `program` names the log file where there is only a
     /// directory for it.
     pub fn config(&self, program: &str) -> Result<ToolConfig> {
-        let text = |path: &PathBuf| path.display().to_string();
-        let flags = [
-            ("debug", self.debug.then(|| "true".to_owned())),
-            ("log_file", self.log_file.as_ref().map(text)),
-            ("log_dir", self.log_dir.as_ref().map(text)),
-        ];
         let sources = Sources {
             files: self.config_file.clone(),
             dirs: self.config_dir.clone(),
-            flags: flags
-                .into_iter()
-                .filter_map(|(option, text)| Some((option, text?)))
-                .collect(),
+            flags: self.oslo.flags(),
             ..Sources::new(Program::Cache)
         };
         let loaded = ToolConfig::load(&sources, program)?;
@@ -94,7 +76,7 @@ impl JobOptions {
 
     /// Sets the log up. Without a file for it, only what is wrong may break the silence.
     fn log(&self, mut config: LogConfig) -> Result<()> {
-        if config.file.is_none() && !self.verbose && !self.debug {
+        if config.file.is_none() && !self.verbose && !self.oslo.debug {
             config.levels.push(("glance".to_owned(), LevelFilter::WARN));
         }
         match telemetry::init(&config, Clock::system()) {
@@ -143,11 +125,12 @@ pub fn directory(
 }
 
 /// Reads the command line of a job and runs it, on the streams of this process.
-pub fn main<T: Parser + AsRef<JobOptions>>(
+pub fn main<T: Parser + CommandFactory + AsRef<JobOptions>>(
     arguments: impl IntoIterator<Item = OsString>,
     run: impl Fn(&T, &mut Console<'_>) -> Result<Exit>,
 ) -> Exit {
     match T::try_parse_from(arguments) {
+        Ok(options) if options.as_ref().oslo.completes::<T>() => Exit::Success,
         Ok(options) => Console::of_process(|console| keep(&options, console, &run)),
         Err(error) => {
             // Where nobody reads the help there is nothing to be done.
@@ -186,8 +169,8 @@ fn once<T: AsRef<JobOptions>>(
 ) -> Exit {
     run(options, console).unwrap_or_else(|error| {
         console.say(error.sentence());
-        if options.as_ref().debug {
-            console.say(format!("{error:#?}"));
+        if options.as_ref().oslo.debug {
+            console.causes(&error);
         }
         Exit::Failure
     })

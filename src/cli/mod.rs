@@ -4,10 +4,12 @@
 
 pub mod clean;
 pub mod manage;
+pub mod oslo;
 pub mod prefetch;
 pub mod prune;
 pub mod schema;
 
+mod completion;
 mod console;
 mod directory;
 mod error;

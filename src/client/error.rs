@@ -15,7 +15,18 @@ pub enum Error {
     #[error("No API answers on {address}")]
     Unreachable {
         address: String,
+        /// TLS was spoken.
+        https: bool,
         source: reqwest::Error,
+    },
+    #[error("The certificate of {address} is not believed: {why}")]
+    Untrusted {
+        address: String,
+        why: String,
+        /// Nobody vouches for it; otherwise something else is wrong with it.
+        unknown: bool,
+        /// The file that says who is believed, where one does.
+        bundle: Option<PathBuf>,
     },
     #[error("{address} did not answer as an image API does")]
     Unintelligible {
@@ -32,6 +43,8 @@ pub enum Error {
     #[error("the API answers {status}. {sentence}")]
     Refused {
         status: StatusCode,
+        /// TLS was spoken.
+        https: bool,
         sentence: String,
     },
     #[error("Keystone at {url} gives no token: {reason}")]
@@ -40,6 +53,8 @@ pub enum Error {
     Certificates { path: PathBuf, reason: String },
     #[error("TLS cannot be set up")]
     Tls(#[source] reqwest::Error),
+    #[error("TLS cannot be set up")]
+    Protocol(#[source] rustls::Error),
 }
 
 /// The sentence in an error's body: JSON as we ask for, or the first line of whatever a proxy sent.

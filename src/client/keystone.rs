@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::credentials::{Keystone, Named, Scope, User};
 use super::error::{Error, Result, sentence};
-use super::transport::Trust;
+use super::transport::{self, Trust};
 
 /// A token for the account, `POST /v3/auth/tokens`.
 pub(super) async fn token(account: &Keystone, trust: &Trust) -> Result<String> {
@@ -20,7 +20,7 @@ pub(super) async fn token(account: &Keystone, trust: &Trust) -> Result<String> {
         .json(&request(account))
         .send()
         .await
-        .map_err(|source| refused(error_chain(&source)))?;
+        .map_err(|source| refused(reason(&source)))?;
     let status = answer.status();
     if status != StatusCode::CREATED {
         let body = answer.bytes().await.unwrap_or_default();
@@ -82,13 +82,12 @@ fn named(domain: &Named) -> Value {
     }
 }
 
-/// The innermost cause is the one that helps ("Connection refused").
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+/// What helps: what is the matter with a certificate, else the innermost cause ("Connection refused").
+fn reason(error: &reqwest::Error) -> String {
+    match transport::distrust(error) {
+        Some((why, _)) => format!("its certificate is not believed: {why}"),
+        None => transport::innermost(error).to_string(),
     }
-    innermost.to_string()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! certificates are believed. A redirect is never followed: it would carry the token to another host.
 
 mod address;
+mod believed;
 mod credentials;
 mod error;
 mod keystone;
@@ -12,7 +13,7 @@ mod transport;
 pub use address::Address;
 pub use credentials::{Credentials, Hidden, Keystone, Named, Scope, User};
 pub use error::{Error, Result};
-pub use transport::Trust;
+pub use transport::{Trust, innermost};
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -169,9 +170,18 @@ impl ImageApi {
         if let Some(token) = self.token().await? {
             request = request.header("X-Auth-Token", token);
         }
-        let unreachable = |source| Error::Unreachable {
-            address: self.address.to_string(),
-            source,
+        let unreachable = |source| match transport::distrust(&source) {
+            Some((why, unknown)) => Error::Untrusted {
+                address: self.address.to_string(),
+                why,
+                unknown,
+                bundle: self.trust.bundle.clone(),
+            },
+            None => Error::Unreachable {
+                address: self.address.to_string(),
+                https: self.address.is_https(),
+                source,
+            },
         };
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
@@ -188,6 +198,7 @@ impl ImageApi {
             }),
             status => Err(Error::Refused {
                 status,
+                https: self.address.is_https(),
                 sentence: error::sentence(&body),
             }),
         }

@@ -1,10 +1,18 @@
 //! Connections, and which certificates are believed on them.
 
+use std::error;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Certificate, redirect};
+use reqwest::redirect;
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
+use super::believed::{self, Believed};
 use super::error::{Error, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,7 +34,7 @@ impl Trust {
     /// any can still be asked in the clear.
     pub(super) fn client(&self, https: bool) -> Result<reqwest::Client> {
         // The first one installed stays; which one that was makes no difference.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = ring::default_provider().install_default();
         let builder = reqwest::Client::builder()
             .user_agent(concat!("glance/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
@@ -35,30 +43,64 @@ impl Trust {
         let builder = match &self.bundle {
             _ if !https => builder.tls_backend_preconfigured(trusting_nobody()),
             _ if self.insecure => builder.tls_danger_accept_invalid_certs(true),
-            Some(path) => builder.tls_certs_only(certificates(path)?),
+            Some(path) => builder.tls_backend_preconfigured(trusting(path)?),
             None => builder,
         };
         builder.build().map_err(Error::Tls)
     }
 }
 
-fn trusting_nobody() -> rustls::ClientConfig {
-    rustls::ClientConfig::builder()
+fn trusting_nobody() -> ClientConfig {
+    ClientConfig::builder()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth()
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate>> {
+/// Trust in the certificates of a file in PEM, alone.
+fn trusting(path: &Path) -> Result<ClientConfig> {
     let wrong = |reason: String| Error::Certificates {
         path: path.to_owned(),
         reason,
     };
     let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let bundle = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
-    if bundle.is_empty() {
+    let certificates =
+        CertificateDer::pem_slice_iter(&pem).collect::<std::result::Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|error| wrong(error.to_string()))?;
+    if certificates.is_empty() {
         return Err(wrong("there are none in PEM form".to_owned()));
     }
-    Ok(bundle)
+    let provider = Arc::new(ring::default_provider());
+    let believed = Believed::new(certificates, Arc::clone(&provider)).map_err(wrong)?;
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(Error::Protocol)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(believed))
+        .with_no_client_auth())
+}
+
+/// Why the certificate of a server was not believed, where that is why it was not asked; and whether it is
+/// for want of somebody who vouches for it.
+pub(super) fn distrust(error: &reqwest::Error) -> Option<(String, bool)> {
+    match innermost(error).downcast_ref() {
+        Some(rustls::Error::InvalidCertificate(why)) => Some(believed::distrust(why)),
+        Some(_) | None => None,
+    }
+}
+
+/// The innermost cause says most. TLS hides its own inside an `io::Error`, which does not name it as source.
+pub fn innermost<'a>(error: &'a (dyn error::Error + 'static)) -> &'a (dyn error::Error + 'static) {
+    let mut innermost = error;
+    loop {
+        let inside = innermost
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .map(|inner| inner as &(dyn error::Error + 'static));
+        match inside.or_else(|| innermost.source()) {
+            Some(next) => innermost = next,
+            None => return innermost,
+        }
+    }
 }
 
 #[cfg(test)]

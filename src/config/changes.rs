@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::Loaded;
 use super::ini::Settings;
-use super::{Loaded, options};
+use super::options::{self, Kind};
 
 /// What SIGHUP takes over, by section and option.
 const LIVE: [(&str, &str); 18] = [
@@ -45,6 +46,11 @@ impl<T> Loaded<T> {
     }
 }
 
+fn known_kind(section: &str, option: &str) -> Option<Kind> {
+    let known = options::find(section, option).or_else(|| options::find("glance_store", option));
+    known.map(|known| known.kind)
+}
+
 impl Written {
     fn of(settings: &Settings) -> Self {
         let mut written = BTreeMap::<_, Vec<String>>::new();
@@ -54,7 +60,12 @@ impl Written {
                 || (entry.section.clone(), entry.option.clone()),
                 |known| (known.section.to_owned(), known.option.to_owned()),
             );
-            written.entry(name).or_default().push(entry.text.clone());
+            let texts = written.entry(name).or_default();
+            if known_kind(&entry.section, &entry.option) != Some(Kind::Multi) {
+                // The last one counts: that another stands before it is no difference.
+                texts.clear();
+            }
+            texts.push(entry.text.clone());
         }
         Self(written)
     }

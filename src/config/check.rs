@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::error::{Error, Origin, Place};
+use super::error::{Error, Origin, Place, Problems};
 use super::ini::{Entry, Settings, Value};
 use super::options::{self, Kind, Known};
 
@@ -71,8 +71,8 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Checks every value that counts, and gathers the warnings.
-pub fn check(settings: &Settings) -> Result<Vec<Warning>, Error> {
+/// Checks every value that counts, and gathers the warnings and what is wrong.
+pub fn check(settings: &Settings, problems: &mut Problems) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut seen = BTreeSet::new();
     for entry in settings.entries() {
@@ -81,10 +81,15 @@ pub fn check(settings: &Settings) -> Result<Vec<Warning>, Error> {
         }
         let (section, option) = (entry.section.as_str(), entry.option.as_str());
         if let Some(known) = settings.known(section, option) {
-            check_values(settings, section, known)?;
-            warnings.extend(meaningless(settings, entry, known)?);
+            if problems
+                .note(check_values(settings, section, known))
+                .is_some()
+            {
+                let told = problems.note(meaningless(settings, entry, known));
+                warnings.extend(told.flatten());
+            }
         } else if let Some(known) = options::find_deprecated(section, option) {
-            check_values(settings, known.section, known)?;
+            problems.note(check_values(settings, known.section, known));
             warnings.push(Warning::DeprecatedOption {
                 place: entry.place(),
                 instead: (known.section, known.option),
@@ -93,7 +98,7 @@ pub fn check(settings: &Settings) -> Result<Vec<Warning>, Error> {
             warnings.push(Warning::UnknownOption(entry.place()));
         }
     }
-    Ok(warnings)
+    warnings
 }
 
 fn check_values(settings: &Settings, section: &str, known: &Known) -> Result<(), Error> {

@@ -41,10 +41,52 @@ pub enum Error {
     Schema { file: PathBuf, problem: String },
     #[error("{}: {problem}", file.display())]
     Pipeline { file: PathBuf, problem: String },
+    /// All that is wrong, a line each.
+    #[error("{}", lines(.0))]
+    Several(Vec<Error>),
     #[error("{0}")]
     Unserved(String),
     #[error("there is no home directory to keep state in: set GLANCE_STATE_DIR to a directory")]
     NoStateDirectory,
+}
+
+fn lines(errors: &[Error]) -> String {
+    let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+/// What is wrong, gathered so that it can be told in one go.
+#[derive(Debug, Default)]
+pub(super) struct Problems(Vec<Error>);
+
+impl Problems {
+    /// The value, or none and its error kept. One that was found before is not kept again.
+    pub fn note<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+        let errors = match result {
+            Ok(value) => return Some(value),
+            Err(Error::Several(errors)) => errors,
+            Err(error) => vec![error],
+        };
+        for error in errors {
+            let known = self
+                .0
+                .iter()
+                .any(|other| other.to_string() == error.to_string());
+            if !known {
+                self.0.push(error);
+            }
+        }
+        None
+    }
+
+    /// Nothing, where nothing is wrong.
+    pub fn none(mut self) -> Result<(), Error> {
+        match self.0.len() {
+            0 => Ok(()),
+            1 => Err(self.0.remove(0)),
+            _ => Err(Error::Several(self.0)),
+        }
+    }
 }
 
 impl Error {

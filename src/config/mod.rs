@@ -47,6 +47,7 @@ pub use secrecy::hide_passwords;
 pub use sources::{Program, Sources};
 pub use stores::StoresConfig;
 
+use error::Problems;
 use ini::Settings;
 use sources::Found;
 
@@ -103,8 +104,9 @@ impl Config {
     /// Reads the configuration of the service.
     pub fn load(sources: &Sources) -> Result<Loaded<Self>, Error> {
         let found = sources.read()?;
-        let mut warnings = check::check(&found.settings)?;
-        let config = Self::from(&found, &mut warnings)?;
+        let mut problems = Problems::default();
+        let mut warnings = check::check(&found.settings, &mut problems);
+        let config = Self::from(&found, &mut warnings, problems)?;
         config.judge(&found.settings, &mut warnings)?;
         Ok(Loaded {
             config,
@@ -114,21 +116,48 @@ impl Config {
         })
     }
 
-    fn from(found: &Found, warnings: &mut Vec<Warning>) -> Result<Self, Error> {
+    /// Every section is read before the first error counts: an operator mends them all at once.
+    fn from(
+        found: &Found,
+        warnings: &mut Vec<Warning>,
+        mut problems: Problems,
+    ) -> Result<Self, Error> {
         let settings = &found.settings;
-        let walk = Pipeline::from(found)?;
+        let walk = problems.note(Pipeline::from(found));
+        let api = problems.note(ApiConfig::from(settings));
+        let image = problems.note(ImageConfig::from(found));
+        let cache = problems.note(CacheConfig::from(settings));
+        let database = problems.note(DatabaseConfig::from(settings));
+        let stores = problems.note(StoresConfig::from(settings));
+        let policy = problems.note(PolicyConfig::from(found));
+        let log = problems.note(LogConfig::from(settings, "glance-api"));
+        problems.none()?;
+        let read = (walk, api, image, cache, database, stores, policy, log);
+        let (
+            Some(walk),
+            Some(mut api),
+            Some(image),
+            Some(cache),
+            Some(database),
+            Some(stores),
+            Some(policy),
+            Some(log),
+        ) = read
+        else {
+            // What was not read left a problem behind.
+            return Err(Error::Several(Vec::new()));
+        };
         warnings.extend(walk.warnings);
-        let mut api = ApiConfig::from(settings)?;
         api.proxy_headers = walk.proxy_headers.unwrap_or(api.proxy_headers);
         Ok(Self {
             api,
-            image: ImageConfig::from(found)?,
-            cache: CacheConfig::from(settings)?,
-            database: DatabaseConfig::from(settings)?,
-            stores: StoresConfig::from(settings)?,
-            policy: PolicyConfig::from(found)?,
+            image,
+            cache,
+            database,
+            stores,
+            policy,
             pipeline: walk.pipeline,
-            log: LogConfig::from(settings, "glance-api")?,
+            log,
             state_dir: found.state_dir.clone(),
         })
     }
@@ -202,15 +231,29 @@ impl ToolConfig {
     pub fn load(sources: &Sources, program: &str) -> Result<Loaded<Self>, Error> {
         let found = sources.read()?;
         let settings = &found.settings;
-        let warnings = check::check(settings)?;
+        let mut problems = Problems::default();
+        let warnings = check::check(settings, &mut problems);
+        let api = problems.note(ApiConfig::from(settings));
+        let api_url = problems.note(settings.section("image_cache").text("api_url"));
+        let cache = problems.note(CacheConfig::from(settings));
+        let keystone = problems.note(KeystoneConfig::from(settings));
+        let stores = problems.note(StoresConfig::from(settings));
+        let log = problems.note(LogConfig::from(settings, program));
+        problems.none()?;
+        let read = (api, api_url, cache, keystone, stores, log);
+        let (Some(api), Some(api_url), Some(cache), Some(keystone), Some(stores), Some(log)) = read
+        else {
+            // What was not read left a problem behind.
+            return Err(Error::Several(Vec::new()));
+        };
         let config = Self {
-            api: ApiConfig::from(settings)?,
-            api_url: settings.section("image_cache").text("api_url")?,
-            cache: CacheConfig::from(settings)?,
+            api,
+            api_url,
+            cache,
             database: DatabaseConfig::from(settings).ok(),
-            keystone: KeystoneConfig::from(settings)?,
-            stores: StoresConfig::from(settings)?,
-            log: LogConfig::from(settings, program)?,
+            keystone,
+            stores,
+            log,
         };
         Ok(Loaded {
             config,

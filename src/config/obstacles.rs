@@ -67,6 +67,11 @@ impl Trouble {
         }
     }
 
+    /// Whether a file of this sort is not to be had, or not to be written.
+    pub fn is_obstacle(self) -> bool {
+        matches!(self, Self::Unmakable | Self::Unwritable)
+    }
+
     /// Whether a directory of this sort is not to be had.
     pub fn is_unmakable(self) -> bool {
         self == Self::Unmakable

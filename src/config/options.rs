@@ -32,6 +32,8 @@ pub enum Kind {
     Secret,
     /// Shown without the passwords in it.
     Url,
+    /// Where a service is: `http://host:port`.
+    Address,
     Flag,
     Integer,
     Float,
@@ -95,8 +97,13 @@ impl Known {
             )]
             Kind::Integer => values::integer(text)? as f64,
             Kind::Float => values::float(text)?,
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "limits are small or powers of two"
+            )]
+            Kind::Size => values::size(text)? as f64,
+            Kind::Address => return values::address(text),
             Kind::Flag => return values::flag(text).map(drop),
-            Kind::Size => return values::size(text).map(drop),
             Kind::Bracketed => return values::bracketed(text).map(drop),
             Kind::Dict => return values::dict(text).map(drop),
             Kind::Schedule => return Schedule::parse(text).map(drop),
@@ -151,6 +158,7 @@ fn kind(name: &str) -> Option<Kind> {
         "text" => Kind::Text,
         "secret" => Kind::Secret,
         "url" => Kind::Url,
+        "address" => Kind::Address,
         "flag" => Kind::Flag,
         "int" => Kind::Integer,
         "float" => Kind::Float,

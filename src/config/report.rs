@@ -140,10 +140,12 @@ pub fn summary(loaded: &Loaded<Config>) -> Summary {
         let _ = writeln!(text, "{:14}{warning}", "Warning");
     }
     let log = config.log.file.as_deref().map(Trouble::at_file);
+    let database = database_file(&config.database.connection);
+    let database = database.is_some_and(|file| Trouble::at_database(&file).is_obstacle());
     let stores = directories(&config.stores).any(|dir| Trouble::at(dir).is_unmakable());
     Summary {
         text,
-        starts: is_here && !stores && matches!(log, None | Some(Trouble::None)),
+        starts: is_here && !stores && !database && matches!(log, None | Some(Trouble::None)),
     }
 }
 

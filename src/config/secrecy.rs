@@ -8,7 +8,7 @@ const STARS: &str = "***";
 pub fn shown(known: &Known, text: &str) -> String {
     match known.kind {
         Kind::Secret if !text.is_empty() => STARS.to_owned(),
-        Kind::Url => hide_passwords(text),
+        Kind::Url | Kind::Address => hide_passwords(text),
         _ => text.to_owned(),
     }
 }

@@ -108,8 +108,18 @@ impl StoresConfig {
         };
         if stores.iter().all(|store| store.id != default) {
             let ids: Vec<_> = stores.iter().map(|store| store.id.as_str()).collect();
-            let must = format!("one of the configured stores: {}", ids.join(", "));
-            return Err(section.refuse("default_store", must));
+            let ids = ids.join(", ");
+            // Where nobody wrote the default store down, the list of stores is what an operator can mend.
+            return Err(if section.is_set("default_store") {
+                let must = format!("one of the configured stores: {ids}");
+                section.refuse("default_store", must)
+            } else {
+                let must = format!(
+                    "a list with {default} in it, the default store, unless default_store = {ids} \
+                     names another"
+                );
+                section.refuse("stores", must)
+            });
         }
         Ok(Self {
             multi: false,

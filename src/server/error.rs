@@ -9,7 +9,7 @@ use crate::domain::Refusal;
 use crate::domain::location::NoPlace;
 use crate::ops::Error;
 use crate::ops::range::RangeError;
-use crate::{db, store};
+use crate::{cache, db, store};
 
 /// What a handler gives where it does not succeed.
 pub type Result<T> = std::result::Result<T, Fault>;
@@ -30,8 +30,11 @@ impl From<Error> for Fault {
             Error::TasksExpire => Fault::new(status(&error), error.to_string())
                 .with(ALLOW, HeaderValue::from_static("GET")),
             // What is inside is nobody's business: the status says enough.
-            Error::Hidden | Error::NotThere | Error::Db(_) | Error::Store(_) | Error::Cache(_) => {
+            Error::Hidden | Error::NotThere | Error::Db(_) | Error::Store(_) => {
                 Fault::of(status(&error))
+            }
+            Error::Cache(error) => {
+                Fault::new(StatusCode::SERVICE_UNAVAILABLE, cache_sentence(error))
             }
             _ => Fault::new(status(&error), error.to_string()),
         };
@@ -39,10 +42,7 @@ impl From<Error> for Fault {
             return fault;
         }
         // The one place a failure is logged; the client learns only that there was one.
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "request failed: {error}"
-        );
+        tracing::error!(error = &error as &dyn std::error::Error, "request failed");
         if is_told(&error) {
             fault
         } else {
@@ -123,13 +123,13 @@ fn status(error: &Error) -> StatusCode {
         | Error::StoreFull(_) => StatusCode::PAYLOAD_TOO_LARGE,
 
         Error::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Error::StoreDenied(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::StoreDenied(_) | Error::Cache(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Refused(refusal) => refusal_status(refusal),
         Error::NoPlace(refusal) => place_status(refusal),
         Error::Range(range) => range_status(*range),
         Error::Db(error) => db_status(error),
         Error::Store(error) => store_status(error),
-        Error::Cache(_) | Error::Interrupted(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Interrupted(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -243,6 +243,17 @@ fn store_status(error: &store::Error) -> StatusCode {
 fn is_told(error: &Error) -> bool {
     matches!(
         error,
-        Error::StoreDenied(_) | Error::Store(store::Error::RemoteUnavailable)
+        Error::StoreDenied(_)
+            | Error::Cache(_)
+            | Error::Store(store::Error::RemoteUnavailable)
+    )
+}
+
+/// What is wrong, for whoever looks after the node; where its directory is stands in the log alone.
+fn cache_sentence(error: &cache::Error) -> String {
+    let cache::Error::Directory { source, .. } = error;
+    format!(
+        "The cache directory of this node cannot be used ({}): the log of glance-api names it.",
+        source.kind()
     )
 }

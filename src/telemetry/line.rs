@@ -101,7 +101,11 @@ impl Visit for Fields {
         let mut text = value.to_string();
         let mut cause = value.source();
         while let Some(error) = cause {
-            let _ = write!(text, ": {error}");
+            let told = error.to_string();
+            // Some name their cause in their own sentence.
+            if !text.ends_with(&told) {
+                let _ = write!(text, ": {told}");
+            }
             cause = error.source();
         }
         self.add(field, Value::String(text));

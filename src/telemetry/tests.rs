@@ -106,3 +106,22 @@ fn a_log_that_cannot_be_written_is_told() {
     let error = Sink::open(&config).unwrap_err().to_string();
     assert_eq!(error, "cannot write the log /nowhere/glance-api.log");
 }
+
+#[test]
+fn a_cause_that_an_error_names_itself_is_told_once() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("cache directory c: {source}")]
+    struct Inside {
+        source: std::io::Error,
+    }
+    #[derive(Debug, thiserror::Error)]
+    #[error("the image cache failed")]
+    struct Outside(#[source] Inside);
+    let source = std::io::Error::other("it is a file");
+    let error = Outside(Inside { source });
+    let text = logged(LogConfig::default(), |_| {
+        tracing::error!(target: "glance::ops", error = &error as &dyn std::error::Error, "failed");
+    });
+    let told = "failed error=\"the image cache failed: cache directory c: it is a file\"\n";
+    assert!(text.ends_with(told), "{text}");
+}

@@ -16,7 +16,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use super::console::Console;
-use super::{Exit, Result};
+use super::{Exit, Result, completion};
 use place::Place;
 
 /// Reads the command line and does what it says, on the streams of this process.
@@ -41,7 +41,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Exit {
     let exit = obey(options, console).unwrap_or_else(|error| {
         console.say(error.sentence());
         if options.debug {
-            console.say(format!("{error:#?}"));
+            console.causes(&error);
         }
         Exit::Failure
     });
@@ -117,10 +117,7 @@ fn without_reach(command: clap::Command) -> clap::Command {
 }
 
 fn completions(shell: clap_complete::Shell, console: &mut Console<'_>) -> Result<Exit> {
-    let mut script = Vec::new();
-    let mut tool = Options::command();
-    let name = tool.get_name().to_owned();
-    clap_complete::generate(shell, &mut tool, name, &mut script);
+    let script = completion::script(shell, Options::command());
     console.result(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Exit::Success)
 }

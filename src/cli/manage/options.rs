@@ -23,6 +23,8 @@ Results go to standard output, everything else to standard error.";
     disable_help_subcommand = true,
     // Options may be shortened as far as they stay clear, as they always could.
     infer_long_args = true,
+    // Given twice, the last counts, as it always did.
+    args_override_self = true,
     next_help_heading = "Options for every command"
 )]
 #[expect(

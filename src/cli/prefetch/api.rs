@@ -93,6 +93,7 @@ pub fn follow(
     Ok(Fetched {
         cached: watch.cached,
         failed,
+        ..Fetched::default()
     })
 }
 

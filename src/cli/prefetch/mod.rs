@@ -47,6 +47,8 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
 #[derive(Debug, Default)]
 pub struct Fetched {
     pub cached: Vec<String>,
+    /// Not fetched, and no longer wished for: they were deleted.
+    pub gone: Vec<String>,
     /// With the reason why not.
     pub failed: Vec<(String, String)>,
 }
@@ -97,7 +99,7 @@ fn would_fetch(queue: &[ImageId], dry_run: bool) -> Fetched {
         } else {
             Vec::new()
         },
-        failed: Vec::new(),
+        ..Fetched::default()
     }
 }
 
@@ -123,6 +125,7 @@ fn report(options: &Options, console: &mut Console<'_>, fetched: &Fetched) -> Re
     let json = json!({
         "dry_run": options.job.dry_run,
         "cached": fetched.cached,
+        "deleted": fetched.gone,
         "failed": failed,
     });
     options.job.report(console, &words, &json)

@@ -39,7 +39,8 @@ pub async fn fetch(config: &ToolConfig, queue: &[ImageId]) -> Result<Fetched, St
     let mut fetched = Fetched::default();
     for id in queue {
         match fetch_one(&db, &stores, &cache, *id).await {
-            Ok(()) => fetched.cached.push(id.to_string()),
+            Ok(Outcome::Cached) => fetched.cached.push(id.to_string()),
+            Ok(Outcome::Gone) => fetched.gone.push(id.to_string()),
             Err(reason) => fetched.failed.push((id.to_string(), reason)),
         }
     }
@@ -48,11 +49,23 @@ pub async fn fetch(config: &ToolConfig, queue: &[ImageId]) -> Result<Fetched, St
     Ok(fetched)
 }
 
-async fn fetch_one(db: &Db, stores: &Registry, cache: &Cache, id: ImageId) -> Result<(), String> {
+/// What became of a wish that is settled.
+enum Outcome {
+    Cached,
+    /// The image was deleted.
+    Gone,
+}
+
+async fn fetch_one(
+    db: &Db,
+    stores: &Registry,
+    cache: &Cache,
+    id: ImageId,
+) -> Result<Outcome, String> {
     let image = match db.image(id).await {
         Ok(Some(image)) if image.status == Status::Active => image,
         Ok(Some(image)) => return Err(format!("it is {}, not active", image.status)),
-        Ok(None) => return Err("there is no such image".to_owned()),
+        Ok(None) => return without_image(db, cache, id).await,
         Err(error) => return Err(error.to_string()),
     };
     let expected = Expected {
@@ -79,7 +92,20 @@ async fn fetch_one(db: &Db, stores: &Registry, cache: &Cache, id: ImageId) -> Re
         }
     }
     cache.unqueue(id).await.map_err(|error| error.to_string())?;
-    Ok(())
+    Ok(Outcome::Cached)
+}
+
+/// As the service has it: who wished for an image that was deleted waits in vain, and one that the database
+/// never knew may be known to the database that an operator meant.
+async fn without_image(db: &Db, cache: &Cache, id: ImageId) -> Result<Outcome, String> {
+    match db.image_existed(id).await {
+        Ok(true) => {}
+        Ok(false) => return Err("the database knows no such image".to_owned()),
+        Err(error) => return Err(error.to_string()),
+    }
+    cache.unqueue(id).await.map_err(|error| error.to_string())?;
+    tracing::warn!(image.id = %id, "image {id} is not fetched and leaves the queue: it was deleted");
+    Ok(Outcome::Gone)
 }
 
 /// The file of an SQLite database, `sqlite:///relative` or `sqlite:////absolute`.

@@ -133,9 +133,51 @@ pub fn size(text: &str) -> Result<u64, Must> {
     count.checked_mul(factor).ok_or_else(must)
 }
 
+/// Where a service is. Empty is not set.
+pub fn address(text: &str) -> Result<(), Must> {
+    let must = || "a URL such as http://127.0.0.1:9292, without a user in it".to_owned();
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(());
+    }
+    let url: http::Uri = text.parse().map_err(|_| must())?;
+    let is_http = matches!(url.scheme_str(), Some("http" | "https"));
+    let authority = url.authority().ok_or_else(must)?;
+    let named = !authority.host().is_empty() && !authority.as_str().contains('@');
+    let port = authority.as_str().rsplit(']').next().unwrap_or_default();
+    let has_port = port
+        .split_once(':')
+        .is_none_or(|(_, port)| port.parse::<u16>().is_ok());
+    (is_http && named && has_port)
+        .then_some(())
+        .ok_or_else(must)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_a_url_of_a_server() {
+        for right in [
+            "",
+            "http://node:9292",
+            "https://[::1]:80/image",
+            "http://node",
+        ] {
+            assert_eq!(address(right), Ok(()), "{right}");
+        }
+        for wrong in [
+            "foo",
+            "node:9292",
+            "ftp://node",
+            "http://",
+            "http://u:p@node",
+            "http://n:99999",
+        ] {
+            assert!(address(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn flags_have_four_words_each() {

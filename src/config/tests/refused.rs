@@ -77,6 +77,29 @@ fn wrong_values_are_refused_with_their_place() {
              postgresql+psycopg2://user:password@host/glance",
         ),
         (
+            "[image_cache]\napi_url = foo\n",
+            "glance-api.conf:2: [image_cache] api_url = foo: must be a URL such as \
+             http://127.0.0.1:9292, without a user in it",
+        ),
+        (
+            "[server]\nmax_header_size = 1\n",
+            "glance-api.conf:2: [server] max_header_size = 1: must be 1024 or more",
+        ),
+        (
+            "[glance_store]\nstores = rbd\n",
+            "glance-api.conf:2: [glance_store] stores = rbd: must be a list with file in it, the \
+             default store, unless default_store = rbd names another",
+        ),
+        (
+            "[DEFAULT]\nworkers = x\nbind_port = y\ndefault_log_levels = z\n[glance_store]\nstores = w\n",
+            "glance-api.conf:2: [DEFAULT] workers = x: must be a whole number\n\
+             glance-api.conf:3: [DEFAULT] bind_port = y: must be a whole number\n\
+             glance-api.conf:6: [glance_store] stores = w: must be of these drivers: cinder, file, \
+             http, rbd, s3, swift, vmware\n\
+             glance-api.conf:4: [DEFAULT] default_log_levels = z: must be pairs such as \
+             sqlalchemy=WARNING",
+        ),
+        (
             "[image_cache]\nprune_schedule = 61 * * * *\n",
             "glance-api.conf:2: [image_cache] prune_schedule = 61 * * * *: must be a schedule as in \
              crontab(5), whose minute is 0 to 59, not \"61\"",

@@ -265,7 +265,8 @@ fn the_prefetcher_asks_the_api_for_what_still_rests() {
         .node
         .job(PREFETCHER, &["--json", "--timeout", "30"])
         .quietly();
-    let expected = format!("{{\"cached\":[\"{IMAGE}\"],\"dry_run\":false,\"failed\":[]}}\n");
+    let expected =
+        format!("{{\"cached\":[\"{IMAGE}\"],\"deleted\":[],\"dry_run\":false,\"failed\":[]}}\n");
     let same = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(same(&report), same(&expected));
     assert_eq!(fs::read(live.node.cache().join(IMAGE)).unwrap(), b"disk");
@@ -281,7 +282,7 @@ fn without_an_api_the_prefetcher_reads_the_store_itself() {
     let ended = live.node.job(PREFETCHER, &["--verbose"]);
     assert_eq!(ended.code, 1, "{ended:?}");
     assert!(ended.err.contains(&format!(
-        "Image {MISSING} is not cached: there is no such image"
+        "Image {MISSING} is not cached: the database knows no such image"
     )));
     assert!(
         ended.out.contains(&format!("Fetched image {IMAGE}\n")),
@@ -289,6 +290,53 @@ fn without_an_api_the_prefetcher_reads_the_store_itself() {
     );
     assert_eq!(fs::read(live.node.cache().join(IMAGE)).unwrap(), b"disk");
     assert!(!live.node.has(format!("queue/{IMAGE}")) && live.node.has(format!("queue/{MISSING}")));
+}
+
+#[test]
+fn without_an_api_the_wish_for_a_deleted_image_leaves_the_queue() {
+    let mut live = Live::with("").holding(IMAGE, b"disk");
+    let deleted = live.ask("DELETE", &format!("/v2/images/{IMAGE}"), "", b"");
+    assert!(deleted.starts_with("HTTP/1.1 204"), "{deleted}");
+    live.stop();
+    live.node.manage(&["queue-image", "-f", IMAGE]).quietly();
+    let ended = live.node.job(PREFETCHER, &["--json"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let told = format!("image {IMAGE} is not fetched and leaves the queue: it was deleted");
+    assert!(ended.err.contains(&told), "{ended:?}");
+    let report: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(report["deleted"], serde_json::json!([IMAGE]));
+    assert!(!live.node.has(format!("queue/{IMAGE}")));
+}
+
+#[test]
+fn a_cache_directory_that_is_none_is_told_in_a_sentence_and_once_in_the_log() {
+    let live = Live::with("").holding(IMAGE, b"disk");
+    let cache = live.node.cache();
+    fs::remove_dir_all(&cache).unwrap();
+    fs::write(&cache, b"").unwrap();
+    for (method, path) in [
+        ("GET", "/v2/cache".to_owned()),
+        ("PUT", format!("/v2/cache/{IMAGE}")),
+    ] {
+        let answer = live.ask(method, &path, "", b"");
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(
+            answer.contains("cache directory of this node cannot be used (not a directory)"),
+            "{answer}"
+        );
+        assert!(!answer.contains(cache.to_str().unwrap()), "{answer}");
+    }
+}
+
+#[test]
+fn an_address_that_leads_past_the_api_is_told() {
+    let live = Live::with("");
+    let host = format!("http://127.0.0.1:{}/wrong", live.port);
+    let err = run(tool(MANAGE).args(["list-cached", "-H", &host])).failing(1);
+    assert!(
+        err.contains("300 Multiple Choices: the address leads to no version"),
+        "{err}"
+    );
 }
 
 #[test]

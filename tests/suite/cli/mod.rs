@@ -1,8 +1,11 @@
 //! The companion tools as a shell sees them: streams, exit codes, and what is in the directory afterwards.
 
+mod completion;
 mod jobs;
 mod live;
 mod manage;
+mod tls;
+mod twice;
 
 use std::fs::{self, File, FileTimes};
 use std::path::{Path, PathBuf};

@@ -58,6 +58,19 @@ fn what_makes_a_start_fail_fails_the_check() {
 }
 
 #[test]
+fn a_database_that_cannot_be_made_fails_the_check() {
+    let home = Home::with("");
+    let dir = home.dir.path().display().to_string();
+    home.configure(&format!(
+        "[database]\nconnection = sqlite:///{dir}/no/glance.db"
+    ));
+    let (code, text) = checked(&home);
+    assert_eq!(code, 1, "{text}");
+    let told = "glance.db (does not exist and cannot be made)";
+    assert!(text.contains(told), "{text}");
+}
+
+#[test]
 fn a_database_that_is_none_is_named_once() {
     let home = Home::with("");
     home.write("glance.db", &"no database ".repeat(100));

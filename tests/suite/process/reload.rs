@@ -19,3 +19,15 @@ fn limits_change_at_once_and_the_rest_is_named() {
     let told = "changed, but in force from the next start only: [DEFAULT] backlog\n";
     eventually("the log names the rest", || server.log().contains(told));
 }
+
+#[test]
+fn what_stands_twice_with_one_value_has_not_changed() {
+    let server = Home::with("").start();
+    let log = server.home.path("api.log");
+    server
+        .home
+        .configure(&format!("log_file = {}\nbacklog = 77", log.display()));
+    server.signal("HUP");
+    let told = "in force from the next start only: [DEFAULT] backlog\n";
+    eventually("backlog alone is named", || server.log().contains(told));
+}

@@ -28,20 +28,9 @@ use server::Server;
 
 /// Scenarios that do not pass yet, and why. One that begins to pass has to leave.
 const NOT_YET: &[(&str, &str)] = &[
-    ("locations-add", "locations are not served"),
-    ("locations-add-errors", "locations are not served"),
-    ("locations-multi-store", "locations are not served"),
-    ("locations-patch-errors", "locations are not served"),
-    ("locations-patch-lifecycle", "locations are not served"),
     ("stage-lifecycle", "images are not imported"),
-    (
-        "stage-without-method",
-        "the tasks of an image are not listed",
-    ),
     ("stores-copy", "images are not imported"),
     ("stores-import", "images are not imported"),
-    ("stores-prefer", "nobody can choose a store"),
-    ("stores-upload", "nobody can choose a store"),
 ];
 
 /// A test per area, and the list of them all.

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::index::Index;
 use super::layout::Placed;
@@ -42,6 +42,7 @@ pub struct Journal {
     sender: Option<Sender<Message>>,
     uses: Arc<Mutex<Uses>>,
     thread: Option<JoinHandle<()>>,
+    changed: Notify,
 }
 
 /// Whoever did not close it waits here until the thread has left the directory.
@@ -75,23 +76,32 @@ impl Journal {
             sender: Some(sender),
             uses,
             thread,
+            changed: Notify::new(),
         }
+    }
+
+    /// Waits for the next change, or for none where there was one since.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     pub fn committed(&self, id: ImageId, at: DateTime<Utc>) {
         lock(&self.uses).insert(id, at);
         self.send(Message::Committed(id, at));
+        self.changed.notify_one();
     }
 
     /// A whole download from the copy.
     pub fn hit(&self, id: ImageId, at: DateTime<Utc>) {
         lock(&self.uses).insert(id, at);
         self.send(Message::Hit(id, at));
+        self.changed.notify_one();
     }
 
     pub fn gone(&self, id: ImageId) {
         lock(&self.uses).remove(&id);
         self.send(Message::Gone(id));
+        self.changed.notify_one();
     }
 
     /// Makes rows and files agree, and says what the rows are; none where the index cannot be had.

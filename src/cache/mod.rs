@@ -226,6 +226,12 @@ impl Cache {
         Ok(gone.len() as u64)
     }
 
+    /// Waits until a copy came, was used or left, since the last time that somebody waited. For one at a time.
+    /// What other processes do in the directory is not noticed.
+    pub async fn changed(&self) {
+        self.node.journal.changed().await;
+    }
+
     /// Removes least recently used copies until the rest is within the limit. With a limit that holds this
     /// finds only what others have put there.
     pub async fn prune(&self) -> Result<Pruned> {

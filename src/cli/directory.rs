@@ -10,7 +10,6 @@ use crate::cache::{Directory, Entry};
 use crate::client::{CacheState, CachedImage};
 use crate::clock::Clock;
 use crate::config::CacheConfig;
-use crate::config::cache::CacheDriver;
 
 /// Opens the cache at `path`, which must be there: a slip of the pen shall not make a new one.
 pub fn at(path: &Path) -> Result<Directory> {
@@ -18,7 +17,7 @@ pub fn at(path: &Path) -> Result<Directory> {
         dir: path.to_owned(),
         max_size: u64::MAX,
         stall_time: Duration::from_hours(24),
-        driver: CacheDriver::Sqlite,
+        node_name: None,
         index_file: "cache.db".into(),
         min_free_space: 0,
         prefetch_workers: 1,

@@ -15,8 +15,9 @@ pub struct CacheConfig {
     pub max_size: u64,
     /// `image_cache_stall_time`: an unlocked partial or invalid file this old belongs to nobody.
     pub stall_time: Duration,
-    /// `image_cache_driver`: all three names use our index; `centralized_db` also publishes.
-    pub driver: CacheDriver,
+    /// The name by which this node tells others what it has, where `image_cache_driver` says `centralized_db`:
+    /// `worker_self_reference_url`, or the machine's name. All drivers use our index.
+    pub node_name: Option<String>,
     /// `image_cache_sqlite_db`, relative to `dir`.
     pub index_file: PathBuf,
     /// `[image_cache] min_free_space`, bytes of the disk that the cache leaves free.
@@ -29,14 +30,6 @@ pub struct CacheConfig {
     pub prune_schedule: Option<Schedule>,
     /// `[image_cache] clean_schedule`; empty turns it off.
     pub clean_schedule: Option<Schedule>,
-}
-
-/// The index that the original would use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CacheDriver {
-    Sqlite,
-    Xattr,
-    CentralizedDb,
 }
 
 impl CacheConfig {
@@ -53,14 +46,14 @@ impl CacheConfig {
             dir,
             max_size: default.number("image_cache_max_size")?,
             stall_time: default.seconds("image_cache_stall_time")?,
-            driver: match default
+            node_name: if default
                 .string("image_cache_driver")?
-                .to_lowercase()
-                .as_str()
+                .eq_ignore_ascii_case("centralized_db")
             {
-                "sqlite" => CacheDriver::Sqlite,
-                "xattr" => CacheDriver::Xattr,
-                _ => CacheDriver::CentralizedDb,
+                let name = default.text("worker_self_reference_url")?;
+                Some(name.unwrap_or_else(machine_name))
+            } else {
+                None
             },
             index_file: default.path("image_cache_sqlite_db")?.unwrap_or_default(),
             min_free_space: ours.size("min_free_space")?,
@@ -70,4 +63,9 @@ impl CacheConfig {
             clean_schedule: schedule("clean_schedule")?,
         }))
     }
+}
+
+fn machine_name() -> String {
+    let machine = rustix::system::uname();
+    machine.nodename().to_string_lossy().into_owned()
 }

@@ -32,6 +32,8 @@ pub enum Warning {
     },
     /// The names of healthcheck backends that nobody knows.
     UnknownHealthcheck(String),
+    /// Other nodes know this one by the name of its machine.
+    UnnamedNode(String),
     /// A property of `schema-image.json`, and what it demands in vain.
     SchemaKeyword((String, String)),
 }
@@ -63,6 +65,11 @@ impl fmt::Display for Warning {
             Self::UnknownHealthcheck(name) => {
                 write!(f, "the healthcheck backend {name} is unknown and asks nothing")
             }
+            Self::UnnamedNode(name) => write!(
+                f,
+                "image_cache_driver is centralized_db and worker_self_reference_url is not set, so \
+                 other nodes know this one as {name}"
+            ),
             Self::SchemaKeyword((property, keyword)) => write!(
                 f,
                 "schema-image.json: {property}: nothing is held to {keyword}, only shown"

@@ -182,6 +182,14 @@ impl Config {
         if self.pipeline.has_context() {
             warnings.push(Warning::TrustedHeaders);
         }
+        if let (Some(name), None) = (
+            self.cache
+                .as_ref()
+                .and_then(|cache| cache.node_name.clone()),
+            &self.api.self_reference_url,
+        ) {
+            warnings.push(Warning::UnnamedNode(name));
+        }
         // To write the default down is not to ask for a file.
         let default_policy = options::find("oslo_policy", "policy_file").map(|known| known.default);
         if let (Some(entry), Some(file)) = (

@@ -36,6 +36,10 @@ pub fn start(glance: &Glance, stop: &CancellationToken, tasks: &TaskTracker) {
             job,
         ));
     }
+    {
+        let (glance, stop) = (glance.clone(), stop.clone());
+        tasks.spawn(async move { glance.publish_copies(stop).await });
+    }
     let (glance, stop) = (glance.clone(), stop.clone());
     tasks.spawn(async move { glance.prefetch(stop).await });
 }

@@ -9,6 +9,7 @@
 //! statement, and so is a page of them.
 
 mod bury;
+mod copies;
 mod dialect;
 mod filter;
 mod images;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use crate::config::DatabaseConfig;
 use crate::domain::checksum::Checksums;
 use crate::domain::{ImageId, Location, Status};
+pub use copies::CopyRow;
 use dialect::query;
 use link::Link;
 

@@ -5,7 +5,6 @@
 
 use super::{Error, Glance, Result};
 use crate::cache::{Cache, Entry, Pruned};
-use crate::config::cache::CacheDriver;
 use crate::domain::{Caller, Image, ImageId, Status};
 use crate::policy::{ImageFacts, Target};
 
@@ -99,22 +98,20 @@ impl Glance {
         Ok(self.managed(caller, "cache_prune", None)?.prune().await?)
     }
 
-    /// The nodes that have a copy of the image: this one, or none that it knows of.
+    /// The nodes that have a copy of the image.
     pub async fn nodes_caching(&self, caller: &Caller, id: &str) -> Result<Vec<String>> {
         let cache = self.managed(caller, "list_cached_nodes", None)?;
-        let driver = self.config.cache.as_ref().map(|config| config.driver);
-        if driver != Some(CacheDriver::CentralizedDb) {
-            return Err(Error::NotCentralized);
-        }
+        let own = self.node_name().ok_or(Error::NotCentralized)?;
         let image =
             (self.visible(caller, id).await?).ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
+        let mut nodes = self.db.nodes_with(image.id).await?;
+        // What was told of this node may be a moment old.
+        nodes.retain(|node| node != own);
         let cached = cache.entries().await?;
-        let here = cached.iter().any(|entry| entry.id == image.id);
-        Ok(here
-            .then(|| self.config.api.self_reference_url.clone())
-            .flatten()
-            .into_iter()
-            .collect())
+        if cached.iter().any(|entry| entry.id == image.id) {
+            nodes.push(own.to_owned());
+        }
+        Ok(nodes)
     }
 
     /// The cache, where there is one and the caller may do `action` with it.

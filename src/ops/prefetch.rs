@@ -200,14 +200,13 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::config::CacheConfig;
-    use crate::config::cache::CacheDriver;
 
     async fn cache(dir: &std::path::Path) -> Cache {
         let config = CacheConfig {
             dir: dir.to_owned(),
             max_size: 1 << 20,
             stall_time: Duration::from_hours(24),
-            driver: CacheDriver::Sqlite,
+            node_name: None,
             index_file: "cache.db".into(),
             min_free_space: 0,
             prefetch_workers: 2,

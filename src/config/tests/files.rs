@@ -43,10 +43,7 @@ fn a_profile_with_stores_and_a_cache_is_understood() {
     assert!(config.stores.multi && config.stores.default == "fast");
     assert_eq!(config.image.staging_dir, site.dir.path().join("staging"));
     let cache = config.cache.unwrap();
-    assert_eq!(
-        (cache.driver, cache.max_size),
-        (CacheDriver::Sqlite, 200_000)
-    );
+    assert_eq!((cache.node_name, cache.max_size), (None, 200_000));
     assert_eq!(cache.queue_settle, Duration::from_secs(3));
     let healthcheck = config.pipeline.healthcheck.unwrap();
     assert_eq!(

@@ -3,7 +3,6 @@ mod refused;
 
 use std::path::{Path, PathBuf};
 
-use super::cache::CacheDriver;
 use super::stores::DriverConfig;
 use super::*;
 use crate::domain::checksum::HashAlgorithm;
@@ -181,4 +180,28 @@ fn empty_schedules_turn_jobs_off() {
     let cache = site.load().config.cache.unwrap();
     assert!(cache.prune_schedule.is_none());
     assert_eq!(cache.clean_schedule, Schedule::parse("15 */6 * * *").ok());
+}
+
+#[test]
+fn a_node_that_tells_of_its_cache_has_a_name() {
+    let site = |more: &str| Site::new(&format!("[DEFAULT]\nimage_cache_dir = /cache\n{more}"));
+    let name = |site: &Site| site.load().config.cache.unwrap().node_name;
+    let told = |site: &Site| {
+        site.warnings()
+            .iter()
+            .any(|said| said.contains("other nodes know"))
+    };
+
+    // The driver that the original takes where none is named.
+    let unnamed = site("");
+    assert!(!name(&unnamed).unwrap().is_empty());
+    assert!(told(&unnamed));
+
+    let named = site("worker_self_reference_url = http://one.example:9292");
+    assert_eq!(name(&named).as_deref(), Some("http://one.example:9292"));
+    assert!(!told(&named));
+
+    let silent = site("image_cache_driver = sqlite");
+    assert_eq!(name(&silent), None);
+    assert!(!told(&silent));
 }

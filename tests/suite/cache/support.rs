@@ -9,7 +9,6 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use glance::cache::{Cache, Claim, Expected, FillBroken, Growing, Lookup};
 use glance::clock::Clock;
 use glance::config::CacheConfig;
-use glance::config::cache::CacheDriver;
 use glance::domain::ImageId;
 use glance::domain::checksum::{Checksums, HashAlgorithm, SecureHash};
 use glance::stream::{Blob, ByteRange};
@@ -70,7 +69,7 @@ pub(crate) fn config(dir: &Path) -> CacheConfig {
         dir: dir.to_owned(),
         max_size: 1 << 30,
         stall_time: Duration::from_hours(24),
-        driver: CacheDriver::CentralizedDb,
+        node_name: None,
         index_file: "cache.db".into(),
         min_free_space: 0,
         prefetch_workers: 2,

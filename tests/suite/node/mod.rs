@@ -8,6 +8,7 @@ mod jobs;
 mod limit;
 mod original;
 mod process;
+mod published;
 mod queue;
 mod siblings;
 mod site;

@@ -21,7 +21,7 @@ pub(super) const PRUNER: &str = env!("CARGO_BIN_EXE_glance-cache-pruner");
 pub(super) const CLEANER: &str = env!("CARGO_BIN_EXE_glance-cache-cleaner");
 
 /// Everybody may do what the tests do.
-const ALLOWED: [&str; 12] = [
+const ALLOWED: [&str; 13] = [
     "add_image",
     "upload_image",
     "get_image",
@@ -34,13 +34,14 @@ const ALLOWED: [&str; 12] = [
     "cache_delete",
     "cache_prune",
     "cache_clean",
+    "list_cached_nodes",
 ];
 
 /// What any number of processes of a node share: a database, a store and a cache directory.
 pub(super) struct Site {
     home: TempDir,
     processes: AtomicU64,
-    _database: Database,
+    database: Database,
 }
 
 impl Site {
@@ -56,7 +57,7 @@ impl Site {
         let site = Self {
             home,
             processes: AtomicU64::new(0),
-            _database: database,
+            database,
         };
         let home = site.path("");
         let dir = home.display();
@@ -78,6 +79,16 @@ impl Site {
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
+    }
+
+    /// Has its database and its store where `other` has them, and a cache of its own.
+    pub(super) fn shares_with(&self, other: &Self) {
+        let conf = fs::read_to_string(self.path("glance-api.conf")).unwrap();
+        let images = |site: &Self| site.path("images").display().to_string();
+        let shared = conf
+            .replace(&images(self), &images(other))
+            .replace(self.database.url(), other.database.url());
+        fs::write(self.path("glance-api.conf"), shared).unwrap();
     }
 
     /// A path in the cache directory.

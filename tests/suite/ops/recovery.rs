@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use glance::config::cache::CacheDriver;
 use glance::config::paste::Filter;
 use glance::config::{CacheConfig, Config};
 use glance::db;
@@ -22,7 +21,7 @@ fn with_cache(dir: &Path, filters: Vec<Filter>) -> Config {
         dir: dir.join("cache"),
         max_size: 1_000_000,
         stall_time: Duration::from_hours(24),
-        driver: CacheDriver::Sqlite,
+        node_name: None,
         index_file: dir.join("cache/cache.db"),
         min_free_space: 0,
         prefetch_workers: 1,

@@ -226,24 +226,31 @@ fn known(column: &'static str, columns: &[&str]) -> Result<&'static str> {
 }
 
 impl Source {
-    /// Adds a query for the ids of the set, with those of deleted images among them.
+    /// Adds what finds the rows of the set, with those of deleted images among them.
     pub fn push(&self, sql: &mut Statement) {
         match self {
             Source::Hidden => {
-                sql.push("SELECT id FROM images WHERE os_hidden = TRUE");
+                sql.push(" FROM images WHERE os_hidden = TRUE");
             }
             Source::Of(visibility) => {
-                sql.push("SELECT id FROM images WHERE visibility = ")
+                sql.push(" FROM images WHERE visibility = ")
                     .push_bind(visibility.as_str());
             }
             Source::OwnedBy(project) => {
-                sql.push("SELECT id FROM images WHERE owner = ")
-                    .push_bind(project);
+                sql.push(" FROM images WHERE owner = ").push_bind(project);
             }
             Source::SharedWith(project) => {
-                sql.push("SELECT image_id AS id FROM image_members WHERE member = ")
+                sql.push(" FROM image_members WHERE member = ")
                     .push_bind(project);
             }
+        }
+    }
+
+    /// The column of these rows that says which image it is.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Source::Hidden | Source::Of(_) | Source::OwnedBy(_) => "id",
+            Source::SharedWith(_) => "image_id",
         }
     }
 }

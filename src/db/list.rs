@@ -224,28 +224,35 @@ fn value(row: &Row, key: SortKey) -> Result<Value> {
     })
 }
 
-/// The ids in all of the sets. None where they are too many.
+/// The ids in all of the sets. None where they are too many, which the indexes tell without a look at a row.
 async fn gather(db: &mut Connection, sources: &[Source]) -> Result<Option<List>> {
-    let row = gathering(sources).fetch_one(db).await?;
-    let count: i64 = row.get("count")?;
+    let count: i64 = counting(sources).fetch_one(db).await?.get("count")?;
     if count >= FEW {
         return Ok(None);
     }
-    let ids = serde_json::from_str(&row.get::<String>("ids")?);
+    let mut sql = query("SELECT ").then(IDS).then(" AS ids FROM (");
+    push_all(&mut sql, sources, |source| source.id());
+    sql.push(") AS found");
+    let ids: String = sql.fetch_one(db).await?.get("ids")?;
+    let ids = serde_json::from_str(&ids);
     ids.map(|ids| Some(List::Texts(ids)))
         .map_err(|error| Error::Failed(error.to_string()))
 }
 
-pub fn gathering(sources: &[Source]) -> Statement {
-    let mut sql = query("SELECT count(*) AS count, ")
-        .then(IDS)
-        .then(" AS ids FROM (");
+/// How many rows the sets have, counted no further than [`FEW`].
+pub fn counting(sources: &[Source]) -> Statement {
+    let mut sql = query("SELECT count(*) AS count FROM (");
+    push_all(&mut sql, sources, |_| "1");
+    sql.push(" LIMIT ").push_bind(FEW).push(") AS found");
+    sql
+}
+
+fn push_all(sql: &mut Statement, sources: &[Source], column: impl Fn(&Source) -> &'static str) {
     for (place, source) in sources.iter().enumerate() {
         if place > 0 {
             sql.push(" UNION ALL ");
         }
-        source.push(&mut sql);
+        sql.push("SELECT ").push(column(source)).push(" AS id");
+        source.push(sql);
     }
-    sql.push(" LIMIT ").push_bind(FEW).push(") AS found");
-    sql
 }

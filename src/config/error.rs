@@ -80,11 +80,20 @@ impl Problems {
     }
 
     /// Nothing, where nothing is wrong.
-    pub fn none(mut self) -> Result<(), Error> {
-        match self.0.len() {
-            0 => Ok(()),
-            1 => Err(self.0.remove(0)),
-            _ => Err(Error::Several(self.0)),
+    pub fn none(self) -> Result<(), Error> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(self.told())
+        }
+    }
+
+    /// What is wrong: something is.
+    pub fn told(mut self) -> Error {
+        if self.0.len() == 1 {
+            self.0.remove(0)
+        } else {
+            Error::Several(self.0)
         }
     }
 }

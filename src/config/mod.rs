@@ -131,7 +131,6 @@ impl Config {
         let stores = problems.note(StoresConfig::from(settings));
         let policy = problems.note(PolicyConfig::from(found));
         let log = problems.note(LogConfig::from(settings, "glance-api"));
-        problems.none()?;
         let read = (walk, api, image, cache, database, stores, policy, log);
         let (
             Some(walk),
@@ -144,9 +143,9 @@ impl Config {
             Some(log),
         ) = read
         else {
-            // What was not read left a problem behind.
-            return Err(Error::Several(Vec::new()));
+            return Err(problems.told());
         };
+        problems.none()?;
         warnings.extend(walk.warnings);
         api.proxy_headers = walk.proxy_headers.unwrap_or(api.proxy_headers);
         Ok(Self {
@@ -220,11 +219,15 @@ impl ManageConfig {
     pub fn load(sources: &Sources, program: &str) -> Result<Loaded<Self>, Error> {
         let found = sources.read()?;
         let settings = &found.settings;
-        let warnings = check::check(settings)?;
-        let config = Self {
-            database: DatabaseConfig::from(settings)?,
-            log: LogConfig::from(settings, program)?,
+        let mut problems = Problems::default();
+        let warnings = check::check(settings, &mut problems);
+        let database = problems.note(DatabaseConfig::from(settings));
+        let log = problems.note(LogConfig::from(settings, program));
+        let (Some(database), Some(log)) = (database, log) else {
+            return Err(problems.told());
         };
+        problems.none()?;
+        let config = Self { database, log };
         Ok(Loaded {
             config,
             warnings,
@@ -247,13 +250,12 @@ impl ToolConfig {
         let keystone = problems.note(KeystoneConfig::from(settings));
         let stores = problems.note(StoresConfig::from(settings));
         let log = problems.note(LogConfig::from(settings, program));
-        problems.none()?;
         let read = (api, api_url, cache, keystone, stores, log);
         let (Some(api), Some(api_url), Some(cache), Some(keystone), Some(stores), Some(log)) = read
         else {
-            // What was not read left a problem behind.
-            return Err(Error::Several(Vec::new()));
+            return Err(problems.told());
         };
+        problems.none()?;
         let config = Self {
             api,
             api_url,

@@ -231,7 +231,7 @@ async fn gather(db: &mut Connection, sources: &[Source]) -> Result<Option<List>>
         return Ok(None);
     }
     let mut sql = query("SELECT ").then(IDS).then(" AS ids FROM (");
-    push_all(&mut sql, sources, |source| source.id());
+    push_all(&mut sql, sources, Source::id);
     sql.push(") AS found");
     let ids: String = sql.fetch_one(db).await?.get("ids")?;
     let ids = serde_json::from_str(&ids);

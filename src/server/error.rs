@@ -18,7 +18,6 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let fault = match &error {
             Error::Refused(refusal) => refused(refusal),
-            Error::NoPlace(NoPlace::Last) => below(status(&error), &error),
             Error::Store(
                 refusal @ (store::Error::RemoteUnavailable | store::Error::NoParts(_)),
             ) => Fault::new(status(&error), refusal.to_string()),
@@ -26,7 +25,7 @@ impl From<Error> for Fault {
                 below(status(&error), &error)
             }
             Error::Range(RangeError::Multiple) => Fault::new(status(&error), error.to_string()),
-            Error::Range(_) => below(status(&error), &error),
+            Error::NoPlace(NoPlace::Last) | Error::Range(_) => below(status(&error), &error),
             Error::TasksExpire => Fault::new(status(&error), error.to_string())
                 .with(ALLOW, HeaderValue::from_static("GET")),
             // What is inside is nobody's business: the status says enough.
@@ -243,9 +242,7 @@ fn store_status(error: &store::Error) -> StatusCode {
 fn is_told(error: &Error) -> bool {
     matches!(
         error,
-        Error::StoreDenied(_)
-            | Error::Cache(_)
-            | Error::Store(store::Error::RemoteUnavailable)
+        Error::StoreDenied(_) | Error::Cache(_) | Error::Store(store::Error::RemoteUnavailable)
     )
 }
 

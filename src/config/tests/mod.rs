@@ -184,7 +184,11 @@ fn empty_schedules_turn_jobs_off() {
 
 #[test]
 fn a_node_that_tells_of_its_cache_has_a_name() {
-    let site = |more: &str| Site::new(&format!("[DEFAULT]\nimage_cache_dir = /cache\n{more}"));
+    let site = |more: &str| {
+        Site::new(&format!(
+            "{DATABASE}[DEFAULT]\nimage_cache_dir = /cache\n{more}"
+        ))
+    };
     let name = |site: &Site| site.load().config.cache.unwrap().node_name;
     let told = |site: &Site| {
         site.warnings()

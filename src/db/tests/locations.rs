@@ -18,8 +18,8 @@ async fn with_two() -> (Scratch, Image) {
     (db, image)
 }
 
-const ROWS: &str =
-    "SELECT value || ' ' || status || ' ' || deleted FROM image_locations ORDER BY id";
+const ROWS: &str = "SELECT CONCAT(value, ' ', status, CASE WHEN deleted THEN ' 1' ELSE ' 0' END) AS answer \
+    FROM image_locations ORDER BY id";
 
 #[tokio::test]
 async fn data_moves_from_where_it_is_expected_or_not_at_all() {

@@ -10,7 +10,7 @@
 //! | a list of values | one parameter, JSON | a parameter each | one parameter, an array |
 //! | a time | text, microseconds | `DATETIME`, seconds | `TIMESTAMP`, microseconds |
 //! | true | 1 | 1 | `TRUE` |
-//! | null in an order | the least | the least | the greatest |
+//! | null in an order | the least | the least | the greatest, unless it is said |
 //! | equal texts | byte by byte | whatever their case | byte by byte |
 //! | who writes | one at a time | rows are locked | rows are locked |
 //! | the schema | made where there is none | by `glance-manage db sync` | by `glance-manage db sync` |
@@ -36,7 +36,8 @@ pub use row::{Read, Row};
 pub use statement::{Statement, query};
 pub use value::{List, Value};
 pub use words::{
-    BELONGINGS, BIGINT, FOR_UPDATE, IDS, MATERIALIZED, OR_REPLACE_PROPERTY, TABLES, Word,
+    BELONGINGS, BIGINT, FOR_UPDATE, IDS, MATERIALIZED, NULLS_FIRST, NULLS_LAST,
+    OR_REPLACE_PROPERTY, TABLES, Word,
 };
 
 /// What one engine does in its own way.
@@ -60,11 +61,4 @@ pub struct Schema {
     pub unlock: &'static str,
     /// Whether it is made where there is none, or waits for an operator to ask for it.
     pub made_at_once: bool,
-}
-
-/// Where the nulls of a column are among its values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Nulls {
-    Least,
-    Greatest,
 }

@@ -9,7 +9,8 @@
 //! there turn out to be [`FEW`] or more of them the walk is short after all.
 
 use super::dialect::{
-    BELONGINGS, Connection, IDS, List, MATERIALIZED, Nulls, Row, Statement, Value, query,
+    BELONGINGS, Connection, IDS, List, MATERIALIZED, NULLS_FIRST, NULLS_LAST, Row, Statement,
+    Value, query,
 };
 use super::filter::{self, Source};
 use super::row::{self, IMAGE_COLUMNS};
@@ -22,16 +23,13 @@ const FEW: i64 = 1000;
 
 /// What a page is cut out of.
 #[derive(Debug, Clone)]
-pub struct Order {
-    keys: Vec<(SortKey, Direction)>,
-    nulls: Nulls,
-}
+pub struct Order(Vec<(SortKey, Direction)>);
 
 impl Db {
     /// A page of images. None where there is no such marker.
     pub async fn images(&self, wanted: &ImageQuery) -> Result<Option<Vec<Image>>> {
         let mut db = self.link.read().await?;
-        let order = Order::of(wanted, db.nulls());
+        let order = Order::of(wanted);
         let after = match wanted.marker {
             None => Vec::new(),
             Some(marker) => match marker_values(&mut db, marker, wanted, &order).await? {
@@ -75,98 +73,90 @@ pub fn page(
 }
 
 impl Order {
-    pub fn of(wanted: &ImageQuery, nulls: Nulls) -> Self {
-        Self {
-            keys: total_order(&wanted.sort, Direction::Desc),
-            nulls,
-        }
+    pub fn of(wanted: &ImageQuery) -> Self {
+        Self(total_order(&wanted.sort, Direction::Desc))
     }
 
     fn push(&self, sql: &mut Statement) {
         sql.push(" ORDER BY ");
-        for (place, (key, direction)) in self.keys.iter().enumerate() {
+        for (place, (key, direction)) in self.0.iter().enumerate() {
             if place > 0 {
                 sql.push(", ");
             }
-            sql.push(key.as_str()).push(match direction {
-                Direction::Asc => " ASC",
-                Direction::Desc => " DESC",
-            });
+            let (word, nulls) = match direction {
+                Direction::Asc => (" ASC", NULLS_FIRST),
+                Direction::Desc => (" DESC", NULLS_LAST),
+            };
+            sql.push(key.as_str()).push(word);
+            // No index has its nulls where an engine would not put them by itself.
+            if !is_never_null(*key) {
+                sql.push(nulls);
+            }
         }
     }
 
     /// Only what comes after the marker: the first key is beyond the marker's, or equal and the second is beyond
     /// it, and so on.
     fn push_after(&self, sql: &mut Statement, after: &[Value]) {
-        if let Some(((key, direction), value)) = self.keys.iter().zip(after).next() {
+        if let Some(((key, direction), value)) = self.0.iter().zip(after).next() {
             // Follows from the rest, but this is what an index can begin its walk with.
             sql.push(" AND ");
-            self.push_not_before(sql, *key, *direction, value);
+            push_not_before(sql, *key, *direction, value);
         }
         sql.push(" AND (");
-        for last in 0..self.keys.len() {
+        for last in 0..self.0.len() {
             if last > 0 {
                 sql.push(" OR ");
             }
-            for ((key, _), value) in self.keys.iter().zip(after).take(last) {
+            for ((key, _), value) in self.0.iter().zip(after).take(last) {
                 push_same(sql, *key, value);
                 sql.push(" AND ");
             }
-            if let Some(((key, direction), value)) = self.keys.iter().zip(after).nth(last) {
-                self.push_beyond(sql, *key, *direction, value);
+            if let Some(((key, direction), value)) = self.0.iter().zip(after).nth(last) {
+                push_beyond(sql, *key, *direction, value);
             }
         }
         sql.push(")");
     }
+}
 
-    /// Whether nulls come behind all values when one goes in `direction`.
-    fn ends_with_nulls(&self, direction: Direction) -> bool {
-        match (direction, self.nulls) {
-            (Direction::Desc, Nulls::Least) | (Direction::Asc, Nulls::Greatest) => true,
-            (Direction::Asc, Nulls::Least) | (Direction::Desc, Nulls::Greatest) => false,
-        }
-    }
+/// Nulls are smaller than everything.
+fn push_beyond(sql: &mut Statement, key: SortKey, direction: Direction, value: &Value) {
+    let key = key.as_str();
+    match (direction, value.is_null()) {
+        (Direction::Desc, true) => sql.push("FALSE"),
+        (Direction::Asc, true) => sql.push(key).push(" IS NOT NULL"),
+        (Direction::Desc, false) => sql
+            .push("(")
+            .push(key)
+            .push(beyond(direction))
+            .push_bind(value.clone())
+            .push(" OR ")
+            .push(key)
+            .push(" IS NULL)"),
+        (Direction::Asc, false) => sql
+            .push(key)
+            .push(beyond(direction))
+            .push_bind(value.clone()),
+    };
+}
 
-    fn push_beyond(&self, sql: &mut Statement, key: SortKey, direction: Direction, value: &Value) {
-        let key = key.as_str();
-        match (self.ends_with_nulls(direction), value.is_null()) {
-            (true, true) => sql.push("FALSE"),
-            (false, true) => sql.push(key).push(" IS NOT NULL"),
-            (true, false) => sql
-                .push("(")
-                .push(key)
-                .push(beyond(direction))
-                .push_bind(value.clone())
-                .push(" OR ")
-                .push(key)
-                .push(" IS NULL)"),
-            (false, false) => sql
-                .push(key)
-                .push(beyond(direction))
-                .push_bind(value.clone()),
-        };
+fn push_not_before(sql: &mut Statement, key: SortKey, direction: Direction, value: &Value) {
+    // Of a column that is never null a bound is one range of its index.
+    if value.is_null() || (direction == Direction::Desc && !is_never_null(key)) {
+        sql.push("TRUE");
+    } else {
+        sql.push(key.as_str())
+            .push(match direction {
+                Direction::Asc => " >= ",
+                Direction::Desc => " <= ",
+            })
+            .push_bind(value.clone());
     }
+}
 
-    fn push_not_before(
-        &self,
-        sql: &mut Statement,
-        key: SortKey,
-        direction: Direction,
-        value: &Value,
-    ) {
-        // Of a column that is never null a bound is one range of its index.
-        let never_null = matches!(key, SortKey::CreatedAt | SortKey::Id);
-        if value.is_null() || (self.ends_with_nulls(direction) && !never_null) {
-            sql.push("TRUE");
-        } else {
-            sql.push(key.as_str())
-                .push(match direction {
-                    Direction::Asc => " >= ",
-                    Direction::Desc => " <= ",
-                })
-                .push_bind(value.clone());
-        }
-    }
+fn is_never_null(key: SortKey) -> bool {
+    matches!(key, SortKey::CreatedAt | SortKey::Id)
 }
 
 fn beyond(direction: Direction) -> &'static str {
@@ -201,13 +191,7 @@ async fn marker_values(
     }
     let found = sql.fetch_optional(db).await?;
     found
-        .map(|row| {
-            order
-                .keys
-                .iter()
-                .map(|(key, _)| value(&row, *key))
-                .collect()
-        })
+        .map(|row| order.0.iter().map(|(key, _)| value(&row, *key)).collect())
         .transpose()
 }
 

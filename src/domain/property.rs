@@ -119,7 +119,7 @@ pub fn storable_member(member: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn has_four_bytes(text: &str) -> bool {
+pub(super) fn has_four_bytes(text: &str) -> bool {
     text.chars().any(|c| c.len_utf8() == 4)
 }
 

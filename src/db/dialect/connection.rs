@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use sqlx::pool::PoolConnection;
 use sqlx::{Database, MySql, Postgres, Sqlite, Transaction};
 
-use super::{Nulls, Row, Schema, Statement, mysql, postgres, sqlite};
+use super::{Row, Schema, Statement, mysql, postgres, sqlite};
 use crate::db::Result;
 
 /// The connections to one database.
@@ -114,14 +114,6 @@ impl Connection {
             Box::pin(transaction.commit()).await?;
         });
         Ok(done)
-    }
-
-    /// Where nulls are in an order.
-    pub fn nulls(&self) -> Nulls {
-        match self {
-            Self::Sqlite(_) | Self::MySql(_) => Nulls::Least,
-            Self::Postgres(_) => Nulls::Greatest,
-        }
     }
 
     /// What makes an empty database one of ours.

@@ -71,6 +71,20 @@ pub const MATERIALIZED: Word = Word {
     postgres: " MATERIALIZED ",
 };
 
+/// After `ASC`: nulls are the least of all, as they are in the two other engines.
+pub const NULLS_FIRST: Word = Word {
+    sqlite: "",
+    mysql: "",
+    postgres: " NULLS FIRST",
+};
+
+/// The same after `DESC`.
+pub const NULLS_LAST: Word = Word {
+    sqlite: "",
+    mysql: "",
+    postgres: " NULLS LAST",
+};
+
 /// What a sum is cast to, to be read as a number.
 pub const BIGINT: Word = Word {
     sqlite: "BIGINT",

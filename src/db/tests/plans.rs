@@ -1,14 +1,14 @@
 //! How SQLite finds the images of a page: the cost must not grow with the table.
 
 use super::*;
-use crate::db::dialect::{List, Nulls, Statement, Value};
+use crate::db::dialect::{List, Statement, Value};
 use crate::db::filter::Source;
 use crate::db::list::{Order, counting, page};
 use crate::domain::query::{Direction, Filter, ImageQuery, SortKey, Viewer, VisibilityFilter};
 
 /// The plan of a page, a line per step.
 async fn plan(db: &Db, query: &ImageQuery, after: &[Value], few: Option<List>) -> String {
-    let order = Order::of(query, Nulls::Least);
+    let order = Order::of(query);
     explain(db, page(query, &order, after, few).unwrap()).await
 }
 

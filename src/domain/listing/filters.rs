@@ -1,6 +1,7 @@
 //! What the images of a list must be like.
 
 use super::super::isotime;
+use super::super::property::has_four_bytes;
 use super::super::query::Comparison;
 use super::{Filter, Unlistable, integer, quotes};
 
@@ -19,17 +20,31 @@ pub(super) fn read(
     tags: &[String],
 ) -> Result<Option<Vec<Filter>>, Unlistable> {
     let mut filters: Vec<Filter> = tags.iter().cloned().map(Filter::Tag).collect();
-    let mut possible = true;
+    let mut possible = !tags.iter().any(|tag| has_four_bytes(tag));
     for (name, value) in parameters {
         if ELSEWHERE.contains(&name.as_str()) {
             continue;
         }
-        match one(name, value)? {
+        match one(name, value)?.and_then(kept_by_all) {
             Some(filter) => filters.push(filter),
             None => possible = false,
         }
     }
     Ok(possible.then_some(filters))
+}
+
+/// The condition, or none where no image can be like that: of characters that MySQL cannot keep images have none,
+/// on any engine, and MySQL cannot even be asked for them.
+fn kept_by_all(filter: Filter) -> Option<Filter> {
+    match filter {
+        Filter::Text(_, text) if has_four_bytes(&text) => None,
+        Filter::Property(name, value) if has_four_bytes(&name) || has_four_bytes(&value) => None,
+        Filter::In(column, mut texts) => {
+            texts.retain(|text| !has_four_bytes(text));
+            (!texts.is_empty()).then_some(Filter::In(column, texts))
+        }
+        filter => Some(filter),
+    }
 }
 
 fn one(name: &str, value: &str) -> Result<Option<Filter>, Unlistable> {

@@ -34,7 +34,7 @@ async fn with_tasks(image: &str) -> Cloud {
         "INSERT INTO tasks (id, type, status, owner, created_at, updated_at, expires_at, image_id, \
          request_id, user_id, deleted) VALUES \
          ('{TASK}', 'api_image_import', 'success', 'aaaa0000aaaa0000aaaa0000aaaa0000', \
-          '2026-01-31 12:00:00.123456', '2026-01-31 12:00:01.000000', '2999-01-31 12:00:00', \
+          '2026-01-31 12:00:00.000000', '2026-01-31 12:00:01.000000', '2999-01-31 12:00:00', \
           '{image}', 'req-1', 'user', FALSE), \
          ('00000000-0000-4000-8000-00000000000e', 'api_image_import', 'failure', 'other', \
           '2026-01-31 12:00:00', NULL, '2026-02-01 12:00:00', '{image}', NULL, NULL, FALSE); \
@@ -99,7 +99,7 @@ async fn who_sees_an_image_sees_its_tasks_of_the_own_project() {
         cloud.reader().get(&path).await.json(),
         json!({"tasks": [{
             "id": TASK, "type": "api_image_import", "status": "success",
-            "owner": "aaaa0000aaaa0000aaaa0000aaaa0000", "created_at": "2026-01-31T12:00:00.123456",
+            "owner": "aaaa0000aaaa0000aaaa0000aaaa0000", "created_at": "2026-01-31T12:00:00.000000",
             "updated_at": "2026-01-31T12:00:01.000000", "expires_at": "2999-01-31T12:00:00.000000",
             "deleted_at": null, "deleted": false, "image_id": image, "request_id": "req-1",
             "user_id": "user", "input": {"image_id": "x"}, "result": null, "message": "Copied 0 MiB",

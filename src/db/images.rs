@@ -7,6 +7,7 @@ use super::row::{self, IMAGE_COLUMNS};
 use super::{Db, Error, NewData, Result, bury, locations, properties, tags};
 use crate::domain::checksum::Checksums;
 use crate::domain::location::Moves;
+use crate::domain::property::TASK_LOCK;
 use crate::domain::{Image, ImageId, Location, Status};
 
 impl Db {
@@ -55,19 +56,21 @@ impl Db {
         Ok(found.is_some())
     }
 
-    /// Writes `image`'s own columns, and what differs in properties and tags, where its row is still in
-    /// `from`; as of `image.updated_at`. Locations have their own ways. Gives back what is there now.
-    pub async fn update_image(&self, image: &Image, from: Status) -> Result<Image> {
-        self.update_and_move(image, from, None).await
+    /// Writes `image`'s own columns, and what differs in properties and tags, where it is still as it `was`; as of
+    /// `image.updated_at`. Locations have their own ways. Gives back what is there now.
+    pub async fn update_image(&self, image: &Image, was: impl Into<Was<'_>>) -> Result<Image> {
+        self.update_and_move(image, was, None).await
     }
 
     /// Does the same, and moves its data where that is where `moves` expects it.
     pub async fn update_and_move(
         &self,
         image: &Image,
-        from: Status,
+        was: impl Into<Was<'_>>,
         moves: Option<&Moves>,
     ) -> Result<Image> {
+        let was = was.into();
+        let from = was.status();
         let statement = query(
             "UPDATE images SET name = ?, status = ?, visibility = ?, owner = ?, disk_format = ?, \
              container_format = ?, size = ?, virtual_size = ?, checksum = ?, os_hash_algo = ?, \
@@ -79,6 +82,9 @@ impl Db {
             .bind(from.as_str());
         self.link
             .write(move |mut db| async move {
+                if let Was::Image(was) = was {
+                    unchanged(&mut db, was).await?;
+                }
                 guarded(&mut db, statement, image.id).await?;
                 properties::update(&mut db, image).await?;
                 tags::update(&mut db, image).await?;
@@ -215,6 +221,57 @@ impl Db {
             })
             .await
     }
+}
+
+/// What a change to an image stands on.
+#[derive(Debug, Clone, Copy)]
+pub enum Was<'i> {
+    /// It may have changed otherwise.
+    InStatus(Status),
+    /// Somebody looked at it, and decided by what was there.
+    Image(&'i Image),
+}
+
+impl Was<'_> {
+    fn status(self) -> Status {
+        match self {
+            Self::InStatus(status) => status,
+            Self::Image(image) => image.status,
+        }
+    }
+}
+
+impl From<Status> for Was<'_> {
+    fn from(status: Status) -> Self {
+        Self::InStatus(status)
+    }
+}
+
+impl<'i> From<&'i Image> for Was<'i> {
+    fn from(image: &'i Image) -> Self {
+        Self::Image(image)
+    }
+}
+
+/// Holds an image that nobody has changed since it was read; otherwise [`Error::Conflict`]. Its locations, and
+/// the lock of a task on it, are guarded where they are changed.
+async fn unchanged(db: &mut Connection, was: &Image) -> Result<()> {
+    hold(db, was.id).await?;
+    let now = read(db, was.id).await?.ok_or(Error::Gone(was.id))?;
+    let alike = |image: &Image| {
+        let mut image = image.clone();
+        image.properties.remove(TASK_LOCK);
+        image.locations.clear();
+        image.updated_at = was.updated_at;
+        image
+    };
+    if alike(&now) == alike(was) {
+        return Ok(());
+    }
+    Err(Error::Conflict {
+        id: was.id,
+        status: now.status,
+    })
 }
 
 /// Keeps others from changing the live image `id`, and what belongs to it, until the transaction ends.

@@ -14,7 +14,7 @@ use crate::domain::{Caller, Image, Location, Refusal};
 use crate::policy::{ImageFacts, Touch};
 
 /// How often a change is made anew when another request was faster.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: usize = 24;
 
 impl Glance {
     /// Changes an image as a patch says: all of it, or nothing.
@@ -43,7 +43,7 @@ impl Glance {
                 moves.removed_as = self.removed_status().filter(|_| all_go);
             }
             let kept = stored(&edited);
-            let written = self.db.update_and_move(&kept, image.status, moves.as_ref());
+            let written = self.db.update_and_move(&kept, &image, moves.as_ref());
             match written.await {
                 Ok(written) => {
                     edited.updated_at = written.updated_at;
@@ -107,7 +107,7 @@ impl Glance {
             let image = self.known(caller, id).await?.ok_or_else(&missing)?;
             let mut edited = change(&image)?;
             edited.updated_at = self.clock.now();
-            match self.db.update_image(&stored(&edited), image.status).await {
+            match self.db.update_image(&stored(&edited), &image).await {
                 Ok(written) => {
                     edited.updated_at = written.updated_at;
                     return Ok(edited);

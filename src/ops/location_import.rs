@@ -199,13 +199,13 @@ impl Glance {
         for _ in 0..ATTEMPTS {
             let image = self.db.image(id).await?;
             let mut image = image.ok_or_else(|| Error::NoSuchImage(id.to_string()))?;
-            let status = image.status;
-            if status == from {
+            let was = image.clone();
+            if was.status == from {
                 image.status = Status::Active;
             }
             image.checksums = found.clone();
             image.updated_at = self.clock.now();
-            match self.db.update_image(&image, status).await {
+            match self.db.update_image(&image, &was).await {
                 Err(db::Error::Conflict { .. }) => {}
                 other => return Ok(other.map(drop)?),
             }

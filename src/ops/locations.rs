@@ -141,7 +141,7 @@ impl Glance {
         location: Location,
         at: usize,
     ) -> Result<()> {
-        let own = image.size.unwrap_or(0) * image.locations.len() as u64;
+        let own = (image.size.unwrap_or(0)).saturating_mul(image.locations.len() as u64);
         let found = match known_size(image) {
             None => Some(self.find(&location).await),
             Some(_) => None,

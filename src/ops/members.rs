@@ -122,7 +122,8 @@ impl Glance {
 
     async fn find_member(&self, caller: &Caller, image: &Image, member: &str) -> Result<Member> {
         self.permit_members(caller, image, "get_member")?;
-        let found = if knows_member(caller, image, member) {
+        // Not every engine can be asked for what none keeps.
+        let found = if knows_member(caller, image, member) && storable_member(member).is_ok() {
             self.db.member(image.id, member).await?
         } else {
             None

@@ -123,8 +123,15 @@ impl Store for HttpStore {
     }
 
     async fn get(&self, location: &Location, range: Option<ByteRange>) -> Result<Blob> {
-        let answer = self.ask(Method::GET, location, range).await?;
-        let answer = answer.ok_or(Error::RemoteUnavailable)?;
+        let answer = match self.ask(Method::GET, location, range).await {
+            Ok(answer) => answer.ok_or(Error::RemoteUnavailable)?,
+            // It was a good one when it was noted down.
+            Err(Error::BadAddress(why)) => {
+                tracing::warn!("a web server does not give an image's data: {why}");
+                return Err(Error::RemoteUnavailable);
+            }
+            Err(error) => return Err(error),
+        };
         let size = declared(&answer);
         let sent_from = first_byte(&answer);
         let bytes = answer.bytes_stream().map_err(|error| {
@@ -151,7 +158,13 @@ impl Store for HttpStore {
         let answer = self.ask(Method::HEAD, location, None).await?;
         let answer =
             answer.ok_or_else(|| Error::BadAddress("its server does not answer".to_owned()))?;
-        Ok(declared(&answer).unwrap_or(0))
+        match declared(&answer) {
+            // More than any database holds.
+            Some(size) if i64::try_from(size).is_err() => Err(Error::BadAddress(format!(
+                "its server says that it has {size} bytes"
+            ))),
+            size => Ok(size.unwrap_or(0)),
+        }
     }
 
     async fn delete(&self, _: &Location) -> Result<()> {

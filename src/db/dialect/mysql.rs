@@ -183,8 +183,8 @@ pub fn judge(number: u16) -> Fault {
         // killed, not in the cluster.
         1021 | 1037 | 1038 | 1040 | 1041 | 1047 | 1053 | 1114 | 1129 | 1203 | 1226 | 1290
         | 1317 | 1836 | 1927 => Fault::Away,
-        // Out of range, no character of the column's, too long.
-        1264 | 1366 | 1406 => Fault::Unfit,
+        // Null where there must be a value, out of range, no character of the column's, too long.
+        1048 | 1264 | 1366 | 1406 => Fault::Unfit,
         _ => Fault::Lasting,
     }
 }

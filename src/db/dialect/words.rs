@@ -42,8 +42,11 @@ pub const BELONGINGS: Word = Word {
 /// Its `deleted_at` stays, as the original leaves it.
 pub const OR_REPLACE_PROPERTY: Word = Word {
     sqlite: OR_REPLACE,
-    mysql: " ON DUPLICATE KEY UPDATE name = VALUES(name), value = VALUES(value), \
-        updated_at = VALUES(updated_at), deleted = FALSE",
+    // To its key `Name` is `name`: such a row may be taken over only where it is dead. No name is null, so this is
+    // refused otherwise.
+    mysql: " ON DUPLICATE KEY UPDATE \
+        name = IF(deleted OR BINARY name = BINARY VALUES(name), VALUES(name), NULL), \
+        value = VALUES(value), updated_at = VALUES(updated_at), deleted = FALSE",
     postgres: OR_REPLACE,
 };
 

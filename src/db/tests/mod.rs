@@ -11,6 +11,7 @@ mod members;
 mod original;
 mod paging;
 mod plans;
+mod properties;
 mod races;
 mod tasks;
 

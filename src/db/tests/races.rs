@@ -108,3 +108,22 @@ async fn who_loses_a_deadlock_goes_again() {
     let (one, other) = tokio::join!(crossing(1, 2), crossing(2, 1));
     assert_eq!(one + other, 3, "one of them went twice");
 }
+
+#[tokio::test]
+async fn what_somebody_else_has_changed_meanwhile_is_not_written_over() {
+    let db = Scratch::new().await;
+    let was = db.add(image(1)).await;
+    let mut tagged = was.clone();
+    tagged.tags.push("zoo".to_owned());
+    tagged.updated_at = at(100);
+    db.update_image(&tagged, &was).await.unwrap();
+
+    let mut late = was.clone();
+    late.name = Some("late".to_owned());
+    let refused = db.update_image(&late, &was).await;
+    assert!(
+        matches!(refused, Err(Error::Conflict { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(db.image(was.id).await.unwrap(), Some(tagged));
+}

@@ -1,5 +1,6 @@
 //! `PATCH /v2/images/{id}`
 
+use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::json;
 
@@ -64,4 +65,32 @@ async fn the_number_of_properties_is_limited() {
     let add = json!([{"op": "add", "path": "/c", "value": "3"}]);
     let refused = cloud.member().patch(&path, &add).await;
     assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_that_come_at_once_are_all_kept() {
+    let cloud = Cloud::new().await;
+    let id = cloud.member().create(&json!({})).await;
+    let path = format!("/v2/images/{id}");
+    let member = cloud.member();
+    let patches = (0..8).map(|number| {
+        let name = format!("/property_{number}");
+        let (member, path) = (&member, &path);
+        async move {
+            let changes = json!([{"op": "add", "path": name, "value": "v"}]);
+            member.patch(path, &changes).await.status
+        }
+    });
+    let tags = (0..8).map(|number| {
+        let path = format!("{path}/tags/tag_{number}");
+        let member = &member;
+        async move { member.put(&path, "").await.status }
+    });
+    let (changed, tagged) = tokio::join!(join_all(patches), join_all(tags));
+    assert_eq!(changed, [StatusCode::OK; 8]);
+    assert_eq!(tagged, [StatusCode::NO_CONTENT; 8]);
+    let image = member.get(&path).await.json();
+    let kept = (0..8).filter(|number| image.get(format!("property_{number}")).is_some());
+    assert_eq!(kept.count(), 8, "{image}");
+    assert_eq!(image["tags"].as_array().unwrap().len(), 8, "{image}");
 }

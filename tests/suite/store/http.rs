@@ -97,7 +97,10 @@ async fn what_is_not_there_is_told_from_a_server_that_fails_or_is_away() {
     let lost = store.get(&at(origin.url("/status/404")), None).await;
     assert!(matches!(lost, Err(Error::NotFound)), "{lost:?}");
     let failed = store.get(&at(origin.url("/status/500")), None).await;
-    assert!(matches!(failed, Err(Error::BadAddress(_))), "{failed:?}");
+    assert!(
+        matches!(failed, Err(Error::RemoteUnavailable)),
+        "{failed:?}"
+    );
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let away = format!("http://{}/bytes/5", listener.local_addr().unwrap());

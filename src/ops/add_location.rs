@@ -41,7 +41,8 @@ impl Glance {
         let promised = evidence::promised(document.get("validation_data"))?;
         let location = Location::active(url, [].into());
         let kind = location.scheme().to_ascii_lowercase();
-        if matches!(kind.as_str(), "http" | "https") && !self.may_fetch(url).await {
+        let is_web = on_the_web || matches!(kind.as_str(), "http" | "https");
+        if is_web && !self.may_fetch(url).await {
             return Err(NoPlace::Filtered(url.to_owned()).into());
         }
         self.break_old_lock(&image).await?;

@@ -220,6 +220,11 @@ async fn users_name_web_servers_that_the_operator_allows() {
             400,
             "URI for add location does not pass filtering: http://127.0.0.2/x",
         ),
+        (
+            "http:",
+            400,
+            "URI for add location does not pass filtering: http:",
+        ),
     ] {
         let refused = member.post(&calls, &json!({"url": url})).await;
         assert_eq!(

@@ -85,34 +85,8 @@ impl Glance {
 
     async fn bring_location_in(&self, work: &LocationImport) -> Result<()> {
         let id = work.image;
-        let image = self.locked_by(work).await?;
-        let mut edited = image.clone();
-        let mut location = work.location.clone();
-        self.name_store(&mut location);
-        let end = edited.locations.len();
-        (self.place_at(&work.caller, &mut edited, location, end)).await?;
-        has_formats(&edited)?;
-        let hashes = self.config.image.hash_locations;
-        edited.status = match &work.promised {
-            Some(_) if hashes => Status::Importing,
-            Some(promised) => {
-                edited.checksums.secure = Some(promised.clone());
-                Status::Active
-            }
-            None => Status::Active,
-        };
-        let added = edited.locations.get(end..).unwrap_or_default().to_vec();
-        let moves = Moves {
-            from: image.locations.clone(),
-            added,
-            ..Moves::default()
-        };
-        edited.updated_at = self.clock.now();
-        (self
-            .db
-            .update_and_move(&stored(&edited), Status::Queued, Some(&moves)))
-        .await?;
-        if !hashes {
+        let edited = self.put_location_in(work).await?;
+        if !self.config.image.hash_locations {
             return Ok(());
         }
         let Some(promised) = &work.promised else {
@@ -131,7 +105,42 @@ impl Glance {
         proven
     }
 
-    /// The image, as long as the task has it and its caller may change it.
+    /// Gives the image its location, again where somebody else changed it while the web server was asked.
+    async fn put_location_in(&self, work: &LocationImport) -> Result<Image> {
+        for _ in 0..ATTEMPTS {
+            let image = self.locked_by(work).await?;
+            let mut edited = image.clone();
+            let mut location = work.location.clone();
+            self.name_store(&mut location);
+            let end = edited.locations.len();
+            (self.place_at(&work.caller, &mut edited, location, end)).await?;
+            has_formats(&edited)?;
+            edited.status = match &work.promised {
+                Some(_) if self.config.image.hash_locations => Status::Importing,
+                Some(promised) => {
+                    edited.checksums.secure = Some(promised.clone());
+                    Status::Active
+                }
+                None => Status::Active,
+            };
+            let added = edited.locations.get(end..).unwrap_or_default().to_vec();
+            let moves = Moves {
+                from: image.locations.clone(),
+                added,
+                ..Moves::default()
+            };
+            edited.updated_at = self.clock.now();
+            let kept = stored(&edited);
+            match self.db.update_and_move(&kept, &image, Some(&moves)).await {
+                Ok(_) => return Ok(edited),
+                Err(db::Error::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// The image, as long as it waits for data, the task has it and its caller may change it.
     async fn locked_by(&self, work: &LocationImport) -> Result<Image> {
         let image = self.db.image(work.image).await?;
         let image = image.ok_or_else(|| Error::NoSuchImage(work.image.to_string()))?;
@@ -139,7 +148,16 @@ impl Glance {
             return Err(NoPlace::Busy.into());
         }
         owns(&work.caller, &image)?;
-        Ok(image)
+        let status = image.status;
+        if status == Status::Queued {
+            Ok(image)
+        } else {
+            Err(NoPlace::Status {
+                verb: "add",
+                status,
+            }
+            .into())
+        }
     }
 
     /// The image is active already: without its digests it is as good as without those of its client.

@@ -1,13 +1,16 @@
 //! An image while its data comes in, to a store or to be staged.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use tokio::time::sleep;
 use tracing::{error, warn};
 
+use super::interrupted::{RETRY, Verdict};
 use super::{Error, Glance, Result};
 use crate::db;
-use crate::domain::{Image, ImageId, Location, Status};
-use crate::store::Store;
+use crate::domain::{ImageId, Status};
+use crate::store::{Store, Stored};
 
 /// An image whose data is coming in. Dropped, it is an image that waits for data again.
 pub(super) struct Intake {
@@ -16,9 +19,9 @@ pub(super) struct Intake {
     /// What the image is meanwhile: `saving` or `uploading`.
     during: Status,
     /// Data that goes again unless the image is settled.
-    pub(super) stored: Option<(Arc<dyn Store>, Location)>,
+    pub(super) stored: Option<(Arc<dyn Store>, Stored)>,
     /// There is nothing to take back any more.
-    pub(super) settled: bool,
+    settled: bool,
 }
 
 impl Intake {
@@ -47,12 +50,35 @@ impl Intake {
         .await
     }
 
+    /// The image has its data.
+    pub(super) async fn settle(&mut self) {
+        self.settled = true;
+        if let Some((_, stored)) = self.stored.take() {
+            stored.settle().await;
+        }
+    }
+
     /// Lets the image wait for data again, and takes away what has come.
     pub(super) async fn undo(mut self) -> Result<()> {
         self.settled = true;
-        let (glance, during) = (self.glance.clone(), self.during);
-        take_back(glance, self.id, during, self.stored.take()).await;
+        let mut undoing = self.undoing();
+        if undoing.attempt().await.is_continue() {
+            // Nobody is to wait for a database that is away.
+            tokio::spawn(async move {
+                sleep(RETRY).await;
+                undoing.insist().await;
+            });
+        }
         Ok(())
+    }
+
+    fn undoing(&mut self) -> Undoing {
+        Undoing {
+            glance: self.glance.clone(),
+            id: self.id,
+            during: self.during,
+            stored: self.stored.take(),
+        }
     }
 }
 
@@ -63,8 +89,7 @@ impl Drop for Intake {
         }
         let (id, during) = (self.id, self.during);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let glance = self.glance.clone();
-            runtime.spawn(take_back(glance, id, during, self.stored.take()));
+            runtime.spawn(self.undoing().insist());
         } else {
             error!(image.id = %id, "image {id} stays in {during}");
         }
@@ -72,41 +97,48 @@ impl Drop for Intake {
 }
 
 /// Back to `queued`, and no bytes left, unless the database says that they are an image's after all.
-async fn take_back(
+struct Undoing {
     glance: Glance,
     id: ImageId,
     during: Status,
-    stored: Option<(Arc<dyn Store>, Location)>,
-) {
-    let now = glance.clock.now();
-    let from = [during];
-    let restored = glance.db.set_status(id, &from, Status::Queued, now);
-    let wanted = match restored.await {
-        Ok(_) | Err(db::Error::Gone(_)) => false,
-        // Perhaps further, where the commit arrived and its acknowledgement did not.
-        Err(db::Error::Conflict { .. }) => match glance.db.image(id).await {
-            Ok(image) => image.is_some_and(|image| has_data(&image)),
-            Err(error) => {
-                error!(image.id = %id, %error, "keeping the data of image {id}: {error}");
-                true
-            }
-        },
-        Err(error) => {
-            error!(image.id = %id, %error, "image {id} stays in {during}: {error}");
-            true
-        }
-    };
-    let Some((store, location)) = stored.filter(|_| !wanted) else {
-        return;
-    };
-    if let Err(error) = store.delete(&location).await {
-        warn!(image.id = %id, %error, "cannot delete the data of image {id}: {error}");
-    }
+    stored: Option<(Arc<dyn Store>, Stored)>,
 }
 
-/// Whether there is data in a store, or staged data that an import is at work with.
-fn has_data(image: &Image) -> bool {
-    !image.locations.is_empty() || image.status == Status::Importing
+impl Undoing {
+    /// Tries until the database answers.
+    async fn insist(mut self) {
+        while self.attempt().await.is_continue() {
+            sleep(RETRY).await;
+        }
+    }
+
+    /// Tries it once. It is not over where the database is away.
+    async fn attempt(&mut self) -> ControlFlow<()> {
+        let (id, during) = (self.id, self.during);
+        let verdict = match self.glance.waits_again(id, &[during]).await {
+            Ok(verdict) => verdict,
+            Err(error @ (db::Error::Unavailable(_) | db::Error::Contended(_))) => {
+                warn!(image.id = %id, %error, "image {id} is {during} until the database answers: {error}");
+                return ControlFlow::Continue(());
+            }
+            Err(error) => {
+                // What is stored stays as well, for the next start to judge.
+                error!(image.id = %id, %error, "image {id} stays in {during}: {error}");
+                return ControlFlow::Break(());
+            }
+        };
+        let Some((store, stored)) = self.stored.take() else {
+            return ControlFlow::Break(());
+        };
+        if verdict == Verdict::Unwanted
+            && let Err(error) = store.delete(&stored.location).await
+        {
+            warn!(image.id = %id, %error, "cannot delete the data of image {id}: {error}");
+        } else {
+            stored.settle().await;
+        }
+        ControlFlow::Break(())
+    }
 }
 
 /// Runs to its end, whether or not somebody still waits for it.

@@ -3,7 +3,7 @@
 //! Staged data is a file of this node, named after its image, and nobody reads it before an import does.
 //! As in an upload, whichever way it ends the image is `uploading` with all of its data or `queued` without.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
@@ -35,6 +35,10 @@ impl Staging {
             dir,
             files: OnceCell::new(),
         }
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     async fn files(&self) -> store::Result<Arc<FileStore>> {
@@ -121,8 +125,9 @@ impl Intake {
         // Nobody else stages this image now: what lies there is left over from a crash.
         staging.forget(self.id).await.map_err(refusal)?;
         let declared = size.and_then(|size| u64::try_from(size).ok());
-        let (location, size) = files.put(self.id, bytes, declared).await.map_err(refusal)?;
-        self.stored = Some((files, location));
+        let stored = files.put(self.id, bytes, declared).await.map_err(refusal)?;
+        let size = stored.size;
+        self.stored = Some((files, stored));
         Ok(size)
     }
 
@@ -130,7 +135,7 @@ impl Intake {
     async fn note_staged(mut self, size: u64) -> Result<()> {
         match self.staged_image(size).await {
             Ok(()) => {
-                self.settled = true;
+                self.settle().await;
                 Ok(())
             }
             Err(error) => {

@@ -101,8 +101,9 @@ impl Intake {
             hashed(bytes, [HashAlgorithm::Md5, config.hash]).map_err(store::Error::Failed)?;
 
         let declared = size.and_then(|size| u64::try_from(size).ok());
-        let (location, size) = store.put(self.id, bytes, declared).await.map_err(refusal)?;
-        self.stored = Some((store, location.clone()));
+        let stored = store.put(self.id, bytes, declared).await.map_err(refusal)?;
+        let (location, size) = (stored.location.clone(), stored.size);
+        self.stored = Some((store, stored));
 
         if let Some(room) = room {
             // Another upload may have ended meanwhile.
@@ -154,7 +155,7 @@ impl Intake {
                 other => other.into(),
             });
         }
-        self.settled = true;
+        self.settle().await;
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Error, Result, Store};
+use super::{Error, Result, Store, Stored};
 use crate::domain::{ImageId, Location};
 use crate::stream::{Blob, ByteRange, ByteStream};
 
@@ -13,7 +13,7 @@ pub(super) struct Absent(pub(super) String);
 
 #[async_trait]
 impl Store for Absent {
-    async fn put(&self, _: ImageId, _: ByteStream, _: Option<u64>) -> Result<(Location, u64)> {
+    async fn put(&self, _: ImageId, _: ByteStream, _: Option<u64>) -> Result<Stored> {
         let driver = &self.0;
         Err(Error::Unavailable(format!(
             "this build has no driver {driver:?}"

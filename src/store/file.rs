@@ -1,28 +1,33 @@
 //! Images as files in a directory, `DIR/ID`, as the original lays them out.
 //!
-//! Data is written beside its final name and renamed when all of it is on the disk, so a file under an
-//! image's name is always whole. [`dirs`] says where new data goes, [`writer`] brings it there.
+//! Data is written beside its final name, which it gets when all of it is on the disk, so a file under an
+//! image's name is always whole. [`dirs`] says where new data goes, [`writer`] brings it there, and
+//! [`unrecorded`] knows it from what a crash left.
 
 mod dirs;
 mod mountpoints;
+mod unrecorded;
 mod writer;
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use rustix::io::Errno;
+use tracing::warn;
 
 use self::dirs::Directories;
 use self::mountpoints::Mountpoints;
 use self::writer::{Plan, Writer};
-use super::{Error, Result, Store};
+use super::{Error, Result, Store, Stored};
 use crate::config::stores::FileStoreConfig;
 use crate::domain::{ImageId, Location};
 use crate::stream::{Blob, ByteRange, ByteStream};
+
+pub use self::unrecorded::Unrecorded;
 
 /// What the URLs of this store begin with.
 pub(super) const SCHEMES: [&str; 2] = ["file", "filesystem"];
@@ -38,38 +43,34 @@ pub struct FileStore {
     permissions: Option<u32>,
     /// Zeros in a row of this length are not written.
     hole: Option<usize>,
-    /// Images whose data was coming in when the process that took it died.
-    interrupted: Vec<ImageId>,
 }
 
 impl FileStore {
-    /// Opens the store: creates its directories and clears away what a crash left in them.
+    /// Opens the store, and creates its directories.
     pub async fn open(config: &FileStoreConfig, name: Option<String>) -> Result<Self> {
         let config = config.clone();
         blocking(move || {
             let permissions = (config.file_perm > 0).then_some(config.file_perm);
             let dirs = Directories::new(config.dirs);
-            let interrupted = dirs.prepare(permissions)?;
+            dirs.prepare(permissions)?;
             Ok(Self {
                 name,
                 dirs,
                 mountpoints: Mountpoints::load(config.metadata_file.as_deref())?,
                 permissions,
                 hole: config.thin_provisioning.then_some(config.chunk_size.max(1)),
-                interrupted,
             })
         })
         .await
     }
 
-    /// Images whose data was coming in when the process that took it died. Nothing of it is left.
-    pub(super) fn interrupted(&self) -> &[ImageId] {
-        &self.interrupted
-    }
-
     /// Whether `location` is below one of the directories.
     pub(super) fn holds(&self, location: &Location) -> bool {
         path_of(location).is_ok_and(|path| self.dirs.contain(path))
+    }
+
+    pub(super) fn directories(&self) -> impl Iterator<Item = &PathBuf> {
+        self.dirs.iter()
     }
 
     fn location(&self, path: &Path) -> Location {
@@ -83,12 +84,7 @@ impl FileStore {
 
 #[async_trait]
 impl Store for FileStore {
-    async fn put(
-        &self,
-        id: ImageId,
-        mut bytes: ByteStream,
-        size: Option<u64>,
-    ) -> Result<(Location, u64)> {
+    async fn put(&self, id: ImageId, mut bytes: ByteStream, size: Option<u64>) -> Result<Stored> {
         let dirs = self.dirs.clone();
         let dir = blocking(move || dirs.choose(size.unwrap_or(0))).await?;
         let target = dir.join(id.as_str());
@@ -113,8 +109,13 @@ impl Store for FileStore {
                 }
             }
         }
-        let written = writer.finish().await?.keep();
-        Ok((location, written))
+        let (mut unrecorded, size) = writer.finish().await?;
+        unrecorded.stay();
+        Ok(Stored {
+            location,
+            size,
+            unrecorded: Some(unrecorded),
+        })
     }
 
     async fn get(&self, location: &Location, range: Option<ByteRange>) -> Result<Blob> {
@@ -152,6 +153,21 @@ impl Store for FileStore {
     fn offers_parts(&self) -> bool {
         true
     }
+}
+
+/// What uploads left in these directories that ended with their process.
+pub async fn left_in(dirs: Vec<PathBuf>) -> Vec<Unrecorded> {
+    let look = move || {
+        let found = dirs.iter().map(|dir| match Unrecorded::left_in(dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                warn!(dir = %dir.display(), %error, "cannot look for what a crash left in {}: {error}", dir.display());
+                Vec::new()
+            }
+            found => found.unwrap_or_default(),
+        });
+        Ok(found.flatten().collect())
+    };
+    blocking(look).await.unwrap_or_default()
 }
 
 fn path_of(location: &Location) -> Result<&Path> {

@@ -15,7 +15,7 @@ use reqwest::{Certificate, Client, Proxy, Response, redirect};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Error, Result, Store};
+use super::{Error, Result, Store, Stored};
 use crate::config::stores::HttpStoreConfig;
 use crate::domain::{ImageId, Location};
 use crate::stream::{Blob, ByteRange, ByteStream};
@@ -118,7 +118,7 @@ impl HttpStore {
 
 #[async_trait]
 impl Store for HttpStore {
-    async fn put(&self, _: ImageId, _: ByteStream, _: Option<u64>) -> Result<(Location, u64)> {
+    async fn put(&self, _: ImageId, _: ByteStream, _: Option<u64>) -> Result<Stored> {
         Err(Error::ReadOnly)
     }
 

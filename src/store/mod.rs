@@ -6,7 +6,7 @@ pub mod http;
 pub mod registry;
 pub mod throttled;
 
-pub use file::FileStore;
+pub use file::{FileStore, Unrecorded};
 pub use http::HttpStore;
 pub use registry::Registry;
 pub use throttled::Throttled;
@@ -58,16 +58,29 @@ pub enum Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// Data that a store has taken.
+#[derive(Debug)]
+pub struct Stored {
+    pub location: Location,
+    pub size: u64,
+    /// What tells the data from a leftover until a record has its location, in stores that know of such.
+    pub unrecorded: Option<Unrecorded>,
+}
+
+impl Stored {
+    /// A record has the location, or will never have it and the data is gone.
+    pub async fn settle(self) {
+        if let Some(unrecorded) = self.unrecorded {
+            unrecorded.keep().await;
+        }
+    }
+}
+
 /// A place that keeps image data: a directory, a Swift container, a Ceph pool.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync {
     /// Keeps `bytes` and says where, and how many there were. All or nothing: a stream that fails leaves no trace.
-    async fn put(
-        &self,
-        id: ImageId,
-        bytes: ByteStream,
-        size: Option<u64>,
-    ) -> Result<(Location, u64)>;
+    async fn put(&self, id: ImageId, bytes: ByteStream, size: Option<u64>) -> Result<Stored>;
     /// Opens the data at `location`, or the `range` of it.
     async fn get(&self, location: &Location, range: Option<ByteRange>) -> Result<Blob>;
     /// The bytes at `location`, as far as that can be told without reading them.

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
@@ -13,7 +14,7 @@ use super::http::{self, HttpStore};
 use super::{Error, Result, Store};
 use crate::config::StoresConfig;
 use crate::config::stores::{DriverConfig, FileStoreConfig};
-use crate::domain::{Image, ImageId, Location};
+use crate::domain::{Image, Location};
 use crate::stream::{Blob, ByteRange};
 
 /// Every store of this node; one store is a registry of one.
@@ -102,13 +103,16 @@ impl Registry {
         (name, Arc::clone(store))
     }
 
-    /// Images whose data was coming in when the process that took it died. Nothing of it is left.
-    pub fn interrupted(&self) -> Vec<ImageId> {
-        let stores = self.0.files.iter();
-        stores
-            .flat_map(|(_, store)| store.interrupted())
-            .copied()
-            .collect()
+    /// Where this node keeps files.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let files = self
+            .0
+            .files
+            .iter()
+            .flat_map(|(_, store)| store.directories());
+        let reserved = self.0.reserved.values();
+        let reserved = reserved.flat_map(|store| store.config.dirs.iter().map(|(dir, _)| dir));
+        files.chain(reserved).cloned().collect()
     }
 
     /// The store of this name.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Result, Store};
+use super::{Result, Store, Stored};
 use crate::domain::{ImageId, Location};
 use crate::stream::{Blob, ByteRange, ByteStream};
 
@@ -50,12 +50,7 @@ impl<S: Store> fmt::Debug for Throttled<S> {
 
 #[async_trait]
 impl<S: Store> Store for Throttled<S> {
-    async fn put(
-        &self,
-        id: ImageId,
-        bytes: ByteStream,
-        size: Option<u64>,
-    ) -> Result<(Location, u64)> {
+    async fn put(&self, id: ImageId, bytes: ByteStream, size: Option<u64>) -> Result<Stored> {
         self.store.put(id, bytes, size).await
     }
 

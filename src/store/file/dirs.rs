@@ -1,15 +1,14 @@
 //! The directories of a file store, and which of them new data goes to.
 
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::super::{Error, Result};
-use super::{failure_at, writer};
-use crate::domain::ImageId;
+use super::failure_at;
 
 /// Directories by descending priority; of one priority, the one with the most free space is filled first.
 #[derive(Debug, Clone)]
@@ -21,22 +20,23 @@ impl Directories {
         Self(dirs.into())
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &PathBuf> {
+        self.0.iter().map(|(dir, _)| dir)
+    }
+
     pub(super) fn contain(&self, path: &Path) -> bool {
         self.0.iter().any(|(dir, _)| path.starts_with(dir))
     }
 
-    /// Creates what is missing, lets those in whom the files' permissions let in, and removes the unfinished
-    /// files that nobody is writing any more. Says whose they were.
-    pub(super) fn prepare(&self, permissions: Option<u32>) -> Result<Vec<ImageId>> {
-        let mut interrupted = Vec::new();
+    /// Creates what is missing, and lets those in whom the files' permissions let in.
+    pub(super) fn prepare(&self, permissions: Option<u32>) -> Result<()> {
         for (dir, _) in self.0.iter() {
             fs::create_dir_all(dir).map_err(|error| failure_at(dir, error))?;
             if let Some(permissions) = permissions {
                 let_in(dir, permissions);
             }
-            interrupted.extend(sweep(dir).map_err(|error| failure_at(dir, error))?);
         }
-        Ok(interrupted)
+        Ok(())
     }
 
     /// The directory for `size` bytes more; 0 where that is not known.
@@ -86,27 +86,6 @@ fn let_in(dir: &Path, permissions: u32) {
     if let Err(error) = entered {
         warn!(dir = %dir.display(), %error, "cannot open {} to readers of its files", dir.display());
     }
-}
-
-/// Removes what a crash left. A file that is being written, by whichever process, is locked.
-fn sweep(dir: &Path) -> std::io::Result<Vec<ImageId>> {
-    let mut swept = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let Some(id) = writer::image_of_part(&entry.file_name()) else {
-            continue;
-        };
-        let path = entry.path();
-        // Gone meanwhile, or somebody else's: both leave nothing to do.
-        let Ok(file) = File::open(&path) else {
-            continue;
-        };
-        if file.try_lock().is_ok() && fs::remove_file(&path).is_ok() {
-            info!(image.id = %id, "removed an unfinished upload, {}", path.display());
-            swept.push(id);
-        }
-    }
-    Ok(swept)
 }
 
 #[cfg(test)]

@@ -2,24 +2,23 @@
 //!
 //! The file lives on the writer's thread from its creation to its last sync, so nothing that waits for the
 //! disk ever runs on the runtime, and whatever happens to the one who uploads, there is one place that
-//! cleans up: a writer that is dropped before it was told to finish removes what it has, and so does
-//! [`Written`], which was finished for somebody who did not wait to hear of it.
+//! cleans up: a file goes with its [`Unrecorded`], be it that the writer was dropped before it was told to
+//! finish, or that it has finished for somebody who did not wait to hear of it.
 
-use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::num::NonZeroU64;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::path::PathBuf;
 
 use bytes::Bytes;
-use rustix::fs::{Advice, CWD, RenameFlags, fadvise};
-use rustix::io::Errno;
+use rustix::fs::{Advice, fadvise};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use super::super::{Error, Result};
 use super::failure;
+use super::unrecorded::Unrecorded;
 use crate::domain::ImageId;
 
 /// Chunks that may wait for the disk.
@@ -27,16 +26,6 @@ const WAITING: usize = 8;
 
 /// After so many bytes the disk is told to begin with them, so that little is left for the sync at the end.
 const BEGIN: u64 = 8 * 1024 * 1024;
-
-const SUFFIX: &str = ".part";
-
-/// Whose data the unfinished file of this name is; none where it is no unfinished file.
-pub(super) fn image_of_part(name: &OsStr) -> Option<ImageId> {
-    let name = name.to_str()?;
-    let inner = name.strip_prefix('.')?.strip_suffix(SUFFIX)?;
-    let (id, _) = inner.split_once('.')?;
-    id.parse().ok()
-}
 
 /// What is to be written, and where it ends up.
 #[derive(Debug)]
@@ -101,35 +90,19 @@ impl Writer {
     }
 }
 
-/// A file in its place. It goes again unless somebody wants to keep it.
-#[derive(Debug)]
-pub(super) struct Written {
-    size: u64,
-    path: Option<PathBuf>,
-}
-
-impl Written {
-    /// Keeps the file, and says how many bytes it has.
-    pub(super) fn keep(mut self) -> u64 {
-        self.path = None;
-        self.size
-    }
-}
-
-impl Drop for Written {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            remove(path);
-        }
-    }
-}
+/// A file in its place, and how many bytes it has. It goes again unless it is told to stay.
+pub(super) type Written = (Unrecorded, u64);
 
 fn write(mut inbox: mpsc::Receiver<Order>, plan: &Plan) -> Result<Written> {
-    // The rename would refuse as well, but only after all of the data has come.
+    // The end would refuse as well, but only after all of the data has come.
     if plan.target.exists() {
         return Err(Error::Duplicate);
     }
-    let mut part = Part::create(&plan.dir, plan.id)?;
+    let mut part = Part {
+        data: Unrecorded::create(plan.id, &plan.dir, plan.target.clone())?,
+        size: 0,
+        begun: 0,
+    };
     loop {
         match inbox.blocking_recv() {
             Some(Order::Write(bytes)) => part.append(&bytes, plan.hole).map_err(failure)?,
@@ -139,39 +112,15 @@ fn write(mut inbox: mpsc::Receiver<Order>, plan: &Plan) -> Result<Written> {
     }
 }
 
-/// An unfinished file: hidden, locked, and gone when dropped.
+/// A file that is not whole yet.
 struct Part {
-    file: File,
-    path: PathBuf,
+    data: Unrecorded,
     size: u64,
     /// Up to here the disk has begun.
     begun: u64,
 }
 
 impl Part {
-    fn create(dir: &Path, id: ImageId) -> Result<Self> {
-        loop {
-            let path = dir.join(format!(".{id}.{}{SUFFIX}", uuid::Uuid::new_v4().simple()));
-            let file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&path)
-                .map_err(failure)?;
-            let part = Self {
-                file,
-                path,
-                size: 0,
-                begun: 0,
-            };
-            // A file system without locks has no sweeper to be kept off either.
-            if part.file.lock().is_ok() && part.file.metadata().map_err(failure)?.nlink() == 0 {
-                // A process that starts took it for a leftover, in the moment before it was locked.
-                continue;
-            }
-            return Ok(part);
-        }
-    }
-
     fn append(&mut self, bytes: &[u8], hole: Option<usize>) -> io::Result<()> {
         let Some(hole) = hole else {
             return self.write(bytes);
@@ -192,67 +141,39 @@ impl Part {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, self.size)?;
+        self.data.file().write_all_at(bytes, self.size)?;
         self.size += bytes.len() as u64;
         if let Some(waiting) = NonZeroU64::new(self.size - self.begun)
             && waiting.get() >= BEGIN
         {
             // Pages that are dirty are not dropped on this advice: the kernel begins to write them.
-            let _ = fadvise(&self.file, self.begun, Some(waiting), Advice::DontNeed);
+            let _ = fadvise(
+                self.data.file(),
+                self.begun,
+                Some(waiting),
+                Advice::DontNeed,
+            );
             self.begun = self.size;
         }
         Ok(())
     }
 
-    fn commit(mut self, plan: &Plan) -> Result<Written> {
+    fn commit(self, plan: &Plan) -> Result<Written> {
+        let file = self.data.file();
         // A hole at the end exists only once the length says so.
-        self.file.set_len(self.size).map_err(failure)?;
+        file.set_len(self.size).map_err(failure)?;
         if let Some(mode) = plan.permissions {
-            let set = self.file.set_permissions(fs::Permissions::from_mode(mode));
+            let set = file.set_permissions(fs::Permissions::from_mode(mode));
             if let Err(error) = set {
                 warn!(image.id = %plan.id, %error, "cannot set the permissions of image {}", plan.id);
             }
         }
-        self.file.sync_all().map_err(failure)?;
-        rename_new(&self.path, &plan.target).map_err(failure)?;
-        self.path.clone_from(&plan.target);
+        file.sync_all().map_err(failure)?;
+        self.data.show().map_err(failure)?;
         File::open(&plan.dir)
             .and_then(|dir| dir.sync_all())
             .map_err(failure)?;
-        Ok(Written {
-            size: self.size,
-            path: Some(std::mem::take(&mut self.path)),
-        })
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if !self.path.as_os_str().is_empty() {
-            remove(&self.path);
-        }
-    }
-}
-
-fn remove(path: &Path) {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            warn!(path = %path.display(), %error, "cannot remove {}: {error}", path.display());
-        }
-        _ => {}
-    }
-}
-
-/// Renames, unless there is something of that name already.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Network file systems have links, which do not replace either, but no such rename.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            fs::hard_link(from, to)?;
-            remove(from);
-            Ok(())
-        }
-        other => Ok(other?),
+        Ok((self.data, self.size))
     }
 }
 

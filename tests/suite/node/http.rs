@@ -50,6 +50,27 @@ pub(super) fn open(
     exchange(address, method, path, &headers, body)
 }
 
+/// An upload whose data comes bit by bit. Dropped, the client is gone.
+pub(super) struct Upload(TcpStream);
+
+impl Upload {
+    /// Announces so many bytes.
+    pub(super) fn begin(address: SocketAddr, path: &str, size: usize) -> io::Result<Self> {
+        let headers =
+            format!("Content-Type: application/octet-stream\r\nContent-Length: {size}\r\n");
+        begin(address, "PUT", path, &headers).map(Self)
+    }
+
+    pub(super) fn send(&mut self, data: &[u8]) -> io::Result<()> {
+        self.0.write_all(data)
+    }
+
+    /// The answer, once all has been sent.
+    pub(super) fn answer(self) -> io::Result<Answer> {
+        answer(self.0)?.whole()
+    }
+}
+
 /// Uploads data without saying how much it will be, and reads the whole answer.
 pub(super) fn put_in_chunks(address: SocketAddr, path: &str, data: &[u8]) -> io::Result<Answer> {
     let headers = "Content-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n";
@@ -70,6 +91,14 @@ fn exchange(
     headers: &str,
     body: &[u8],
 ) -> io::Result<Opened> {
+    let mut stream = begin(address, method, path, headers)?;
+    let sent = stream.write_all(body);
+    // A server that refuses need not read to the end; it may have said why.
+    answer(stream).or_else(|error| sent.and(Err(error)))
+}
+
+/// Sends the head of a request.
+fn begin(address: SocketAddr, method: &str, path: &str, headers: &str) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -77,10 +106,13 @@ fn exchange(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n"
     );
     stream.write_all(head.as_bytes())?;
-    let sent = stream.write_all(body);
+    Ok(stream)
+}
+
+/// Reads the head of an answer.
+fn answer(stream: TcpStream) -> io::Result<Opened> {
     let mut stream = BufReader::new(stream);
-    // A server that refuses need not read to the end; it may have said why.
-    let status = line(&mut stream).or_else(|error| sent.and(Err(error)))?;
+    let status = line(&mut stream)?;
     let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or(io::ErrorKind::UnexpectedEof)?;
     let mut length = 0;

@@ -14,6 +14,7 @@ mod siblings;
 mod site;
 mod stampede;
 mod stop;
+mod uploads;
 
 use std::thread;
 use std::time::{Duration, Instant};

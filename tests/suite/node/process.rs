@@ -92,10 +92,17 @@ impl Node {
         http::ask(self.address, "PUT", &image.file(), kind, data).unwrap()
     }
 
+    /// Makes an image that waits for `size` bytes.
+    pub(super) fn planned(&self, size: usize) -> Image {
+        Image {
+            data: noise(size),
+            ..self.create()
+        }
+    }
+
     /// Makes an image of `size` bytes.
     pub(super) fn image(&self, size: usize) -> Image {
-        let mut image = self.create();
-        image.data = noise(size);
+        let image = self.planned(size);
         let uploaded = self.upload(&image, &image.data);
         assert_eq!(uploaded.status, 204, "{}", uploaded.text());
         image

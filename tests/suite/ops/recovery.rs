@@ -12,7 +12,8 @@ use glance::domain::{ImageId, Status};
 use glance::ops::download::Source;
 use tokio_util::sync::CancellationToken;
 
-use super::{administrator, assemble, config, eventually, image, service};
+use super::{administrator, assemble, config, eventually, image, service, stored};
+use crate::support::Database;
 
 fn with_cache(dir: &Path, filters: Vec<Filter>) -> Config {
     let mut config = config(dir);
@@ -93,6 +94,32 @@ async fn an_image_whose_upload_was_cut_off_by_a_crash_waits_for_data_again() {
         Status::Queued
     );
     assert!(!part.exists());
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_while_the_database_is_away_is_taken_back_when_it_is_there_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.database.connection += "?timeout=0.2";
+    let glance = assemble(config).await;
+    let id = image(&glance, "raw").await;
+    let (break_off, broken) = tokio::sync::oneshot::channel::<()>();
+    let begin = stream::iter([Ok(Bytes::from_static(b"begin"))]);
+    let rest = stream::once(async { Err(std::io::Error::other(broken.await.unwrap_err())) });
+    let bytes = begin.chain(rest).boxed();
+    let upload = {
+        let glance = glance.clone();
+        tokio::spawn(async move { glance.upload(&administrator(), id, bytes, None).await })
+    };
+    eventually(async || stored(dir.path()) == 1).await;
+    let held = Database::file(&dir.path().join("glance.db")).hold();
+    drop(break_off);
+    upload.await.unwrap().unwrap_err();
+    let status = async || glance.db.image(id).await.unwrap().unwrap().status;
+    assert_eq!(status().await, Status::Saving);
+    drop(held);
+    eventually(async || status().await == Status::Queued).await;
+    assert_eq!(stored(dir.path()), 0);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use glance::config::StoresConfig;
 use glance::config::stores::{DriverConfig, StoreConfig};
 use glance::domain::ImageId;
+use glance::store::file::left_in;
 use glance::store::{Error, FileStore, Registry, Store as _};
 
 use super::{file_config, file_store, pattern, stream_of};
@@ -15,7 +16,8 @@ async fn an_image_is_a_file_with_its_id_for_a_name() {
     let dir = tempfile::tempdir().unwrap();
     let store = file_store(dir.path()).await;
     let id = ImageId::random();
-    let (location, _) = store.put(id, stream_of(b"bytes"), Some(5)).await.unwrap();
+    let put = store.put(id, stream_of(b"bytes"), Some(5));
+    let location = put.await.unwrap().location;
 
     let path = dir.path().join(id.as_str());
     assert_eq!(location.url, format!("file://{}", path.display()));
@@ -33,22 +35,58 @@ async fn missing_directories_are_created_at_start() {
 }
 
 #[tokio::test]
-async fn leftovers_of_a_crash_go_at_start_and_nothing_else() {
+async fn what_a_crash_left_is_found_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let [left, written, image] = [(); 3].map(|()| ImageId::random());
     let leftover = dir.path().join(format!(".{left}.abc.part"));
     let in_use = dir.path().join(format!(".{written}.abc.part"));
+    // Of an upload before; what is to become of the image is up to the one that lives.
+    let before = dir.path().join(format!(".{written}.def.part"));
     let others = [".hidden.part", "notes.part", image.as_str()].map(|name| dir.path().join(name));
-    for path in [&leftover, &in_use].into_iter().chain(&others) {
+    for path in [&leftover, &in_use, &before].into_iter().chain(&others) {
         fs::write(path, b"bytes").unwrap();
     }
     let writer = File::open(&in_use).unwrap();
     writer.lock().unwrap();
 
-    file_store(dir.path()).await;
+    let dirs = || vec![dir.path().to_owned(), dir.path().join("missing")];
+    let mut found = left_in(dirs()).await;
+    assert_eq!(found.len(), 1);
+    assert!(left_in(dirs()).await.is_empty(), "another node judges it");
+    let found = found.remove(0);
+    assert_eq!(found.image(), left);
+    found.take_back().await;
     assert!(!leftover.exists());
-    assert!(in_use.exists());
+    assert!(in_use.exists() && before.exists());
     assert!(others.iter().all(|path| path.exists()));
+}
+
+#[tokio::test]
+async fn data_is_a_leftover_until_it_is_settled() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = file_store(dir.path()).await;
+    let dirs = || vec![dir.path().to_owned()];
+    let [kept, lost] = [(); 2].map(|()| ImageId::random());
+    let shown = |id: ImageId| dir.path().join(id.as_str());
+    for id in [kept, lost] {
+        let stored = store.put(id, stream_of(b"bytes"), None).await.unwrap();
+        assert!(left_in(dirs()).await.is_empty(), "its process lives");
+        drop(stored);
+        let mut found = left_in(dirs()).await;
+        assert_eq!(found.len(), 1);
+        let found = found.remove(0);
+        if id == kept {
+            found.keep().await;
+        } else {
+            // Somebody else's file of that name is not taken for it.
+            fs::rename(shown(lost), dir.path().join("aside")).unwrap();
+            fs::write(shown(lost), b"other").unwrap();
+            found.take_back().await;
+            assert_eq!(fs::read(shown(lost)).unwrap(), b"other");
+        }
+    }
+    assert_eq!(fs::read(shown(kept)).unwrap(), b"bytes");
+    assert!(left_in(dirs()).await.is_empty());
 }
 
 #[tokio::test]
@@ -78,9 +116,9 @@ async fn zeros_take_no_room_where_that_is_configured() {
     bytes.extend(pattern(70_000));
     bytes.extend(vec![0; 1_000_000]);
     let id = ImageId::random();
-    let (_, written) = store.put(id, stream_of(&bytes), None).await.unwrap();
+    let put = store.put(id, stream_of(&bytes), None);
 
-    assert_eq!(written, bytes.len() as u64);
+    assert_eq!(put.await.unwrap().size, bytes.len() as u64);
     let path = dir.path().join(id.as_str());
     assert!(fs::read(&path).unwrap() == bytes, "other bytes came back");
     assert!(fs::metadata(&path).unwrap().blocks() * 512 < 600_000);
@@ -130,7 +168,8 @@ async fn a_location_names_its_store_where_there_are_several() {
     let (name, fast) = registry.default_store();
     assert_eq!(name, "fast");
     let id = ImageId::random();
-    let (mut location, _) = fast.put(id, stream_of(b"bytes"), None).await.unwrap();
+    let put = fast.put(id, stream_of(b"bytes"), None);
+    let mut location = put.await.unwrap().location;
     assert_eq!(location.store(), Some("fast"));
 
     // One from before there were several is found by where it is.

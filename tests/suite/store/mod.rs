@@ -112,10 +112,8 @@ async fn a_throttled_store_is_as_slow_as_it_should_be_and_counts() {
     let dir = tempfile::tempdir().unwrap();
     let store = Throttled::new(file_store(dir.path()).await, 4_000_000);
     let id = glance::domain::ImageId::random();
-    let (location, _) = store
-        .put(id, stream_of(&pattern(400_000)), None)
-        .await
-        .unwrap();
+    let put = store.put(id, stream_of(&pattern(400_000)), None);
+    let location = put.await.unwrap().location;
 
     let start = std::time::Instant::now();
     let blobs = [

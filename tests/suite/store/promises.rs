@@ -15,8 +15,10 @@ const LONG: usize = 3_000_017;
 
 async fn put(store: &dyn Store, id: ImageId, bytes: &[u8]) -> Location {
     let size = Some(bytes.len() as u64);
-    let (location, written) = store.put(id, stream_of(bytes), size).await.unwrap();
-    assert_eq!(written, bytes.len() as u64);
+    let stored = store.put(id, stream_of(bytes), size).await.unwrap();
+    assert_eq!(stored.size, bytes.len() as u64);
+    let location = stored.location.clone();
+    stored.settle().await;
     location
 }
 

@@ -7,6 +7,8 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{self, JoinHandle};
 
 use sqlx::{
     AssertSqlSafe, Connection as _, MySqlConnection, PgConnection, Row as _, SqliteConnection,
@@ -84,6 +86,46 @@ impl Database {
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
+
+    /// Keeps everybody else from writing to an image that is there.
+    pub(crate) fn hold(&self) -> Held {
+        let url = self.url.clone();
+        let (held, holds) = channel();
+        let (release, released) = channel::<()>();
+        let holder = thread::spawn(move || {
+            // On a server nobody may be kept waiting who only wants to log in.
+            let lock = if url.starts_with("sqlite:") {
+                "BEGIN IMMEDIATE"
+            } else {
+                "BEGIN; SELECT id AS name FROM images FOR UPDATE"
+            };
+            let wait = move || {
+                held.send(()).expect("somebody waits for it");
+                // It is dropped, not sent.
+                let _ = released.recv();
+            };
+            tried_and(&url, lock.to_owned(), "name", wait).expect("a lock");
+        });
+        holds.recv().expect("a lock");
+        Held {
+            release: Some(release),
+            holder: Some(holder),
+        }
+    }
+}
+
+/// A lock on images. It ends with its value.
+pub(crate) struct Held {
+    release: Option<Sender<()>>,
+    holder: Option<JoinHandle<()>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.release.take());
+        let ended = self.holder.take().map(JoinHandle::join);
+        assert!(ended.is_some_and(|ended| ended.is_ok()) || thread::panicking());
+    }
 }
 
 impl Drop for Database {
@@ -154,20 +196,33 @@ fn run(url: &str, sql: String, column: &'static str) -> Vec<String> {
 }
 
 fn tried(url: &str, sql: String, column: &'static str) -> sqlx::Result<Vec<String>> {
+    tried_and(url, sql, column, || {})
+}
+
+/// The same, and does something else before the connection ends.
+fn tried_and(
+    url: &str,
+    sql: String,
+    column: &'static str,
+    then: impl FnOnce() + Send,
+) -> sqlx::Result<Vec<String>> {
     aside(async move {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         if url.starts_with("sqlite:") {
             let mut db =
                 SqliteConnection::connect(&url.replacen("sqlite:///", "sqlite://", 1)).await?;
             let rows = sql.fetch_all(&mut db).await?;
+            then();
             rows.iter().map(|row| row.try_get(column)).collect()
         } else if is_postgres(url) {
             let mut db = PgConnection::connect(url).await?;
             let rows = sql.fetch_all(&mut db).await?;
+            then();
             rows.iter().map(|row| row.try_get(column)).collect()
         } else {
             let mut db = MySqlConnection::connect(url).await?;
             let rows = sql.fetch_all(&mut db).await?;
+            then();
             rows.iter().map(|row| row.try_get(column)).collect()
         }
     })
@@ -188,7 +243,7 @@ fn is_postgres(server: &str) -> bool {
 
 /// Runs to the end on a thread of its own, wherever it is asked for.
 fn aside<T: Send>(work: impl Future<Output = T> + Send) -> T {
-    std::thread::scope(|threads| {
+    thread::scope(|threads| {
         let running = threads.spawn(|| {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()

@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use memory::Watch;
 use nginx::Nginx;
@@ -47,12 +47,25 @@ struct Args {
     /// How often each side of a comparison has its turn.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// What to measure; all of it where nothing is named.
+    #[arg(value_enum)]
+    what: Vec<What>,
     /// Be the service before the far store.
     #[arg(long, hide = true)]
     config_file: Option<PathBuf>,
     /// What `cargo bench` passes, and `cargo test --benches` does not.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    Start,
+    Idle,
+    Warm,
+    Upload,
+    Cold,
 }
 
 fn main() -> Result<()> {
@@ -65,23 +78,38 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let mut table = Table::default();
-    start(&args, &mut table)?;
-
+    let wanted = |what| args.what.is_empty() || args.what.contains(&what);
+    if wanted(What::Start) {
+        start(&args, &mut table)?;
+    }
     let dir = tempfile::tempdir()?;
     let service = Service::start(&mut Command::new(&args.server), dir.path())?;
-    let idle = Watch::during(service.pid(), || {
+    if wanted(What::Idle) {
+        idle(&service, &mut table)?;
+    }
+    if wanted(What::Warm) {
+        for (clients, size) in [(1, args.size * MIB), (64, args.size * MIB / 8)] {
+            warm(&service, clients, size, args.rounds, &mut table)?;
+        }
+    }
+    if wanted(What::Upload) {
+        upload(&service, args.size * MIB, args.rounds, &mut table)?;
+    }
+    drop(service);
+    if wanted(What::Cold) {
+        cold(32, &mut table)?;
+    }
+    println!("{table}");
+    Ok(())
+}
+
+/// A service that nobody has asked anything.
+fn idle(service: &Service, table: &mut Table) -> Result<()> {
+    let run = Watch::during(service.pid(), || {
         thread::sleep(Duration::from_secs(2));
         Ok(())
     })?;
-    table.memory("idle", idle.most, 30);
-    for (clients, size) in [(1, args.size * MIB), (64, args.size * MIB / 8)] {
-        warm(&service, clients, size, args.rounds, &mut table)?;
-    }
-    upload(&service, args.size * MIB, args.rounds, &mut table)?;
-    drop(service);
-    cold(32, &mut table)?;
-
-    println!("{table}");
+    table.memory("idle", run.most, 30);
     Ok(())
 }
 

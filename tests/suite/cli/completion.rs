@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::{MANAGE, PRUNER, ended, run, tool};
+use super::{CACHE_MANAGE, Ended, PRUNER, run, tool};
 
 /// What bash offers for the last of `words` on a command line with `program`, once it read its script.
 fn offered(program: &str, script: &str, words: &[&str]) -> Option<Vec<String>> {
@@ -25,13 +25,13 @@ fn offered(program: &str, script: &str, words: &[&str]) -> Option<Vec<String>> {
         println!("skipped: there is no bash");
         return None;
     };
-    let out = ended(&output).quietly();
+    let out = Ended::from(output).quietly();
     Some(out.lines().map(str::to_owned).collect())
 }
 
 #[test]
 fn bash_completes_commands_and_behind_them_their_options() {
-    let script = run(tool(MANAGE).args(["completions", "bash"])).quietly();
+    let script = run(tool(CACHE_MANAGE).args(["completions", "bash"])).quietly();
     let name = "glance-cache-manage";
     for (words, expected) in [
         (&["queue-"][..], &["queue-image"][..]),

@@ -3,16 +3,14 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
-use super::{CLEANER, Ended, IMAGE, MANAGE, Node, OTHER, PREFETCHER, PRUNER, run, tool};
+use rustix::process::Signal;
 
-const SERVER: &str = env!("CARGO_BIN_EXE_glance-api");
+use super::{CACHE_MANAGE, CLEANER, Ended, IMAGE, Node, OTHER, PREFETCHER, PRUNER, run, tool};
+use crate::support::{API, PATIENCE, Running, until};
+
 const MISSING: &str = "00000000-0000-4000-8000-000000000404";
-/// Long for a machine that has nothing else to do, so that one that has is not judged by it.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the tools ask about, for a pipeline in which every caller is an administrator without roles.
 const RULES: [&str; 9] = [
@@ -31,7 +29,7 @@ const RULES: [&str; 9] = [
 struct Live {
     node: Node,
     port: String,
-    server: Child,
+    server: Running,
 }
 
 impl Live {
@@ -57,17 +55,12 @@ impl Live {
             .lines()
             .find_map(|line| line.strip_prefix("bind_port = "));
         let port = port.unwrap().to_owned();
-        let server = Command::new(SERVER)
-            .env_clear()
-            .arg("--config-file")
-            .arg(node.conf())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut server = tool(API);
+        server.arg("--config-file").arg(node.conf());
+        server.stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Running::start(&mut server);
         let live = Self { node, port, server };
-        eventually("it listens", || {
+        until("it listens", || {
             TcpStream::connect(format!("127.0.0.1:{}", live.port)).is_ok()
         });
         live
@@ -102,37 +95,12 @@ impl Live {
 
     /// `glance-cache-manage` through the API.
     fn manage(&self, arguments: &[&str]) -> Ended {
-        run(tool(MANAGE).args(["-p", &self.port]).args(arguments))
+        run(tool(CACHE_MANAGE).args(["-p", &self.port]).args(arguments))
     }
 
     fn stop(&mut self) {
-        let pid = self.server.id().to_string();
-        run(Command::new("kill").args(["-TERM", &pid]));
-        let began = Instant::now();
-        while self.server.try_wait().unwrap().is_none() {
-            assert!(began.elapsed() < PATIENCE, "SIGTERM did not end it");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
-#[track_caller]
-fn eventually(what: &str, holds: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(
-            began.elapsed() < PATIENCE,
-            "it does not come to this: {what}"
-        );
-        thread::sleep(Duration::from_millis(20));
+        self.server.signal(Signal::TERM);
+        self.server.wait();
     }
 }
 
@@ -246,7 +214,7 @@ fn the_daemon_fetches_what_a_tool_puts_into_the_directory() {
         .manage(&["queue-image", "-f", "--wait", IMAGE])
         .quietly();
     assert_eq!(fs::read(live.node.cache().join(IMAGE)).unwrap(), b"disk");
-    eventually("its queue is empty", || {
+    until("its queue is empty", || {
         !live.node.has(format!("queue/{IMAGE}"))
     });
     // What the tool takes away under the service is fetched again, not missed.
@@ -332,7 +300,7 @@ fn a_cache_directory_that_is_none_is_told_in_a_sentence_and_once_in_the_log() {
 fn an_address_that_leads_past_the_api_is_told() {
     let live = Live::with("");
     let host = format!("http://127.0.0.1:{}/wrong", live.port);
-    let err = run(tool(MANAGE).args(["list-cached", "-H", &host])).failing(1);
+    let err = run(tool(CACHE_MANAGE).args(["list-cached", "-H", &host])).failing(1);
     assert!(
         err.contains("300 Multiple Choices: the address leads to no version"),
         "{err}"

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
 
-use super::{IMAGE, MANAGE, Node, OTHER, ended, run, tool, unused_port};
+use super::{CACHE_MANAGE, Ended, IMAGE, Node, OTHER, run, tool, unused_port};
 
 #[test]
 fn an_empty_cache_is_told_in_a_sentence() {
@@ -89,7 +89,7 @@ fn verbose_says_what_was_done_and_how_long_it_took() {
 fn a_question_is_asked_and_no_means_no() {
     let node = Node::new().holding(IMAGE, 1, 0);
     for (answer, stays) in [("n\n", true), ("\n", true), ("y\n", false)] {
-        let mut child = tool(MANAGE)
+        let mut child = tool(CACHE_MANAGE)
             .args(["delete-cached-image", IMAGE, "--cache-dir"])
             .arg(node.cache())
             .stdin(Stdio::piped())
@@ -103,7 +103,7 @@ fn a_question_is_asked_and_no_means_no() {
             .unwrap()
             .write_all(answer.as_bytes())
             .unwrap();
-        let ended = ended(&child.wait_with_output().unwrap());
+        let ended = Ended::from(child.wait_with_output().unwrap());
         assert_eq!((ended.code, ended.out.as_str()), (0, ""), "{answer:?}");
         assert_eq!(ended.err, format!("Delete cached image {IMAGE}? [y/N] "));
         assert_eq!(node.has(IMAGE), stays, "{answer:?}");
@@ -146,7 +146,11 @@ fn what_is_no_id_is_refused_before_anything_is_done() {
 fn a_directory_that_is_not_there_is_not_made() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("typo");
-    let err = run(tool(MANAGE).arg("list-cached").arg("--cache-dir").arg(&dir)).failing(1);
+    let err = run(tool(CACHE_MANAGE)
+        .arg("list-cached")
+        .arg("--cache-dir")
+        .arg(&dir))
+    .failing(1);
     assert!(err.contains("typo is no directory"), "{err}");
     assert!(!dir.exists());
 }
@@ -154,7 +158,7 @@ fn a_directory_that_is_not_there_is_not_made() {
 #[test]
 fn an_api_that_does_not_answer_is_told_with_what_to_do() {
     let port = unused_port().to_string();
-    let err = run(tool(MANAGE).args(["list-cached", "-p", &port])).failing(1);
+    let err = run(tool(CACHE_MANAGE).args(["list-cached", "-p", &port])).failing(1);
     let expected = format!(
         "No API answers on 127.0.0.1:{port}: is glance-api running? --cache-dir works without it\n"
     );
@@ -163,7 +167,7 @@ fn an_api_that_does_not_answer_is_told_with_what_to_do() {
 
 #[test]
 fn exit_codes_tell_usage_from_failure() {
-    let code = |arguments: &[&str]| run(tool(MANAGE).args(arguments)).code;
+    let code = |arguments: &[&str]| run(tool(CACHE_MANAGE).args(arguments)).code;
     assert_eq!(code(&["help"]), 0);
     assert_eq!(code(&["help", "queue-image"]), 0);
     assert_eq!(code(&["--version"]), 0);
@@ -177,7 +181,7 @@ fn exit_codes_tell_usage_from_failure() {
 #[test]
 fn a_reader_who_has_seen_enough_is_no_error() {
     let node = Node::new().holding(IMAGE, 1, 0);
-    let mut child = tool(MANAGE)
+    let mut child = tool(CACHE_MANAGE)
         .args(["list-cached", "--cache-dir"])
         .arg(node.cache())
         .stdout(Stdio::piped())
@@ -194,7 +198,7 @@ fn a_reader_who_has_seen_enough_is_no_error() {
 fn a_secret_in_the_environment_stays_out_of_help_and_errors() {
     let port = unused_port().to_string();
     let said = |arguments: &[&str]| {
-        let mut command = tool(MANAGE);
+        let mut command = tool(CACHE_MANAGE);
         command
             .env("OS_AUTH_TOKEN", "t0psecret")
             .env("OS_PASSWORD", "t0psecret");
@@ -209,7 +213,7 @@ fn a_secret_in_the_environment_stays_out_of_help_and_errors() {
 #[test]
 fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
-        let script = run(tool(MANAGE).args(["completions", shell])).quietly();
+        let script = run(tool(CACHE_MANAGE).args(["completions", shell])).quietly();
         assert!(script.contains("delete-all-queued-images"), "{shell}");
     }
 }

@@ -9,15 +9,14 @@ mod twice;
 
 use std::fs::{self, File, FileTimes};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
-const MANAGE: &str = env!("CARGO_BIN_EXE_glance-cache-manage");
-const PREFETCHER: &str = env!("CARGO_BIN_EXE_glance-cache-prefetcher");
-const PRUNER: &str = env!("CARGO_BIN_EXE_glance-cache-pruner");
-const CLEANER: &str = env!("CARGO_BIN_EXE_glance-cache-cleaner");
+use crate::support::{
+    CACHE_MANAGE, CLEANER, Ended, PREFETCHER, PRUNER, plain as tool, run, unused_port,
+};
 
 const IMAGE: &str = "6b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9";
 const OTHER: &str = "7b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9";
@@ -76,7 +75,7 @@ impl Node {
 
     /// `glance-cache-manage` on the directory.
     fn manage(&self, arguments: &[&str]) -> Ended {
-        let mut command = tool(MANAGE);
+        let mut command = tool(CACHE_MANAGE);
         command.args(arguments).arg("--cache-dir").arg(self.cache());
         run(&mut command)
     }
@@ -91,53 +90,4 @@ impl Node {
         command.arg("--config-file").arg(self.conf());
         command
     }
-}
-
-/// A command without what the shell of the tests may have set.
-fn tool(program: &str) -> Command {
-    let mut command = Command::new(program);
-    command.env_clear().stdin(Stdio::null());
-    command
-}
-
-/// How a command ended.
-#[derive(Debug)]
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn run(command: &mut Command) -> Ended {
-    ended(&command.output().unwrap())
-}
-
-fn ended(output: &Output) -> Ended {
-    Ended {
-        code: output.status.code().unwrap(),
-        out: String::from_utf8(output.stdout.clone()).unwrap(),
-        err: String::from_utf8(output.stderr.clone()).unwrap(),
-    }
-}
-
-impl Ended {
-    /// Asserts success without talk, and gives the results.
-    #[track_caller]
-    fn quietly(self) -> String {
-        assert_eq!((self.code, self.err.as_str()), (0, ""), "{self:?}");
-        self.out
-    }
-
-    /// Asserts a failure without results, and gives the talk.
-    #[track_caller]
-    fn failing(self, code: i32) -> String {
-        assert_eq!((self.code, self.out.as_str()), (code, ""), "{self:?}");
-        self.err
-    }
-}
-
-/// A port that was free a moment ago.
-fn unused_port() -> u16 {
-    let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    socket.local_addr().unwrap().port()
 }

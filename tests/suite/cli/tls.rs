@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Ended, MANAGE, run, tool};
+use super::{CACHE_MANAGE, Ended, run, tool};
 
 const HERE: &str = "127.0.0.1";
 
@@ -100,7 +100,7 @@ impl Server {
     /// The listing, asked for by somebody who believes what is in `pem`.
     fn listed(&self, pem: &str) -> Ended {
         let host = format!("https://{}", self.address);
-        let mut command = tool(MANAGE);
+        let mut command = tool(CACHE_MANAGE);
         command.args(["list-cached", "-H", &host, "--os-cacert"]);
         run(command.arg(self.file(pem)))
     }
@@ -196,9 +196,9 @@ fn a_known_certificate_is_still_held_to_its_time_and_its_name() {
 fn without_a_file_the_option_for_it_is_named() {
     let server = Server::with(&self_signed(&parameters(HERE, true)));
     let host = format!("https://{}", server.address);
-    let err = refused(run(tool(MANAGE).args(["list-cached", "-H", &host])));
+    let err = refused(run(tool(CACHE_MANAGE).args(["list-cached", "-H", &host])));
     assert!(err.contains("--os-cacert"), "{err}");
-    let listed = run(tool(MANAGE).args(["list-cached", "-k", "-H", &host]));
+    let listed = run(tool(CACHE_MANAGE).args(["list-cached", "-k", "-H", &host]));
     assert_eq!(listed.quietly(), "No cached images.\n");
 }
 
@@ -206,6 +206,6 @@ fn without_a_file_the_option_for_it_is_named() {
 fn who_speaks_in_the_clear_to_a_port_of_tls_hears_of_https() {
     let server = Server::with(&self_signed(&parameters(HERE, true)));
     let host = server.address.to_string();
-    let err = run(tool(MANAGE).args(["list-cached", "-H", &host])).failing(1);
+    let err = run(tool(CACHE_MANAGE).args(["list-cached", "-H", &host])).failing(1);
     assert!(err.contains("use https:// in its address"), "{err}");
 }

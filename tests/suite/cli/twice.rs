@@ -1,18 +1,15 @@
 //! Command lines as old crontabs, unit files and habits have them.
 
-use std::process::{Command, Stdio};
-
-use super::{CLEANER, Ended, MANAGE, Node, PREFETCHER, PRUNER, run, tool};
-
-const SERVER: &str = env!("CARGO_BIN_EXE_glance-api");
+use super::{CACHE_MANAGE, CLEANER, Ended, Node, PREFETCHER, PRUNER, run, tool};
+use crate::support::API;
 
 #[test]
 fn an_option_that_is_given_twice_counts_as_it_was_given_last() {
     let line = "-p 1 -p 2 -H a -H b -v -v -f -f -d -d help list-cached";
-    let help = run(tool(MANAGE).args(line.split(' ')));
+    let help = run(tool(CACHE_MANAGE).args(line.split(' ')));
     assert_eq!((help.code, help.err.as_str()), (0, ""), "{help:?}");
     let line = "-p 1 -H nowhere.invalid -p 2 -H 127.0.0.1 list-cached";
-    let err = run(tool(MANAGE).args(line.split(' '))).failing(1);
+    let err = run(tool(CACHE_MANAGE).args(line.split(' '))).failing(1);
     assert!(err.starts_with("No API answers on 127.0.0.1:2: "), "{err}");
 
     let node = Node::new();
@@ -79,11 +76,8 @@ fn a_line_of_an_old_crontab_is_understood() {
 
 fn service(arguments: &[&str]) -> Ended {
     let home = tempfile::tempdir().unwrap();
-    let mut command = Command::new(SERVER);
-    command
-        .env_clear()
-        .env("GLANCE_STATE_DIR", home.path())
-        .stdin(Stdio::null());
+    let mut command = tool(API);
+    command.env("GLANCE_STATE_DIR", home.path());
     run(command.args(arguments))
 }
 

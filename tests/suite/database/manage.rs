@@ -96,7 +96,7 @@ fn another_revision_is_refused_with_what_to_run() {
 #[test]
 fn the_service_does_not_start_without_a_schema_and_says_what_to_run() {
     for database in on_each_server() {
-        let ended = run(SERVER, database.url(), "", &[]);
+        let ended = run(API, database.url(), "", &[]);
         assert_eq!(ended.code, 1, "{ended:?}");
         assert!(
             ended

@@ -4,12 +4,7 @@ mod away;
 mod manage;
 mod schema;
 
-use std::process::{Command, Stdio};
-
-use crate::support::{Database, mysql, postgres};
-
-const MANAGE: &str = env!("CARGO_BIN_EXE_glance-manage");
-const SERVER: &str = env!("CARGO_BIN_EXE_glance-api");
+use crate::support::{self, API, Database, Ended, MANAGE, mysql, plain, postgres};
 
 /// An empty database on each server that answers.
 fn on_each_server() -> Vec<Database> {
@@ -20,33 +15,15 @@ fn on_each_server() -> Vec<Database> {
         .collect()
 }
 
-/// How a program ended.
-#[derive(Debug)]
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
-}
-
 /// Runs a program with a configuration of this database.
 fn run(program: &str, url: &str, more: &str, arguments: &[&str]) -> Ended {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("glance-api.conf");
     let text = format!("[DEFAULT]\nbind_port = 0\n[database]\nconnection = {url}\n{more}\n");
     std::fs::write(&file, text).unwrap();
-    let output = Command::new(program)
-        .env_clear()
-        .arg("--config-file")
-        .arg(&file)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    Ended {
-        code: output.status.code().unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    let mut command = plain(program);
+    command.arg("--config-file").arg(&file).args(arguments);
+    support::run(&mut command)
 }
 
 fn manage(url: &str, arguments: &[&str]) -> Ended {

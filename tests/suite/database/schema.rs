@@ -3,6 +3,8 @@
 //! `tests/data/db/mysql.tsv` and `postgres.tsv` are what `mysql.sql` and `postgres.sql` say of a database that the
 //! original made. Where `GLANCE_ORIGINAL` is a Python that has it (with `PyMySQL` and `psycopg2`), it makes another.
 
+use std::process::{Command, Stdio};
+
 use super::*;
 
 const FACTS: [(&str, &str); 2] = [

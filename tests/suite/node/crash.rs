@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::http;
 use super::process::{Image, Node};
-use super::site::{PRUNER, Site};
+use super::site::Site;
 use super::{KIB, MIB, eventually};
+use crate::support::PRUNER;
 
 /// When a process is killed, as seen by a client of its.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,9 @@ use std::fs;
 use serde_json::Value;
 
 use super::queue::{are_cached, ran, touch};
-use super::site::{CLEANER, PREFETCHER, PRUNER, Site};
+use super::site::Site;
 use super::{MIB, eventually};
+use crate::support::{CLEANER, PREFETCHER, PRUNER};
 
 #[test]
 fn the_jobs_run_beside_a_service() {

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fs, io};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::http::{self, Answer, Opened};
-use super::{eventually, wait_for};
+use crate::support::{Running, eventually, wait_for};
 
 /// An image, and what its data is in truth.
 #[derive(Debug, Clone)]
@@ -43,14 +43,14 @@ fn noise(size: usize) -> Vec<u8> {
 
 /// A running `glance-api`. Dropped, it is killed.
 pub(super) struct Node {
-    child: Child,
+    child: Running,
     pub(super) address: SocketAddr,
     log: PathBuf,
 }
 
 impl Node {
     /// Waits until it is well. It writes its log to a file.
-    pub(super) fn start(child: Child, log: PathBuf) -> Self {
+    pub(super) fn start(child: Running, log: PathBuf) -> Self {
         let mut node = Self {
             child,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -63,7 +63,7 @@ impl Node {
 
     fn listening(&mut self) -> Option<SocketAddr> {
         let log = self.log();
-        let ended = self.child.try_wait().unwrap();
+        let ended = self.child.ended();
         assert!(ended.is_none(), "it ended with {ended:?}: {log}");
         let (_, line) = log.split_once("listening on ")?;
         line.split_whitespace().next()?.parse().ok()
@@ -176,13 +176,12 @@ impl Node {
 
     /// Sends SIGTERM.
     pub(super) fn end(&self) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).unwrap();
+        self.child.signal(Signal::TERM);
     }
 
     /// Waits for the end.
     pub(super) fn ended(mut self) -> ExitStatus {
-        eventually(|| self.child.try_wait().unwrap())
+        self.child.wait()
     }
 
     /// Ends it with SIGTERM, and sees that it ends well.
@@ -199,16 +198,7 @@ impl Node {
     }
 
     /// Ends it with SIGKILL.
-    pub(super) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub(super) fn kill(self) {
+        self.child.kill();
     }
 }

@@ -6,8 +6,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::process::{Image, Node};
-use super::site::{MANAGE, Site};
+use super::site::Site;
 use super::{MIB, eventually};
+use crate::support::CACHE_MANAGE;
 
 /// That every one of them can be had without the store.
 pub(super) fn are_cached(site: &Site, node: &Node, images: &[Image]) {
@@ -35,7 +36,7 @@ pub(super) fn ran(mut command: Command, code: i32) -> (String, String) {
 /// `glance-cache-manage` towards the service.
 fn manage(site: &Site, node: &Node, arguments: &[&str]) -> Command {
     let port = node.address.port().to_string();
-    let mut command = site.plain(MANAGE);
+    let mut command = site.plain(CACHE_MANAGE);
     command.args(["-f", "-H", "127.0.0.1", "-p", &port]);
     command.args(arguments);
     command

@@ -10,15 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::Database;
+use crate::support::{self, API, CACHE_MANAGE, Database, Running};
 
 use super::process::{Image, Node};
-
-const API: &str = env!("CARGO_BIN_EXE_glance-api");
-pub(super) const MANAGE: &str = env!("CARGO_BIN_EXE_glance-cache-manage");
-pub(super) const PREFETCHER: &str = env!("CARGO_BIN_EXE_glance-cache-prefetcher");
-pub(super) const PRUNER: &str = env!("CARGO_BIN_EXE_glance-cache-pruner");
-pub(super) const CLEANER: &str = env!("CARGO_BIN_EXE_glance-cache-cleaner");
 
 /// Everybody may do what the tests do.
 const ALLOWED: [&str; 13] = [
@@ -141,7 +135,7 @@ impl Site {
         if let Some(user) = user {
             command.uid(user).gid(user);
         }
-        Node::start(command.spawn().unwrap(), log)
+        Node::start(Running::start(&mut command), log)
     }
 
     /// Gives all of it to a user, who can then start a process in it.
@@ -172,11 +166,8 @@ impl Site {
 
     /// A command without what the shell of the tests may have set.
     pub(super) fn plain(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = Command::new(program.as_ref());
-        command
-            .env_clear()
-            .env("HOME", self.path(""))
-            .stdin(Stdio::null());
+        let mut command = support::plain(program.as_ref());
+        command.env("HOME", self.path(""));
         command
     }
 
@@ -198,7 +189,7 @@ impl Site {
     /// What `glance-cache-manage` finds in the directory, sorted.
     #[track_caller]
     pub(super) fn listed(&self) -> Vec<String> {
-        let mut list = self.plain(MANAGE);
+        let mut list = self.plain(CACHE_MANAGE);
         list.args(["list-cached", "--json", "--cache-dir"]);
         let output = list.arg(self.path("cache")).output().unwrap();
         assert!(output.status.success(), "{output:?}");

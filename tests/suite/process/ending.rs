@@ -1,5 +1,8 @@
 //! SIGTERM.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use super::*;
 
 const HEALTH: &str = "GET /healthcheck HTTP/1.1\r\n";
@@ -9,8 +12,8 @@ fn a_load_balancer_sees_the_end_before_the_socket_closes() {
     let mut server = Home::with("[server]\ndrain_notice = 2").start();
     let mut kept = server.connect();
     assert_eq!(status(&ask(&mut kept, HEALTH, "")), "200");
-    server.signal("TERM");
-    eventually("newcomers are told", || {
+    server.child.signal(Signal::TERM);
+    until("newcomers are told", || {
         status(&server.ask(HEALTH)) == "503"
     });
     let told = ask(&mut kept, HEALTH, "");
@@ -30,8 +33,8 @@ fn without_a_notice_an_open_connection_is_answered_while_something_runs() {
                 content-length: 2\r\n\r\n{";
     running.write_all(half.as_bytes()).unwrap();
     thread::sleep(Duration::from_millis(300));
-    server.signal("TERM");
-    eventually("nobody new comes in", || server.try_connect().is_none());
+    server.child.signal(Signal::TERM);
+    until("nobody new comes in", || server.try_connect().is_none());
     assert_eq!(status(&ask(&mut kept, HEALTH, "")), "503");
     running.write_all(b"}").unwrap();
     assert_eq!(status(&read_answer(&mut running)), "201");
@@ -43,7 +46,7 @@ fn a_stop_with_nothing_to_do_is_quick() {
     let mut server = Home::with("").start();
     let _kept = server.connect();
     let begun = Instant::now();
-    server.signal("TERM");
+    server.child.signal(Signal::TERM);
     assert_eq!(server.wait(), 0);
     assert!(begun.elapsed() < Duration::from_secs(10));
 }

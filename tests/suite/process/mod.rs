@@ -9,15 +9,12 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-const SERVER: &str = env!("CARGO_BIN_EXE_glance-api");
-/// Long for a machine that has nothing else to do, so that one that has is not judged by it.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::support::{API, PATIENCE, Running, plain, until, unused_port};
 
 /// A directory with a configuration in which every caller may do everything, and its log.
 struct Home {
@@ -28,10 +25,9 @@ struct Home {
 impl Home {
     /// With `more` of `[DEFAULT]`, or of sections after it.
     fn with(more: &str) -> Self {
-        let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let home = Self {
             dir: tempfile::tempdir().unwrap(),
-            port: socket.local_addr().unwrap().port(),
+            port: unused_port(),
         };
         let rules = ["add_image", "get_image", "modify_image", "upload_image"];
         let rules = rules.map(|rule| format!("{rule}: \"\"\n"));
@@ -61,12 +57,8 @@ impl Home {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(SERVER);
-        command
-            .env_clear()
-            .arg("--config-file")
-            .arg(self.path("api.conf"))
-            .stdin(Stdio::null());
+        let mut command = plain(API);
+        command.arg("--config-file").arg(self.path("api.conf"));
         command
     }
 
@@ -75,25 +67,25 @@ impl Home {
         self.command().arg("--check-config").output().unwrap()
     }
 
-    fn start(self) -> Running {
+    fn start(self) -> Server {
         let mut command = self.command();
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        let running = Running {
-            server: command.spawn().unwrap(),
+        let running = Server {
+            child: Running::start(&mut command),
             home: self,
         };
-        eventually("it listens", || running.try_connect().is_some());
+        until("it listens", || running.try_connect().is_some());
         running
     }
 }
 
 /// A service that runs. It is killed where a test ends early.
-struct Running {
-    server: Child,
+struct Server {
+    child: Running,
     home: Home,
 }
 
-impl Running {
+impl Server {
     fn try_connect(&self) -> Option<TcpStream> {
         TcpStream::connect(("127.0.0.1", self.home.port)).ok()
     }
@@ -102,15 +94,6 @@ impl Running {
         let client = self.try_connect().expect("it listens");
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         client
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.server.id();
-        let kill = Command::new("sh")
-            .arg("-c")
-            .arg(format!("kill -{name} {pid}"))
-            .status();
-        assert!(kill.unwrap().success());
     }
 
     /// One request on a connection of its own.
@@ -144,21 +127,7 @@ impl Running {
     }
 
     fn wait(&mut self) -> i32 {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.server.try_wait().unwrap() {
-                return status.code().expect("an exit code");
-            }
-            assert!(begun.elapsed() < PATIENCE, "it does not end");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        self.child.wait().code().expect("an exit code")
     }
 }
 
@@ -190,12 +159,4 @@ fn read_answer(client: &mut TcpStream) -> String {
 
 fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("none")
-}
-
-fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !happened() {
-        assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }

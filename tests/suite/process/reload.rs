@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn upload(server: &Running, bytes: &str) -> String {
+fn upload(server: &Server, bytes: &str) -> String {
     let head = server.upload_head(bytes.len());
     status(&ask(&mut server.connect(), &head, bytes)).to_owned()
 }
@@ -12,12 +12,12 @@ fn limits_change_at_once_and_the_rest_is_named() {
     let server = Home::with("image_size_cap = 10").start();
     assert_eq!(upload(&server, "more than ten bytes"), "413");
     server.home.configure("image_size_cap = 100\nbacklog = 77");
-    server.signal("HUP");
-    eventually("the larger image is taken", || {
+    server.child.signal(Signal::HUP);
+    until("the larger image is taken", || {
         upload(&server, "more than ten bytes") == "204"
     });
     let told = "changed, but in force from the next start only: [DEFAULT] backlog\n";
-    eventually("the log names the rest", || server.log().contains(told));
+    until("the log names the rest", || server.log().contains(told));
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn what_stands_twice_with_one_value_has_not_changed() {
     server
         .home
         .configure(&format!("log_file = {}\nbacklog = 77", log.display()));
-    server.signal("HUP");
+    server.child.signal(Signal::HUP);
     let told = "in force from the next start only: [DEFAULT] backlog\n";
-    eventually("backlog alone is named", || server.log().contains(told));
+    until("backlog alone is named", || server.log().contains(told));
 }

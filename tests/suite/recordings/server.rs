@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -12,11 +12,12 @@ use super::callers::Caller;
 use super::scenario::Scenario;
 use super::wire::{Answer, Request, exchange};
 use super::{recordings, web};
+use crate::support::{API, Running};
 
-/// A running server. Dropped, it is killed.
+/// A running server.
 #[derive(Debug)]
 pub(super) struct Server {
-    child: Child,
+    _child: Running,
     dir: TempDir,
     address: SocketAddr,
     profile: String,
@@ -44,7 +45,7 @@ impl Server {
         let log = dir.path().join("server.log");
         let child = spawn(listener, &dir.path().join("glance-api.conf"), &log);
         let server = Self {
-            child,
+            _child: child,
             dir,
             address,
             profile: profile.to_owned(),
@@ -138,14 +139,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn values(dir: &Path, address: SocketAddr) -> Vec<(&'static str, String)> {
     let web = web::address();
     vec![
@@ -179,7 +172,7 @@ fn write_files(profile: &str, dir: &Path, values: &[(&'static str, String)]) {
     }
 }
 
-fn spawn(listener: TcpListener, config: &Path, log: &Path) -> Child {
+fn spawn(listener: TcpListener, config: &Path, log: &Path) -> Running {
     let log = File::create(log).expect("a log");
     let mut command = Command::new("sh");
     command
@@ -188,7 +181,7 @@ fn spawn(listener: TcpListener, config: &Path, log: &Path) -> Child {
             "export LISTEN_PID=$$; exec \"$@\" 3<&0 </dev/null",
             "sh",
         ])
-        .arg(env!("CARGO_BIN_EXE_glance-api"))
+        .arg(API)
         .arg("--config-file")
         .arg(config)
         .env_clear()
@@ -196,5 +189,5 @@ fn spawn(listener: TcpListener, config: &Path, log: &Path) -> Child {
         .stdin(Stdio::from(OwnedFd::from(listener)))
         .stdout(log.try_clone().expect("a log"))
         .stderr(log);
-    command.spawn().expect("a process")
+    Running::start(&mut command)
 }

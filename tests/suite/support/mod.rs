@@ -1,5 +1,6 @@
 //! What tests stand on.
 
+mod child;
 mod cloud;
 mod database;
 mod origin;
@@ -7,6 +8,10 @@ mod origin;
 use glance::config::DatabaseConfig;
 use glance::db::make_schema;
 
+pub(crate) use child::{
+    API, CACHE_MANAGE, CLEANER, Ended, MANAGE, PATIENCE, PREFETCHER, PRUNER, Running, eventually,
+    plain, run, until, unused_port, wait_for,
+};
 pub(crate) use cloud::{Answer, Client, Cloud};
 pub(crate) use database::{Database, mysql, postgres};
 pub(crate) use origin::Origin;

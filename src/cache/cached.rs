@@ -1,33 +1,65 @@
-//! Reading a whole copy.
+//! Reading a whole copy, span by span: each is checked before its bytes leave, as far as the rules say so, and
+//! one that went bad is fetched again.
 
 use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use futures_util::Stream;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _, stream};
 
-use super::node::Node;
+use super::FillBroken;
+use super::growing::beyond;
+use super::layout::names;
+use super::node::{Node, blocking};
+use super::parked;
+use super::source::Source;
+use super::space::SpaceLock;
+use super::spans::{SPAN, bytes_of, span_at};
+use super::trust::{Checked, Copy, Touch};
+use crate::config::Verify;
 use crate::domain::ImageId;
 use crate::stream::{Blob, ByteRange, ByteStream, read_file};
 
 /// An open copy. It stays readable when the cache lets it go.
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct CachedImage {
     node: Arc<Node>,
     id: ImageId,
     file: Arc<File>,
     size: u64,
+    /// What is known of it; none where nothing is checked.
+    copy: Option<Arc<Copy>>,
+    source: Option<Arc<dyn Source>>,
+}
+
+impl std::fmt::Debug for CachedImage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CachedImage")
+            .field("id", &self.id)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
 }
 
 impl CachedImage {
-    pub(super) fn new(node: Arc<Node>, id: ImageId, file: File, size: u64) -> Self {
+    pub(super) fn new(
+        node: Arc<Node>,
+        id: ImageId,
+        file: Arc<File>,
+        size: u64,
+        copy: Option<Arc<Copy>>,
+    ) -> Self {
         Self {
             node,
             id,
-            file: Arc::new(file),
+            file,
             size,
+            copy,
+            source: None,
         }
     }
 
@@ -35,14 +67,22 @@ impl CachedImage {
         self.size
     }
 
-    /// The bytes. A whole read that reaches the end is a hit.
+    /// Says where spans that went bad can be had again.
+    #[must_use]
+    pub fn repaired_from(mut self, source: Arc<dyn Source>) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// The bytes. A whole read that reaches the end is a hit. Ends with an error whose inner error is
+    /// [`FillBroken`] where they turn out to be wrong and cannot be repaired.
     pub fn read(self, range: Option<ByteRange>) -> Blob {
         let Some(range) = range else {
             return self.read_whole();
         };
         Blob {
             size: Some(range.len()),
-            bytes: read_file(self.file, range),
+            bytes: self.stream(range),
         }
     }
 
@@ -52,17 +92,203 @@ impl CachedImage {
             start: 0,
             end: size,
         };
-        let bytes = read_file(Arc::clone(&self.file), whole);
         let mut counted = Counted {
-            bytes,
+            bytes: self.clone().stream(whole),
             rest: size,
             image: Some(self),
         };
         // Of an empty image nobody reads anything.
-        counted.count(0);
+        counted.note(0);
         Blob {
             size: Some(size),
             bytes: Box::pin(counted),
+        }
+    }
+
+    fn stream(self, range: ByteRange) -> ByteStream {
+        let verify = self.node.copies.rules.verify;
+        let checked = matches!(verify, Verify::Always | Verify::Changed);
+        if self.copy.is_none() || !checked {
+            return read_file(self.file, range);
+        }
+        let reader = Reader {
+            image: self,
+            rest: range,
+            current: None,
+        };
+        let bytes = stream::try_unfold(reader, |mut reader| async move {
+            let next = reader.next().await?;
+            Ok::<_, io::Error>(next.map(|bytes| (bytes, reader)))
+        });
+        Box::pin(bytes)
+    }
+
+    /// Reads a span and compares it, whatever is known of it, and repairs it where it is bad. True where it was.
+    pub(super) async fn sweep(&self, span: u64) -> io::Result<bool> {
+        let Some(copy) = &self.copy else {
+            return Ok(false);
+        };
+        let bad = self.check(copy, span).await? == Checked::Bad;
+        if bad {
+            self.repair(copy, span).await?;
+        }
+        Ok(bad)
+    }
+
+    async fn check(&self, copy: &Arc<Copy>, span: u64) -> io::Result<Checked> {
+        let (copy, file, now) = (
+            Arc::clone(copy),
+            Arc::clone(&self.file),
+            self.node.clock.now(),
+        );
+        blocking(move || copy.check(span, &file, now)).await
+    }
+
+    fn broken(&self, reason: impl Into<String>) -> io::Error {
+        io::Error::other(FillBroken {
+            id: self.id,
+            reason: reason.into(),
+            resumable: true,
+        })
+    }
+
+    /// Fetches a bad span again.
+    async fn repair(&self, copy: &Arc<Copy>, span: u64) -> io::Result<Touch> {
+        let _turn = copy.repairing.lock().await;
+        // Somebody else may have done it meanwhile.
+        if let Checked::Right(touch) = self.check(copy, span).await? {
+            return Ok(touch);
+        }
+        let id = self.id;
+        tracing::warn!(image.id = %id, span, "span {span} of the copy of image {id} is bad");
+        let Some(source) = &self.source else {
+            return Err(self.broken("the copy is bad, and there is nothing to repair it from"));
+        };
+        let range = bytes_of(span, span + 1, self.size);
+        let fetched = fetch(source.as_ref(), range).await;
+        let fetched = fetched.map_err(|error| self.broken(error.to_string()))?;
+        let (image, checked) = (self.clone(), Arc::clone(copy));
+        let repaired = blocking(move || image.replace(&checked, span, &fetched)).await?;
+        if repaired && let Checked::Right(touch) = self.check(copy, span).await? {
+            tracing::info!(image.id = %id, span, "repaired span {span} of the copy of image {id}");
+            return Ok(touch);
+        }
+        // Either the table is wrong or the store is: the whole image will tell, when it is fetched anew.
+        let image = self.clone();
+        blocking(move || image.put_aside()).await?;
+        Err(self.broken("the copy is bad, and the store has something else"))
+    }
+
+    /// Writes the right bytes in the place of the bad ones. False where they are not the right ones.
+    fn replace(&self, copy: &Copy, span: u64, bytes: &[u8]) -> io::Result<bool> {
+        let right = copy.table().and_then(|table| table.sum(span));
+        if right != Some(*blake3::hash(bytes).as_bytes()) {
+            return Ok(false);
+        }
+        let layout = &self.node.layout;
+        let path = layout.image(self.id);
+        let Some(file) = parked::open(&path)? else {
+            return Ok(false);
+        };
+        let mine = names(&path, &self.file.metadata()?) && names(&path, &file.metadata()?);
+        if mine {
+            file.write_all_at(bytes, span * SPAN)?;
+        }
+        Ok(mine)
+    }
+
+    fn put_aside(&self) -> io::Result<()> {
+        let layout = &self.node.layout;
+        let _lock = SpaceLock::take(layout)?;
+        let place = layout.image(self.id);
+        if names(&place, &self.file.metadata()?) {
+            let id = self.id;
+            tracing::warn!(image.id = %id, "the copy of image {id} was put into invalid/");
+            std::fs::rename(place, layout.invalid().join(id.as_str()))?;
+            self.node.journal.gone(id);
+        }
+        self.node.copies.forget(self.id);
+        Ok(())
+    }
+}
+
+/// The bytes of one span, from the store.
+async fn fetch(source: &dyn Source, range: ByteRange) -> io::Result<Bytes> {
+    let mut blob = source.open(Some(range)).await?;
+    let wanted = usize::try_from(range.len()).map_err(io::Error::other)?;
+    let mut bytes = BytesMut::with_capacity(wanted);
+    while bytes.len() < wanted {
+        let Some(chunk) = blob.bytes.next().await.transpose()? else {
+            return Err(io::Error::other("the store sent too few bytes"));
+        };
+        bytes.extend_from_slice(&chunk[..chunk.len().min(wanted - bytes.len())]);
+    }
+    Ok(bytes.freeze())
+}
+
+/// Somebody who reads bytes that are checked.
+struct Reader {
+    image: CachedImage,
+    rest: ByteRange,
+    /// What is being read, of a file in the state in which it was checked.
+    current: Option<(ByteStream, Option<Touch>)>,
+}
+
+impl Reader {
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            if let Some((bytes, touch)) = &mut self.current {
+                let next = bytes.next().await.transpose()?;
+                // Somebody may have written into the file since it was checked.
+                let untouched = touch.is_none_or(|touch| self.image.touch().ok() == Some(touch));
+                match next {
+                    Some(chunk) if untouched => {
+                        self.rest.start += chunk.len() as u64;
+                        return Ok(Some(chunk));
+                    }
+                    _ => self.current = None,
+                }
+            }
+            if self.rest.is_empty() {
+                return Ok(None);
+            }
+            let (end, touch) = self.image.ready(self.rest.start).await?;
+            let part = ByteRange {
+                start: self.rest.start,
+                end: end.min(self.rest.end),
+            };
+            self.current = Some((read_file(Arc::clone(&self.image.file), part), touch));
+        }
+    }
+}
+
+impl CachedImage {
+    fn touch(&self) -> io::Result<Touch> {
+        Ok(Touch::of(&self.file.metadata()?))
+    }
+
+    /// Waits until the byte at `position` may be handed out, and says up to where.
+    async fn ready(&self, position: u64) -> io::Result<(u64, Option<Touch>)> {
+        let Some(copy) = &self.copy else {
+            return Ok((self.size, None));
+        };
+        let span = span_at(position);
+        let end = bytes_of(span, span + 1, self.size).end;
+        if let Some(proving) = &copy.proving {
+            let visible = beyond(self.id, &mut proving.clone(), position).await;
+            let visible = visible.map_err(io::Error::other)?;
+            if visible < self.size || copy.table().is_none() {
+                return Ok((visible.min(end), None));
+            }
+        }
+        let rules = self.node.copies.rules;
+        let touch = self.touch()?;
+        if rules.verify == Verify::Changed && copy.trusts(span, touch, rules.period) {
+            return Ok((end, Some(touch)));
+        }
+        match self.check(copy, span).await? {
+            Checked::Right(touch) => Ok((end, Some(touch))),
+            Checked::Bad => Ok((end, Some(self.repair(copy, span).await?))),
         }
     }
 }
@@ -75,7 +301,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn count(&mut self, bytes: usize) {
+    fn note(&mut self, bytes: usize) {
         self.rest = self.rest.saturating_sub(bytes as u64);
         if self.rest == 0
             && let Some(image) = self.image.take()
@@ -91,7 +317,7 @@ impl Stream for Counted {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = ready!(self.bytes.as_mut().poll_next(cx));
         if let Some(Ok(chunk)) = &next {
-            self.count(chunk.len());
+            self.note(chunk.len());
         }
         Poll::Ready(next)
     }

@@ -8,11 +8,14 @@ use super::fill;
 use super::growing::{Fill, Growing, Progress};
 use super::layout::InPlace;
 use super::node::Node;
-use super::partial::{Attempt, Partial};
+use super::partial::{Attempt, Partial, Wanted};
+use super::parts::Open;
+use super::source::Supply;
 use super::space::{self, SpaceLock};
+use super::spans::{Table, bytes_of};
 use super::{Expected, FillBroken, Past, queue};
 use crate::domain::ImageId;
-use crate::stream::Blob;
+use crate::stream::ByteRange;
 
 /// Room is taken in such steps where nobody knows how much there will be.
 const STEP: u64 = 64 * 1024 * 1024;
@@ -22,11 +25,44 @@ const STEP: u64 = 64 * 1024 * 1024;
 /// Dropped without a fill, it is free for the next to claim, and those who wait for it look again.
 #[derive(Debug)]
 pub struct Claim {
-    // Dropped in this order: when the readers hear that nothing comes, nothing is left.
-    pub(super) partial: Partial,
+    // Dropped in this order: when the readers hear that nothing comes, only spans are left.
+    pub(super) hold: Hold,
     pub(super) running: Running,
     pub(super) expected: Expected,
-    promised: u64,
+}
+
+/// What a fill asks the store for first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: every span is here already.
+    Nothing,
+    All,
+    Part(ByteRange),
+}
+
+/// The partial file while its image is brought in.
+#[derive(Debug)]
+pub(super) struct Hold {
+    pub open: Arc<Open>,
+}
+
+impl Hold {
+    fn begin(open: Arc<Open>, lock: &SpaceLock) -> io::Result<Self> {
+        let hold = Self { open };
+        hold.open.set_filling(true);
+        hold.open.partial.begin_fill(lock)?;
+        Ok(hold)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Err(error) = self.open.partial.end_fill() {
+            let id = self.open.partial.id();
+            tracing::warn!(image.id = %id, "the spans of image {id} could not be put aside: {error}");
+        }
+        self.open.set_filling(false);
+    }
 }
 
 /// What reaching for an image came to.
@@ -34,8 +70,10 @@ pub struct Claim {
 pub(super) enum Reached {
     Cached(File, u64),
     Claimed(Claim),
+    /// Parts of it can be fetched.
+    Part(Arc<Open>),
     /// Another process fills it.
-    Growing(File),
+    Growing(File, Option<Table>),
     /// It is not to be had, now.
     Not(Past),
 }
@@ -58,18 +96,41 @@ impl From<io::Error> for Failure {
 }
 
 impl Claim {
+    pub(super) fn open(&self) -> &Arc<Open> {
+        &self.hold.open
+    }
+
+    /// What to ask the store for, to begin with.
+    pub fn need(&self) -> Need {
+        let Some(size) = self.expected.size else {
+            return Need::All;
+        };
+        let table = self.open().partial.table();
+        let (here, end) = table.run(0);
+        let first = if here { end } else { 0 };
+        let (_, end) = table.run(first);
+        let range = bytes_of(first, end, size);
+        match range {
+            _ if size == 0 || range.len() == size => Need::All,
+            _ if range.is_empty() => Need::Nothing,
+            _ => Need::Part(range),
+        }
+    }
+
     /// Starts a fill from the store's data. It outlives everyone who reads along.
-    pub fn fill_from(self, blob: Blob) -> Growing {
-        let size = self.expected.size.or(blob.size);
+    pub fn fill_from(self, supply: impl Into<Supply>) -> Growing {
+        let supply = supply.into();
+        let announced = supply.first.as_ref().and_then(|blob| blob.size);
+        let size = self.expected.size.or(announced);
         let growing = Growing::here(Arc::clone(&self.running.fill), size);
-        fill::start(self, blob);
+        fill::start(self, supply);
         growing
     }
 
     /// Waits for the fill to end; the error says why nothing was committed.
-    pub async fn fill_whole(self, blob: Blob) -> Result<(), FillBroken> {
+    pub async fn fill_whole(self, supply: impl Into<Supply>) -> Result<(), FillBroken> {
         let id = self.running.fill.id;
-        fill::start(self, blob).await.unwrap_or_else(|_| {
+        fill::start(self, supply.into()).await.unwrap_or_else(|_| {
             Err(FillBroken {
                 id,
                 reason: "its thread could not be started, or died".into(),
@@ -82,7 +143,8 @@ impl Claim {
     pub(super) fn reach(node: &Arc<Node>, id: ImageId, expected: &Expected) -> io::Result<Reached> {
         let now = node.clock.now();
         let layout = &node.layout;
-        let partial = {
+        let wanted = Wanted::of(expected);
+        let hold = {
             let lock = SpaceLock::take(layout)?;
             // Since it was not there, another fill may have ended.
             let found = layout.open_image(id, expected.size)?;
@@ -91,11 +153,15 @@ impl Claim {
                 InPlace::Obstructed => return Ok(Reached::Not(Past::Obstructed)),
                 InPlace::Nothing | InPlace::WrongSize(_) => {}
             }
-            let partial = match Partial::claim(layout, id, now, &lock)? {
-                Attempt::Claimed(partial) => partial,
-                Attempt::Growing(file) => return Ok(Reached::Growing(file)),
-                Attempt::Obstructed => return Ok(Reached::Not(Past::Obstructed)),
-                Attempt::Stranger => return Ok(Reached::Not(Past::Stranger)),
+            let shared = node.parts.get(id, &wanted);
+            let hold = match shared.filter(|open| open.partial.is_parked()) {
+                Some(open) => Hold::begin(open, &lock)?,
+                None => match Partial::claim(layout, id, &wanted, now, &lock)? {
+                    Attempt::Claimed(partial) => Hold::begin(Arc::new(Open::new(partial)), &lock)?,
+                    Attempt::Growing(file, table) => return Ok(Reached::Growing(file, table)),
+                    Attempt::Obstructed => return Ok(Reached::Not(Past::Obstructed)),
+                    Attempt::Stranger => return Ok(Reached::Not(Past::Stranger)),
+                },
             };
             if let InPlace::WrongSize(got) = found {
                 let size = expected.size.unwrap_or_default();
@@ -106,37 +172,41 @@ impl Claim {
                 std::fs::rename(layout.image(id), layout.invalid().join(id.as_str()))?;
                 node.journal.gone(id);
             }
-            partial
+            hold
         };
+        node.parts.insert(&hold.open);
+        let partial = &hold.open.partial;
         let reader = partial.reader()?;
         let step = node.limits().max_size.min(STEP);
         let first = match expected.size {
-            Some(size) => promise(node, &partial, size)?.then_some(size),
-            None if promise(node, &partial, step)? => Some(step),
-            None => promise(node, &partial, 1)?.then_some(1),
+            Some(size) => promise(node, partial, size)?.then_some(size),
+            None if promise(node, partial, step)? => Some(step),
+            None => promise(node, partial, 1)?.then_some(1),
         };
         let Some(promised) = first else {
             return Ok(Reached::Not(Past::NoRoom));
         };
-        partial.allocate(expected.size.unwrap_or(0))?;
+        partial.set_promised(promised);
+        partial.allocate(bytes_of(0, u64::MAX, expected.size.unwrap_or(0)))?;
+        partial.set_length()?;
         Ok(Reached::Claimed(Self {
-            partial,
             running: Running::new(Arc::clone(node), Fill::new(id, reader)),
+            hold,
             expected: expected.clone(),
-            promised,
         }))
     }
 
     /// Makes sure of room for `bytes`, of `size` in all where that is known.
-    pub(super) fn reserve(&mut self, bytes: u64, size: Option<u64>) -> Result<(), Failure> {
-        if bytes <= self.promised {
+    pub(super) fn reserve(&self, bytes: u64, size: Option<u64>) -> Result<(), Failure> {
+        let partial = &self.hold.open.partial;
+        if bytes <= partial.promised() {
             return Ok(());
         }
         let node = &self.running.node;
         let generous = size.unwrap_or(bytes.saturating_add(STEP)).max(bytes);
         for wanted in [generous, bytes] {
-            if promise(node, &self.partial, wanted)? {
-                self.promised = wanted;
+            if promise(node, partial, wanted)? {
+                partial.set_promised(wanted);
                 return Ok(());
             }
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::layout::{self, Layout, files, image_named, open_existing};
+use super::parked;
 use super::partial::{Owner, owner};
 use super::space::{self, SpaceLock};
 
@@ -101,5 +102,6 @@ pub fn execute(layout: &Layout, waste: &[Waste], lock: &SpaceLock) -> io::Result
         }
     }
     space::withdraw_orphans(layout, lock)?;
+    parked::remove_orphans(layout, lock)?;
     Ok(gone)
 }

@@ -9,7 +9,11 @@ use crate::domain::ImageId;
 pub fn image(layout: &Layout, id: ImageId) -> io::Result<bool> {
     // In this order: a fill that ends in between has moved its file to where the second look finds it.
     let growing = remove(&layout.partial(id))?;
+    let parts = remove(&layout.part(id))?;
     let whole = remove(&layout.image(id))?;
+    if growing || parts || whole {
+        remove(&layout.spans(id))?;
+    }
     Ok(growing || whole)
 }
 
@@ -20,11 +24,17 @@ pub fn all(layout: &Layout) -> io::Result<Vec<ImageId>> {
             remove(&layout.incomplete().join(name))?;
         }
     }
+    for (name, _) in files(&layout.parts())? {
+        remove(&layout.parts().join(name))?;
+    }
     let mut gone = Vec::new();
     for placed in layout.contents()?.images {
         if remove(&layout.image(placed.id))? {
             gone.push(placed.id);
         }
+    }
+    for (name, _) in files(&layout.tables())? {
+        remove(&layout.tables().join(name))?;
     }
     Ok(gone)
 }

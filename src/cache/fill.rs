@@ -1,7 +1,7 @@
 //! Bringing one image in, while others already read it.
 //!
 //! Three parts, so that each goes at its own speed and none on the runtime's time: a task reads the store,
-//! a thread writes and commits, a thread hashes. Between them are two batches of a mebibyte at most, which
+//! as far as spans are not here already, a thread writes and commits, a thread hashes. Between them are two batches of a mebibyte at most, which
 //! bounds the memory of a fill. No client is among them: who caused the fill reads along like all others,
 //! and the fill goes on when they leave.
 //!
@@ -10,6 +10,7 @@
 
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -22,11 +23,18 @@ use tokio_util::sync::CancellationToken;
 use super::FillBroken;
 use super::claim::{Claim, Failure};
 use super::growing::{HELD_BACK, Progress};
+use super::node::blocking;
+use super::parts::Open;
+use super::source::Supply;
+use super::spans::{self, Summing, bytes_of, span_at, spans_of};
 use crate::domain::checksum::Hasher;
-use crate::stream::{Blob, ByteStream};
+use crate::stream::{ByteRange, ByteStream};
 
 /// Bytes that are written at once, where the store is quick enough.
 const BATCH: usize = 1024 * 1024;
+
+/// Bytes that are read at once of what is here already.
+const KEPT_PIECE: usize = 256 * 1024;
 
 /// How long bytes wait for others to be written with.
 const MOMENT: Duration = Duration::from_millis(10);
@@ -36,35 +44,67 @@ const STALL: Duration = Duration::from_mins(2);
 
 const DROPPED: &str = "it was dropped from the cache meanwhile";
 
-/// What the store's data comes to the writer as.
+/// What comes to the writer.
 enum Step {
     Data(Vec<Bytes>),
+    /// These bytes are here already, from an earlier fill or from those who wanted a part.
+    Kept(ByteRange),
     /// There is no more.
     End,
     /// There is more, but it cannot be had.
     Broken(String),
 }
 
+/// What comes to the thread that hashes.
+enum Piece {
+    Data(Vec<Bytes>),
+    Kept(ByteRange),
+}
+
+/// How the data of a store ended.
+pub enum Ended {
+    Complete,
+    Broken(String),
+}
+
+impl Ended {
+    pub fn reason(self) -> String {
+        match self {
+            Ended::Complete => "the store sent too few bytes".into(),
+            Ended::Broken(reason) => reason,
+        }
+    }
+}
+
 /// Starts the fill. What is received says how it ended.
-pub fn start(claim: Claim, blob: Blob) -> oneshot::Receiver<Result<(), FillBroken>> {
+pub fn start(claim: Claim, supply: Supply) -> oneshot::Receiver<Result<(), FillBroken>> {
     let (outcome, ended) = oneshot::channel();
     let (data, inbox) = mpsc::channel(1);
     let (copies, to_hash) = mpsc::channel(1);
-    let stop = claim.running.node().stop.clone();
     let hasher = claim.expected.checksums.proof();
     let hasher = hasher.map(|(algorithm, _)| algorithm.hasher());
+    let feed = Feed {
+        open: Arc::clone(claim.open()),
+        stop: claim.running.node().stop.clone(),
+        size: claim.expected.size,
+        supply,
+        writer: data,
+        hasher: copies,
+    };
+    let announced = feed.supply.first.as_ref().and_then(|blob| blob.size);
+    let open = Arc::clone(claim.open());
     let threads = hasher
-        .map(|hasher| spawn("cache-hash", move || hash(hasher, to_hash)))
+        .map(|hasher| spawn("cache-hash", move || hash(&open, hasher, to_hash)))
         .transpose()
         .and_then(|hashing| {
-            let writer = Writer::new(claim, blob.size);
+            let writer = Writer::new(claim, announced);
             spawn("cache-fill", move || {
                 // Nobody may be waiting for it.
                 let _ = outcome.send(writer.run(inbox, hashing));
             })
         });
     match threads {
-        Ok(_) => drop(tokio::spawn(feed(blob.bytes, data, copies, stop))),
+        Ok(_) => drop(tokio::spawn(feed.run())),
         // The claim was moved into a thread that never was, and let go of everything.
         Err(error) => tracing::warn!("no thread for a fill: {error}"),
     }
@@ -78,45 +118,134 @@ fn spawn<T: Send + 'static>(
     thread::Builder::new().name(name.into()).spawn(work)
 }
 
-/// Reads the store as fast as it comes and the disk takes it.
-async fn feed(
-    mut bytes: ByteStream,
-    writer: mpsc::Sender<Step>,
-    hasher: mpsc::Sender<Vec<Bytes>>,
+/// The one that reads the store, as fast as it comes and the disk takes it, and only what is not here.
+struct Feed {
+    open: Arc<Open>,
     stop: CancellationToken,
-) {
-    let last = loop {
-        let batch = tokio::select! {
+    size: Option<u64>,
+    supply: Supply,
+    writer: mpsc::Sender<Step>,
+    hasher: mpsc::Sender<Piece>,
+}
+
+/// The writer has ended before its time, and knows why.
+struct WriterGone;
+
+impl Feed {
+    async fn run(mut self) {
+        let (stop, writer) = (self.stop.clone(), self.writer.clone());
+        let last = tokio::select! {
             biased;
-            () = stop.cancelled() => break Step::Broken("this node is stopping".into()),
-            // Ended before its time, and knows why.
+            () = stop.cancelled() => Step::Broken("this node is stopping".into()),
             () = writer.closed() => return,
-            batch = timeout(STALL, next_batch(&mut bytes)) => batch,
+            last = self.send_all() => match last {
+                Ok(last) => last,
+                Err(WriterGone) => return,
+            },
         };
-        match batch {
-            Ok((batch, None)) => {
-                if send(&writer, &hasher, batch).await.is_err() {
-                    return;
-                }
+        drop(self.hasher);
+        // See above.
+        let _ = self.writer.send(last).await;
+    }
+
+    /// Sends all there is, and says how it ended.
+    async fn send_all(&mut self) -> Result<Step, WriterGone> {
+        let Some(size) = self.size else {
+            return self.send_from_store(None).await;
+        };
+        let mut span = 0;
+        while span < spans_of(size) {
+            let (here, end) = self.open.partial.table().run(span);
+            if here && self.send_kept(span, size).await? {
+                span += 1;
+                continue;
             }
-            Ok((batch, Some(end))) => {
-                if send(&writer, &hasher, batch).await.is_err() {
-                    return;
-                }
-                break end;
+            let end = if here { span + 1 } else { end };
+            let run = bytes_of(span, end, size);
+            let last = self.send_from_store(Some(run)).await?;
+            // What comes at the end of the last run is what there is: the writer knows whether it is enough.
+            if end == spans_of(size) || !matches!(last, Step::End) {
+                return Ok(last);
             }
-            Err(_) => break Step::Broken(format!("the store sent nothing for {STALL:?}")),
+            span = end;
         }
-    };
-    drop(hasher);
-    // See above.
-    let _ = writer.send(last).await;
+        if size == 0 {
+            return self.send_from_store(Some(bytes_of(0, 0, 0))).await;
+        }
+        Ok(Step::End)
+    }
+
+    /// Says that a span is here. False where it is not what it was when it came.
+    async fn send_kept(&mut self, span: u64, size: u64) -> Result<bool, WriterGone> {
+        let bytes = bytes_of(span, span + 1, size);
+        let open = Arc::clone(&self.open);
+        let right = blocking(move || {
+            let found = spans::sum_of(open.partial.file(), bytes)?;
+            Ok(open.partial.table().sum(span) == Some(found))
+        });
+        if !right.await.unwrap_or(false) {
+            return Ok(false);
+        }
+        // Nobody hashes an image whose hash is not known.
+        let _ = self.hasher.send(Piece::Kept(bytes)).await;
+        let sent = self.writer.send(Step::Kept(bytes)).await;
+        sent.map(|()| true).map_err(|_| WriterGone)
+    }
+
+    /// Sends what the store has of a run of spans, or all it has.
+    async fn send_from_store(&mut self, run: Option<ByteRange>) -> Result<Step, WriterGone> {
+        let whole = self
+            .size
+            .is_none_or(|size| run.is_none_or(|run| run.len() == size));
+        let opened = timeout(STALL, self.supply.open(run.filter(|_| !whole))).await;
+        let mut blob = match opened {
+            Ok(Ok(blob)) => blob,
+            Ok(Err(error)) => return Ok(Step::Broken(error.to_string())),
+            Err(_) => return Ok(silent()),
+        };
+        // More than was asked for is of interest at the end of the image alone.
+        let ends = run.is_none_or(|run| Some(run.end) == self.size);
+        let mut left = run.filter(|_| !ends).map(|run| run.len());
+        loop {
+            let Ok((batch, end)) = timeout(STALL, next_batch(&mut blob.bytes, BATCH)).await else {
+                return Ok(silent());
+            };
+            let batch = match &mut left {
+                Some(left) => up_to(left, batch),
+                None => batch,
+            };
+            // Nobody hashes an image whose hash is not known.
+            let _ = self.hasher.send(Piece::Data(batch.clone())).await;
+            let sent = self.writer.send(Step::Data(batch)).await;
+            sent.map_err(|_| WriterGone)?;
+            match (end, left) {
+                (_, Some(0)) | (Some(Ended::Complete), None) => return Ok(Step::End),
+                (Some(ended), _) => return Ok(Step::Broken(ended.reason())),
+                (None, _) => {}
+            }
+        }
+    }
+}
+
+fn silent() -> Step {
+    Step::Broken(format!("the store sent nothing for {STALL:?}"))
+}
+
+/// The bytes that are still wanted.
+fn up_to(left: &mut u64, batch: Vec<Bytes>) -> Vec<Bytes> {
+    let cut = batch.into_iter().map(|mut chunk| {
+        let wanted = usize::try_from(*left).map_or(chunk.len(), |left| left.min(chunk.len()));
+        chunk.truncate(wanted);
+        *left -= wanted as u64;
+        chunk
+    });
+    cut.collect()
 }
 
 /// What the store has ready, up to a batch, and whether that was the end. Those who read along are not to
 /// wait for a slow store to fill a batch, but each batch wakes all of them: so it waits for the first bytes,
 /// and then a moment for more.
-async fn next_batch(bytes: &mut ByteStream) -> (Vec<Bytes>, Option<Step>) {
+pub async fn next_batch(bytes: &mut ByteStream, most: usize) -> (Vec<Bytes>, Option<Ended>) {
     let mut batch = Vec::new();
     let mut size = 0;
     let mut next = bytes.next().await;
@@ -127,10 +256,10 @@ async fn next_batch(bytes: &mut ByteStream) -> (Vec<Bytes>, Option<Step>) {
                 size += chunk.len();
                 batch.push(chunk);
             }
-            Some(Err(error)) => return (batch, Some(Step::Broken(error.to_string()))),
-            None => return (batch, Some(Step::End)),
+            Some(Err(error)) => return (batch, Some(Ended::Broken(error.to_string()))),
+            None => return (batch, Some(Ended::Complete)),
         }
-        if size >= BATCH {
+        if size >= most {
             return (batch, None);
         }
         match timeout_at(full, bytes.next()).await {
@@ -140,24 +269,24 @@ async fn next_batch(bytes: &mut ByteStream) -> (Vec<Bytes>, Option<Step>) {
     }
 }
 
-/// Hands a batch to both threads. An error says that the writer has ended.
-async fn send(
-    writer: &mpsc::Sender<Step>,
-    hasher: &mpsc::Sender<Vec<Bytes>>,
-    batch: Vec<Bytes>,
-) -> Result<(), ()> {
-    // Nobody hashes an image whose hash is not known.
-    let _ = hasher.send(batch.clone()).await;
-    writer.send(Step::Data(batch)).await.map_err(drop)
-}
-
-fn hash(mut hasher: Hasher, mut batches: mpsc::Receiver<Vec<Bytes>>) -> String {
-    while let Some(batch) = batches.blocking_recv() {
-        for chunk in batch {
-            hasher.update(&chunk);
+fn hash(open: &Open, mut hasher: Hasher, mut pieces: mpsc::Receiver<Piece>) -> io::Result<String> {
+    let mut buffer = Vec::new();
+    while let Some(piece) = pieces.blocking_recv() {
+        match piece {
+            Piece::Data(batch) => batch.iter().for_each(|chunk| hasher.update(chunk)),
+            Piece::Kept(mut rest) => {
+                buffer.resize(KEPT_PIECE, 0);
+                while !rest.is_empty() {
+                    let wanted = usize::try_from(rest.len()).unwrap_or(KEPT_PIECE);
+                    let piece = &mut buffer[..wanted.min(KEPT_PIECE)];
+                    open.partial.file().read_exact_at(piece, rest.start)?;
+                    hasher.update(piece);
+                    rest.start += piece.len() as u64;
+                }
+            }
         }
     }
-    hasher.finish()
+    Ok(hasher.finish())
 }
 
 /// The one that writes.
@@ -166,6 +295,7 @@ struct Writer {
     /// What the image has, or what the store says it will send.
     size: Option<u64>,
     written: u64,
+    summing: Summing,
 }
 
 impl Writer {
@@ -174,20 +304,20 @@ impl Writer {
             size: claim.expected.size.or(announced),
             claim,
             written: 0,
+            summing: Summing::default(),
         }
     }
 
     fn run(
         mut self,
         mut inbox: mpsc::Receiver<Step>,
-        hashing: Option<JoinHandle<String>>,
+        hashing: Option<JoinHandle<io::Result<String>>>,
     ) -> Result<(), FillBroken> {
         let proven = self.write(&mut inbox).and_then(|()| self.prove(hashing));
         // The store need not be read any further.
         drop(inbox);
-        let Claim {
-            partial, running, ..
-        } = self.claim;
+        let Claim { hold, running, .. } = self.claim;
+        let partial = &hold.open.partial;
         let failure = match proven {
             Ok(()) => match partial.commit() {
                 Ok(true) => {
@@ -198,15 +328,20 @@ impl Writer {
                 Err(error) => Failure::Disk(error),
             },
             Err(failure) => {
-                if !matches!(failure, Failure::Wrong(_)) {
-                    drop(partial);
-                } else if let Err(error) = partial.reject() {
-                    tracing::warn!("bad data could not be put aside: {error}");
+                let left = match failure {
+                    Failure::Wrong(_) => partial.reject(),
+                    // The disk gets its room back.
+                    Failure::Disk(_) => partial.discard(),
+                    Failure::Broken(_) => Ok(()),
+                };
+                if let Err(error) = left {
+                    tracing::warn!("a partial file was left behind: {error}");
                 }
                 failure
             }
         };
-        // Nothing of it is left: who hears of it and asks again begins anew.
+        // Only its spans are left: who hears of it and asks again goes on with them.
+        drop(hold);
         Err(running.failed(failure))
     }
 
@@ -215,7 +350,12 @@ impl Writer {
         while let Some(step) = inbox.blocking_recv() {
             match step {
                 Step::Data(batch) => self.write_batch(&batch)?,
-                Step::End => return Ok(()),
+                Step::Kept(bytes) => {
+                    self.look_after_the_file()?;
+                    self.written = bytes.end;
+                    self.tell()?;
+                }
+                Step::End => return self.end_spans(),
                 Step::Broken(reason) => return Err(Failure::Broken(reason)),
             }
         }
@@ -235,23 +375,49 @@ impl Writer {
         }
         self.claim.reserve(will_be, self.size)?;
         self.look_after_the_file()?;
+        let open = Arc::clone(self.claim.open());
+        let partial = &open.partial;
         for chunk in batch {
-            let file = self.claim.partial.file();
-            file.write_all_at(chunk, self.written)?;
+            partial.file().write_all_at(chunk, self.written)?;
+            let mut span = span_at(self.written);
+            let mut complete = Ok(());
+            self.summing.update(chunk, |sum| {
+                if complete.is_ok() {
+                    complete = partial.table().set(span, sum);
+                }
+                span += 1;
+            });
+            complete?;
             self.written += chunk.len() as u64;
         }
+        self.tell()
+    }
+
+    /// The last span is shorter than others.
+    fn end_spans(&mut self) -> Result<(), Failure> {
+        if let Some(sum) = self.summing.finish() {
+            let last = span_at(self.written - 1);
+            self.claim.open().partial.table().set(last, sum)?;
+        }
+        Ok(self.claim.open().partial.table().settle(self.written)?)
+    }
+
+    /// Tells those who read along how far they may.
+    fn tell(&self) -> Result<(), Failure> {
         let visible = match self.size {
             Some(size) => self.written.min(size.saturating_sub(HELD_BACK)),
             None => self.written.saturating_sub(HELD_BACK),
         };
+        self.claim.open().partial.table().set_filled(self.written)?;
         self.claim.running.show(Progress::Growing(visible));
         Ok(())
     }
 
     /// Somebody may have dropped the image, or, without asking for locks, written into its file.
     fn look_after_the_file(&self) -> Result<(), Failure> {
-        let found = self.claim.partial.file().metadata()?;
-        if found.len() != self.written {
+        let partial = &self.claim.open().partial;
+        let found = partial.file().metadata()?;
+        if found.len() != partial.table().size.unwrap_or(self.written) {
             let reason = "somebody else writes into its file";
             return Err(Failure::Broken(reason.into()));
         }
@@ -262,9 +428,10 @@ impl Writer {
     }
 
     /// Compares what was written with what the image has, and tells the readers.
-    fn prove(&mut self, hashing: Option<JoinHandle<String>>) -> Result<(), Failure> {
+    fn prove(&mut self, hashing: Option<JoinHandle<io::Result<String>>>) -> Result<(), Failure> {
         let got = hashing.map(JoinHandle::join).transpose();
         let got = got.map_err(|_| Failure::Broken("its hash could not be computed".into()))?;
+        let got = got.transpose()?;
         if let Some(size) = self.size
             && size != self.written
         {
@@ -282,7 +449,7 @@ impl Writer {
             )));
         }
         self.look_after_the_file()?;
-        self.claim.partial.mark_verified()?;
+        self.claim.open().partial.mark_verified()?;
         self.claim.running.show(Progress::Verified(self.written));
         Ok(())
     }
@@ -309,7 +476,7 @@ mod tests {
     #[tokio::test]
     async fn what_comes_within_a_moment_is_written_at_once() {
         let mut store = hesitant(3);
-        let batch = timeout(STALL, next_batch(&mut store)).await;
+        let batch = timeout(STALL, next_batch(&mut store, BATCH)).await;
         let (batch, end) = batch.expect("those who read along wait for a moment only");
         assert_eq!(batch.concat(), b"partpartpart");
         assert!(end.is_none());

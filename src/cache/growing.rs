@@ -1,7 +1,6 @@
 //! Reading along with a copy that is being made.
 //!
-//! Within this process the writer says how far one may read. What another process writes is seen by the
-//! length of its file. Either way the last bytes are held back until all of it is proven to be the image's
+//! Within this process the writer says how far one may read; to other processes its table of spans does. Either way the last bytes are held back until all of it is proven to be the image's
 //! data: who read a wrong beginning never gets to a proper end.
 
 use std::fs::File;
@@ -17,11 +16,15 @@ use super::FillBroken;
 use super::layout::Layout;
 use super::partial::Data;
 use super::space::SpaceLock;
+use super::spans::Table;
 use crate::domain::ImageId;
 use crate::stream::{Blob, ByteRange, ByteStream, read_file};
 
 /// Bytes that nobody gets before the proof.
 pub const HELD_BACK: u64 = 64 * 1024;
+
+/// Who wants bytes that are further ahead of the writer than this does not wait for them.
+const NEAR: u64 = 32 * 1024 * 1024;
 
 /// How often the file of another process is looked at: at first, and at most.
 const LOOK: Duration = Duration::from_millis(5);
@@ -53,6 +56,14 @@ impl Fill {
             id,
             file: Arc::new(file),
             progress: watch::Sender::new(Progress::Growing(0)),
+        }
+    }
+
+    /// Whether who wants the byte at `position` will not have to wait for long.
+    pub fn is_near(&self, position: u64) -> bool {
+        match &*self.progress.borrow() {
+            Progress::Growing(visible) => position < visible.saturating_add(NEAR),
+            Progress::Verified(_) | Progress::Broken(_) => true,
         }
     }
 
@@ -93,6 +104,8 @@ struct Sibling {
     id: ImageId,
     size: Option<u64>,
     file: Arc<File>,
+    /// Where its writer says how far it has come.
+    table: Option<Table>,
     layout: Layout,
 }
 
@@ -105,13 +118,19 @@ impl Growing {
         }
     }
 
-    pub(super) fn of_sibling(layout: Layout, id: ImageId, file: File, size: Option<u64>) -> Self {
+    pub(super) fn of_sibling(
+        layout: Layout,
+        id: ImageId,
+        (file, table): (File, Option<Table>),
+        size: Option<u64>,
+    ) -> Self {
         Self {
             size,
             writer: Writer::Sibling(Arc::new(Sibling {
                 id,
                 size,
                 file: Arc::new(file),
+                table,
                 layout,
             })),
         }
@@ -180,7 +199,7 @@ impl Reader {
 }
 
 /// Waits until more than `position` bytes may be read, or all there are.
-async fn beyond(
+pub async fn beyond(
     id: ImageId,
     progress: &mut watch::Receiver<Progress>,
     position: u64,
@@ -249,9 +268,14 @@ impl Sibling {
         if silent && !self.is_written() {
             return self.end();
         }
+        let filled = match self.table.as_ref().map(Table::filled) {
+            Some(Ok(Some(filled))) => filled,
+            Some(Ok(None)) => return Look::Broken(self.broken("its writer gave up", true)),
+            Some(Err(_)) | None => 0,
+        };
         Look::Visible(match self.size {
-            Some(size) => found.len().min(size.saturating_sub(HELD_BACK)),
-            None => found.len().saturating_sub(HELD_BACK),
+            Some(size) => filled.min(size.saturating_sub(HELD_BACK)),
+            None => filled.saturating_sub(HELD_BACK),
         })
     }
 

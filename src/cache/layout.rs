@@ -8,6 +8,8 @@
 //! DIR/cache.db           hits and last access of what is here
 //! DIR/.glance/space.lock held while room is given away, and while files change their place
 //! DIR/.glance/fills/     the room that each copy in the making has been promised
+//! DIR/.glance/partial/<id> spans of an image that is not whole, and that nobody is bringing in now
+//! DIR/.glance/spans/<id>   which spans of a copy are here, and what proves each of them
 //! ```
 //!
 //! All but `.glance` is as the original has it. It takes every file at the top for an image, so what we
@@ -109,6 +111,25 @@ impl Layout {
         self.own().join("fills")
     }
 
+    /// Where parts of images lie that nobody is bringing in now.
+    pub fn parts(&self) -> PathBuf {
+        self.own().join("partial")
+    }
+
+    pub fn part(&self, id: ImageId) -> PathBuf {
+        self.parts().join(id.as_str())
+    }
+
+    /// Where the tables of spans lie.
+    pub fn tables(&self) -> PathBuf {
+        self.own().join("spans")
+    }
+
+    /// The table of a copy, whole or not, see [`super::spans`].
+    pub fn spans(&self, id: ImageId) -> PathBuf {
+        self.tables().join(id.as_str())
+    }
+
     pub fn space_lock(&self) -> PathBuf {
         self.own().join("space.lock")
     }
@@ -122,6 +143,8 @@ impl Layout {
             self.queue(),
             self.own(),
             self.fills(),
+            self.parts(),
+            self.tables(),
         ] {
             match fs::DirBuilder::new().mode(0o755).create(&dir) {
                 Ok(()) => self.adopt(&File::open(&dir)?)?,

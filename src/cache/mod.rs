@@ -21,25 +21,33 @@ mod index;
 mod journal;
 mod layout;
 mod node;
+mod parked;
 mod partial;
+mod parts;
+mod prove;
 mod prune;
 mod queue;
 mod queue_watch;
 mod reconcile;
 mod rows;
+mod source;
 mod space;
+mod spans;
 mod trouble;
+mod trust;
 
 pub use cached::CachedImage;
-pub use claim::Claim;
+pub use claim::{Claim, Need};
 pub use clean::{Waste, Why};
 pub use directory::Directory;
 pub use entry::Entry;
 pub use growing::Growing;
 pub use layout::Placed;
+pub use parts::Part;
 pub use prune::Pruned;
 pub use queue::Queued;
 pub use queue_watch::QueueWatch;
+pub use source::{Source, Supply};
 
 use std::io;
 use std::sync::Arc;
@@ -49,6 +57,7 @@ use crate::clock::Clock;
 use crate::config::CacheConfig;
 use crate::domain::ImageId;
 use crate::domain::checksum::Checksums;
+use crate::stream::ByteRange;
 use layout::Layout;
 use node::{Node, blocking};
 
@@ -91,6 +100,8 @@ pub enum Lookup {
     Growing(Growing),
     /// Nothing, and the caller may bring it in.
     Missing(Claim),
+    /// Parts of it, or nothing yet: what of a part is missing can be fetched.
+    Part(Part),
     /// Nothing, and nothing can be brought in: read past the cache.
     Bypass(Past),
 }
@@ -112,6 +123,10 @@ pub enum Past {
     Trouble,
     #[error("it is neither here nor on its way")]
     NotHere,
+    #[error("its fill is far from there")]
+    FarAhead,
+    #[error("another process has its parts open")]
+    Elsewhere,
     #[error("the service ends")]
     Ending,
 }
@@ -156,6 +171,36 @@ impl Cache {
     /// What this node has of the image. Never waits for another fill.
     pub async fn lookup(&self, id: ImageId, expected: &Expected) -> Lookup {
         self.node.lookup(id, expected).await
+    }
+
+    /// What this node has of a part of the image, or can fetch of it: never [`Lookup::Missing`], and nothing
+    /// leaves to make room for it.
+    pub async fn lookup_part(&self, id: ImageId, expected: &Expected, range: ByteRange) -> Lookup {
+        self.node.lookup_part(id, expected, range).await
+    }
+
+    /// Reads every span of a copy and compares it, whatever is known of it; what is bad is fetched again. Goes
+    /// at so many bytes per second, and says how many spans were bad.
+    pub async fn sweep(
+        &self,
+        id: ImageId,
+        expected: &Expected,
+        source: Arc<dyn Source>,
+        rate: u64,
+    ) -> io::Result<u64> {
+        let (node, wanted) = (Arc::clone(&self.node), expected.clone());
+        let Some(image) = blocking(move || node.open_copy(id, &wanted)).await? else {
+            return Ok(0);
+        };
+        let image = image.repaired_from(source);
+        let mut bad = 0;
+        for span in 0..spans::spans_of(image.size()) {
+            bad += u64::from(image.sweep(span).await?);
+            let nanos = u128::from(spans::SPAN) * 1_000_000_000 / u128::from(rate.max(1));
+            let pause = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+            tokio::time::sleep(pause).await;
+        }
+        Ok(bad)
     }
 
     /// What this node has of the image, for whoever would not bring it in: never [`Lookup::Missing`], and
@@ -209,6 +254,7 @@ impl Cache {
     /// Drops this node's copy, a growing one too. Who reads it reads on.
     pub async fn evict(&self, id: ImageId) -> Result<bool> {
         self.node.fills.detach(id);
+        self.node.copies.forget(id);
         let gone = self
             .work(move |node| evict::image(&node.layout, id))
             .await?;

@@ -1,5 +1,8 @@
 //! What all handles of one cache share, and looking an image up.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,17 +11,22 @@ use tokio_util::sync::CancellationToken;
 use super::cached::CachedImage;
 use super::claim::{Claim, Reached};
 use super::fills::Fills;
-use super::growing::Growing;
+use super::growing::{Fill, Growing};
 use super::index::Index;
 use super::journal::Journal;
 use super::layout::{InPlace, Layout};
+use super::partial::Wanted;
+use super::parts::{Part, Parts};
 use super::queue_watch::Wishes;
 use super::space::Limits;
+use super::spans::{Proof, Table};
 use super::trouble::Trouble;
-use super::{Expected, Lookup, Past};
+use super::trust::{Copies, Copy, Rules};
+use super::{Expected, Lookup, Past, evict, prove};
 use crate::clock::Clock;
-use crate::config::CacheConfig;
+use crate::config::{CacheConfig, Verify};
 use crate::domain::ImageId;
+use crate::stream::ByteRange;
 
 /// The cache of one directory, in one process.
 #[derive(Debug)]
@@ -27,6 +35,10 @@ pub struct Node {
     pub clock: Clock,
     pub journal: Journal,
     pub fills: Fills,
+    /// What is not whole, as far as this process has it open.
+    pub parts: Parts,
+    /// What is whole, as far as this process has read it.
+    pub copies: Copies,
     pub trouble: Trouble,
     pub wishes: Wishes,
     /// Cancelled when the process ends.
@@ -64,6 +76,11 @@ impl Node {
             clock,
             journal: Journal::start(Index::new(layout.clone())),
             fills: Fills::new(),
+            parts: Parts::new(),
+            copies: Copies::new(Rules {
+                verify: config.verify,
+                period: config.sweep_period,
+            }),
             trouble: Trouble::new(config.dir.clone()),
             wishes: Wishes::new(config.queue_settle),
             stop: CancellationToken::new(),
@@ -94,10 +111,9 @@ impl Node {
 
     /// What is here of the image, without claiming it.
     pub async fn peek(self: &Arc<Self>, id: ImageId, expected: &Expected) -> Option<Lookup> {
-        let (layout, size) = (self.layout.clone(), expected.size);
-        let found = blocking(move || layout.open_image(id, size)).await;
-        if let Ok(InPlace::Whole(file, size)) = found {
-            let image = CachedImage::new(Arc::clone(self), id, file, size);
+        let (node, wanted) = (Arc::clone(self), expected.clone());
+        let found = blocking(move || node.open_copy(id, &wanted)).await;
+        if let Ok(Some(image)) = found {
             return Some(Lookup::Cached(image));
         }
         self.join(id, expected)
@@ -109,6 +125,14 @@ impl Node {
         Some(Lookup::Growing(Growing::here(fill, expected.size)))
     }
 
+    /// Why nothing can be brought in now, if so.
+    fn hindrance(&self) -> Option<Past> {
+        if self.stop.is_cancelled() {
+            return Some(Past::Ending);
+        }
+        self.trouble.is_resting().then_some(Past::Trouble)
+    }
+
     pub async fn lookup(self: &Arc<Self>, id: ImageId, expected: &Expected) -> Lookup {
         if let Some(found) = self.peek(id, expected).await {
             return found;
@@ -117,28 +141,82 @@ impl Node {
         if expected.size.unwrap_or(1) > most || most == 0 {
             return Lookup::Bypass(Past::TooLarge);
         }
-        if self.stop.is_cancelled() {
-            return Lookup::Bypass(Past::Ending);
-        }
-        if self.trouble.is_resting() {
-            return Lookup::Bypass(Past::Trouble);
+        if let Some(why) = self.hindrance() {
+            return Lookup::Bypass(why);
         }
         let _turn = self.claiming.lock().await;
         if let Some(found) = self.join(id, expected) {
             return found;
         }
         let (node, wanted) = (Arc::clone(self), expected.clone());
-        match blocking(move || Claim::reach(&node, id, &wanted)).await {
+        let reached = blocking(move || Claim::reach(&node, id, &wanted)).await;
+        self.found(id, expected, reached).await
+    }
+
+    /// What this node has of a part of the image, or can fetch of it.
+    pub async fn lookup_part(
+        self: &Arc<Self>,
+        id: ImageId,
+        expected: &Expected,
+        range: ByteRange,
+    ) -> Lookup {
+        let near = |fill: &Fill| fill.is_near(range.start);
+        let far = || Lookup::Bypass(Past::FarAhead);
+        let (node, wanted) = (Arc::clone(self), expected.clone());
+        let found = blocking(move || node.open_copy(id, &wanted)).await;
+        if let Ok(Some(image)) = found {
+            return Lookup::Cached(image);
+        }
+        let Some(size) = expected.size else {
+            return self
+                .join(id, expected)
+                .unwrap_or(Lookup::Bypass(Past::NotHere));
+        };
+        if self.limits().max_size == 0 {
+            return Lookup::Bypass(Past::TooLarge);
+        }
+        if let Some(why) = self.hindrance() {
+            return Lookup::Bypass(why);
+        }
+        let _turn = self.claiming.lock().await;
+        if let Some(fill) = self.fills.get(id) {
+            let growing = || Lookup::Growing(Growing::here(Arc::clone(&fill), expected.size));
+            return if near(&fill) { growing() } else { far() };
+        }
+        if let Some(open) = self.parts.get(id, &Wanted::of(expected)) {
+            return Lookup::Part(Part::new(Arc::clone(self), open, size));
+        }
+        let (node, wanted) = (Arc::clone(self), expected.clone());
+        let reached = blocking(move || Part::reach(&node, id, &wanted)).await;
+        self.found(id, expected, reached).await
+    }
+
+    async fn found(
+        self: &Arc<Self>,
+        id: ImageId,
+        expected: &Expected,
+        reached: io::Result<Reached>,
+    ) -> Lookup {
+        match reached {
             Ok(Reached::Cached(file, size)) => {
-                Lookup::Cached(CachedImage::new(Arc::clone(self), id, file, size))
+                let (node, wanted) = (Arc::clone(self), expected.clone());
+                let known = blocking(move || node.know(id, file, size, &wanted)).await;
+                match known {
+                    Ok(Some(image)) => Lookup::Cached(image),
+                    Ok(None) | Err(_) => Lookup::Bypass(Past::NotHere),
+                }
             }
             Ok(Reached::Claimed(claim)) => {
                 self.trouble.end();
                 Lookup::Missing(claim)
             }
-            Ok(Reached::Growing(file)) => {
-                let layout = self.layout.clone();
-                Lookup::Growing(Growing::of_sibling(layout, id, file, expected.size))
+            Ok(Reached::Part(open)) => {
+                let size = expected.size.unwrap_or_default();
+                Lookup::Part(Part::new(Arc::clone(self), open, size))
+            }
+            Ok(Reached::Growing(file, table)) => {
+                let (layout, size) = (self.layout.clone(), expected.size);
+                Lookup::Growing(Growing::of_sibling(layout, id, (file, table), size))
             }
             Ok(Reached::Not(why)) => {
                 if matches!(why, Past::Obstructed | Past::Stranger) {
@@ -150,6 +228,69 @@ impl Node {
                 self.trouble.begin(&error);
                 Lookup::Bypass(Past::Trouble)
             }
+        }
+    }
+
+    /// Opens the whole copy of an image, if there is one. Blocks.
+    pub fn open_copy(
+        self: &Arc<Self>,
+        id: ImageId,
+        expected: &Expected,
+    ) -> io::Result<Option<CachedImage>> {
+        match self.layout.open_image(id, expected.size)? {
+            InPlace::Whole(file, size) => self.know(id, file, size, expected),
+            InPlace::Nothing | InPlace::WrongSize(_) | InPlace::Obstructed => Ok(None),
+        }
+    }
+
+    /// What is known of an open copy. None where it is a copy of other data. Blocks.
+    fn know(
+        self: &Arc<Self>,
+        id: ImageId,
+        file: File,
+        size: u64,
+        expected: &Expected,
+    ) -> io::Result<Option<CachedImage>> {
+        let inode = file.metadata()?.ino();
+        let proof = Proof::of(&expected.checksums);
+        let file = Arc::new(file);
+        let image = |copy| {
+            let file = Arc::clone(&file);
+            Ok(Some(CachedImage::new(
+                Arc::clone(self),
+                id,
+                file,
+                size,
+                copy,
+            )))
+        };
+        let known = || {
+            let copy = self.copies.get(id);
+            copy.filter(|copy| copy.is_of(inode, size, &proof))
+        };
+        if self.copies.rules.verify == Verify::Off {
+            return image(None);
+        }
+        if let Some(copy) = known() {
+            return image(Some(copy));
+        }
+        let _turn = self.copies.opening();
+        if let Some(copy) = known() {
+            return image(Some(copy));
+        }
+        match Table::open(&self.layout, id)? {
+            Some(table) if table.is_for(inode, Some(size), &proof) => {
+                let copy = Arc::new(Copy::new(id, (inode, size), proof, Some(table)));
+                self.copies.insert(Arc::clone(&copy));
+                image(Some(copy))
+            }
+            Some(table) if table.inode == inode && !table.proof.is_none() && !proof.is_none() => {
+                tracing::warn!(image.id = %id, "image {id} has other data now: its copy was dropped");
+                evict::image(&self.layout, id)?;
+                self.journal.gone(id);
+                Ok(None)
+            }
+            _ => image(Some(prove::begin(self, id, &file, (inode, size), expected))),
         }
     }
 }

@@ -1,12 +1,16 @@
-//! A copy in the making: `incomplete/<id>`, and the lock on it.
+//! A copy that is not whole, and the lock on it: `incomplete/<id>` while somebody brings the image in, else
+//! `.glance/partial/<id>`, where the original never looks.
 //!
 //! The lock is `flock` on the open file. It holds against every process on this node, and the kernel drops
 //! it when its holder dies, so a crash leaves nothing to time out. What follows from it:
 //!
 //! - a locked partial file is being filled;
 //! - an unlocked one that was promised room (or is as we create them, and still empty) was ours, and its
-//!   process is dead: it goes away at once;
+//!   process is dead: who comes next goes on with the spans it has;
 //! - any other unlocked one is of a service that takes no locks. It is left alone while it still changes.
+//!
+//! What is known of its data stands in its table of spans (see [`super::spans`]). A fill that is cut leaves
+//! its spans for the next one, or for those who want no more than a part of the image.
 //!
 //! Whoever asks for a lock only to see whether it is held does so under the [`SpaceLock`], as every claim
 //! does; otherwise the question itself would look like a fill.
@@ -17,14 +21,21 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fs2::FileExt as _;
 use rustix::fs::{FallocateFlags, Mode};
 
+use super::Expected;
 use super::layout::{self, Layout, names};
+use super::parked;
 use super::space::{self, SpaceLock};
+use super::spans::{Proof, Table};
 use crate::domain::ImageId;
+use crate::stream::ByteRange;
 
 /// Being written: its writer's alone.
 const GROWING: u32 = 0o600;
@@ -36,21 +47,52 @@ const BAD: u32 = 0o400;
 /// How long an unlocked file of a stranger is taken for one that is still being written.
 const STRANGER_RESTS: TimeDelta = TimeDelta::seconds(10);
 
-/// A partial file that is locked by this process. Dropped before its commit, it never was.
+/// A partial file that is locked by this process. Dropped before its commit, only its spans are left.
 #[derive(Debug)]
 pub struct Partial {
     layout: Layout,
     id: ImageId,
     file: File,
     inode: u64,
+    table: Table,
+    place: Mutex<Place>,
+    /// Bytes of room it has been promised.
+    promised: AtomicU64,
+}
+
+/// Where the file lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// `.glance/partial/`: nobody brings the whole image in.
+    Parked,
+    /// `incomplete/`
+    Filling,
+    /// It is whole, bad or dropped.
+    Gone,
+}
+
+/// What the data is meant to be.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub size: Option<u64>,
+    pub proof: Proof,
+}
+
+impl Wanted {
+    pub fn of(expected: &Expected) -> Self {
+        Self {
+            size: expected.size,
+            proof: Proof::of(&expected.checksums),
+        }
+    }
 }
 
 /// What came of reaching for an image.
 #[derive(Debug)]
 pub enum Attempt {
     Claimed(Partial),
-    /// Somebody else fills it: their file, opened for reading.
-    Growing(File),
+    /// Another process fills it: its file and its table, opened for reading.
+    Growing(File, Option<Table>),
     /// A service that takes no locks may be filling it.
     Stranger,
     /// Something is in the way that is no partial file.
@@ -134,54 +176,160 @@ pub fn is_growing(
 }
 
 impl Partial {
-    /// Reaches for the image.
+    /// Reaches for the image, to bring it in.
     pub fn claim(
+        layout: &Layout,
+        id: ImageId,
+        wanted: &Wanted,
+        now: DateTime<Utc>,
+        lock: &SpaceLock,
+    ) -> io::Result<Attempt> {
+        if let Some(taken) = Self::taken(layout, id, now, lock)? {
+            return Ok(taken);
+        }
+        let path = layout.partial(id);
+        let partial = match Self::reopen(layout, id, wanted, lock)? {
+            Some(parked) => parked,
+            None => match Self::create(layout, id, wanted, &path, lock)? {
+                Some(created) => created,
+                None => return Ok(Attempt::Obstructed),
+            },
+        };
+        partial.begin_fill(lock)?;
+        Ok(Attempt::Claimed(partial))
+    }
+
+    /// Reaches for the image, to fetch parts of it. Where another process has the parts open there is nothing
+    /// to be had.
+    pub fn part(
+        layout: &Layout,
+        id: ImageId,
+        wanted: &Wanted,
+        now: DateTime<Utc>,
+        lock: &SpaceLock,
+    ) -> io::Result<Attempt> {
+        if let Some(taken) = Self::taken(layout, id, now, lock)? {
+            return Ok(taken);
+        }
+        let path = layout.part(id);
+        let partial = match Self::reopen(layout, id, wanted, lock)? {
+            Some(parked) => Some(parked),
+            None if path.exists() => None,
+            None => Self::create(layout, id, wanted, &path, lock)?,
+        };
+        Ok(partial.map_or(Attempt::Obstructed, Attempt::Claimed))
+    }
+
+    /// Who or what keeps us from the image. What a dead process has left in `incomplete/` is put where we
+    /// look for it.
+    fn taken(
         layout: &Layout,
         id: ImageId,
         now: DateTime<Utc>,
         lock: &SpaceLock,
-    ) -> io::Result<Attempt> {
+    ) -> io::Result<Option<Attempt>> {
         let path = layout.partial(id);
-        if let Some(file) = layout::open_existing(&path)? {
-            if file.metadata()?.is_dir() {
-                return Ok(Attempt::Obstructed);
+        let Some(file) = layout::open_existing(&path)? else {
+            return Ok(None);
+        };
+        if file.metadata()?.is_dir() {
+            return Ok(Some(Attempt::Obstructed));
+        }
+        match owner(layout, id, &file, now, lock)? {
+            Owner::Filler => {
+                let table = Table::open(layout, id)?;
+                Ok(Some(Attempt::Growing(file, table)))
             }
-            match owner(layout, id, &file, now, lock)? {
-                Owner::Filler => return Ok(Attempt::Growing(file)),
-                Owner::Stranger => return Ok(Attempt::Stranger),
-                Owner::Dead | Owner::Nobody => {
-                    tracing::info!(image.id = %id, "removed a dead fill of image {id}");
-                    layout::remove(&path)?;
-                    space::withdraw(layout, id, file.metadata()?.ino())?;
-                }
+            Owner::Stranger => Ok(Some(Attempt::Stranger)),
+            Owner::Dead => parked::put(layout, id, lock).map(|_| None),
+            Owner::Nobody => {
+                tracing::info!(image.id = %id, "removed a dead fill of image {id}");
+                layout::remove(&path).map(|_| None)
             }
         }
+    }
+
+    /// Goes on with the spans that are here. Those of other data go away.
+    fn reopen(
+        layout: &Layout,
+        id: ImageId,
+        wanted: &Wanted,
+        lock: &SpaceLock,
+    ) -> io::Result<Option<Self>> {
+        let path = layout.part(id);
+        let Some(file) = parked::open(&path)? else {
+            return Ok(None);
+        };
+        match file.try_lock_exclusive() {
+            Ok(()) => {}
+            Err(error) if error.kind() == fs2::lock_contended_error().kind() => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let inode = file.metadata()?.ino();
+        let table = Table::open(layout, id)?;
+        let ours = |table: &Table| table.is_for(inode, wanted.size, &wanted.proof);
+        let Some(table) = table.filter(|table| wanted.size.is_some() && ours(table)) else {
+            parked::remove(layout, id)?;
+            return Ok(None);
+        };
+        Self::opened(layout, id, file, table, Place::Parked, lock).map(Some)
+    }
+
+    /// None where something is in the way.
+    fn create(
+        layout: &Layout,
+        id: ImageId,
+        wanted: &Wanted,
+        path: &Path,
+        lock: &SpaceLock,
+    ) -> io::Result<Option<Self>> {
         let created = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
             .mode(GROWING)
-            .open(&path);
+            .open(path);
         let file = match created {
             Ok(file) => file,
             // A link that leads nowhere, or somebody who takes no locks and came in between.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Ok(Attempt::Obstructed);
-            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             Err(error) => return Err(error),
         };
+        file.try_lock_exclusive()?;
+        layout.adopt(&file)?;
         let inode = file.metadata()?.ino();
-        let layout = layout.clone();
-        let partial = Self {
-            layout,
-            id,
-            file,
-            inode,
+        let place = match path == layout.partial(id) {
+            true => Place::Filling,
+            false => Place::Parked,
         };
-        partial.file.try_lock_exclusive()?;
-        partial.layout.adopt(&partial.file)?;
+        let made = Table::create(layout, id, inode, wanted.size, &wanted.proof);
+        let made = made.and_then(|table| Self::opened(layout, id, file, table, place, lock));
+        if made.is_err() {
+            // Nothing holds it any more, and an empty file is nobody's.
+            layout::remove(path)?;
+        }
+        made.map(Some)
+    }
+
+    fn opened(
+        layout: &Layout,
+        id: ImageId,
+        file: File,
+        table: Table,
+        place: Place,
+        lock: &SpaceLock,
+    ) -> io::Result<Self> {
+        let partial = Self {
+            layout: layout.clone(),
+            id,
+            inode: file.metadata()?.ino(),
+            file,
+            table,
+            place: Mutex::new(place),
+            promised: AtomicU64::new(0),
+        };
         space::promise(&partial, 0, lock)?;
-        Ok(Attempt::Claimed(partial))
+        Ok(partial)
     }
 
     pub fn layout(&self) -> &Layout {
@@ -200,9 +348,39 @@ impl Partial {
         &self.file
     }
 
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Bytes of room it has been promised.
+    pub fn promised(&self) -> u64 {
+        self.promised.load(Ordering::Acquire)
+    }
+
+    pub fn set_promised(&self, bytes: u64) {
+        self.promised.store(bytes, Ordering::Release);
+    }
+
+    /// Whether nobody brings it in, and it is where one would look for it.
+    pub fn is_parked(&self) -> bool {
+        let found = self.file.metadata();
+        *self.place() == Place::Parked
+            && found.is_ok_and(|found| names(&self.layout.part(self.id), &found))
+    }
+
+    /// Taken after the lock on the directory, where both are needed.
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Opens the file for those who read along. They do not share the lock.
     pub fn reader(&self) -> io::Result<File> {
-        let file = File::open(self.layout.partial(self.id))?;
+        let path = match *self.place() {
+            Place::Parked => self.layout.part(self.id),
+            Place::Filling => self.layout.partial(self.id),
+            Place::Gone => self.layout.image(self.id),
+        };
+        let file = File::open(path)?;
         if file.metadata()?.ino() == self.inode {
             Ok(file)
         } else {
@@ -212,35 +390,97 @@ impl Partial {
 
     /// Takes the blocks from the disk now, where the file system can, so that a full disk shows before the
     /// fill and not in its middle.
-    pub fn allocate(&self, size: u64) -> io::Result<()> {
+    pub fn allocate(&self, range: ByteRange) -> io::Result<()> {
         use rustix::io::Errno;
-        if size == 0 {
+        if range.is_empty() {
             return Ok(());
         }
-        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size) {
+        let flags = FallocateFlags::KEEP_SIZE;
+        match rustix::fs::fallocate(&self.file, flags, range.start, range.len()) {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
+    /// Gives the file its length, as far as that is known: it is never shorter from then on.
+    pub fn set_length(&self) -> io::Result<()> {
+        self.table
+            .size
+            .map_or(Ok(()), |size| self.file.set_len(size))
+    }
+
+    /// Puts it where everyone looks for a copy that is being made.
+    pub fn begin_fill(&self, _lock: &SpaceLock) -> io::Result<()> {
+        let mut place = self.place();
+        self.table.set_filled(0)?;
+        if *place == Place::Parked {
+            fs::rename(self.layout.part(self.id), self.layout.partial(self.id))?;
+            *place = Place::Filling;
+        }
+        Ok(())
+    }
+
+    /// Nobody brings it in any more: its spans are put aside.
+    pub fn end_fill(&self) -> io::Result<()> {
+        if *self.place() != Place::Filling {
+            return Ok(());
+        }
+        let _lock = SpaceLock::take(&self.layout)?;
+        let mut place = self.place();
+        let path = self.layout.partial(self.id);
+        *place = Place::Gone;
+        self.give_back_room()?;
+        self.table.set_cut()?;
+        if !names(&path, &self.file.metadata()?) {
+            return Ok(());
+        }
+        if self.table.here() == 0 || self.table.size.is_none() {
+            self.table.remove(&self.layout, self.id)?;
+            return layout::remove(&path).map(drop);
+        }
+        parked::release_holes(&self.file, &self.table)?;
+        renamed(fs::rename(&path, self.layout.part(self.id)))?;
+        *place = Place::Parked;
+        Ok(())
+    }
+
+    /// Its spans are of no use, or there is no room for them.
+    pub fn discard(&self) -> io::Result<()> {
+        let mut place = self.place();
+        let path = match *place {
+            Place::Parked => self.layout.part(self.id),
+            Place::Filling => self.layout.partial(self.id),
+            Place::Gone => return Ok(()),
+        };
+        *place = Place::Gone;
+        self.give_back_room()?;
+        self.table.remove(&self.layout, self.id)?;
+        if names(&path, &self.file.metadata()?) {
+            layout::remove(&path)?;
+        }
+        Ok(())
+    }
+
     /// Tells everyone who reads along that all of it is there, and right.
     pub fn mark_verified(&self) -> io::Result<()> {
-        Ok(rustix::fs::fchmod(
-            &self.file,
-            Mode::from_raw_mode(VERIFIED),
-        )?)
+        let mode = Mode::from_raw_mode(VERIFIED);
+        Ok(rustix::fs::fchmod(&self.file, mode)?)
     }
 
     /// Makes the copy durable and puts it into its place. False where it was dropped meanwhile.
-    pub fn commit(self) -> io::Result<bool> {
+    pub fn commit(&self) -> io::Result<bool> {
         self.file.sync_all()?;
         let moved = {
             // Under the lock nobody else can claim the image between the question and the move, and nobody
             // who counts bytes misses a file that is on its way.
             let _lock = SpaceLock::take(&self.layout)?;
+            let mut place = self.place();
             let partial = self.layout.partial(self.id);
-            names(&partial, &self.file.metadata()?)
-                && renamed(fs::rename(&partial, self.layout.image(self.id)))?
+            let moved = names(&partial, &self.file.metadata()?)
+                && renamed(fs::rename(&partial, self.layout.image(self.id)))?;
+            *place = Place::Gone;
+            self.give_back_room()?;
+            moved
         };
         if moved && let Err(error) = self.layout.sync_root() {
             tracing::warn!("the cache directory could not be synced: {error}");
@@ -249,16 +489,34 @@ impl Partial {
     }
 
     /// Puts data that is not the image's aside, for somebody to look at until the next `clean`.
-    pub fn reject(self) -> io::Result<()> {
+    pub fn reject(&self) -> io::Result<()> {
         // Under the lock, or who sees that it is bad and asks again would find it once more.
         let _lock = SpaceLock::take(&self.layout)?;
+        let mut place = self.place();
         rustix::fs::fchmod(&self.file, Mode::from_raw_mode(BAD))?;
+        self.table.remove(&self.layout, self.id)?;
         let partial = self.layout.partial(self.id);
         if names(&partial, &self.file.metadata()?) {
             let aside = self.layout.invalid().join(self.id.as_str());
             renamed(fs::rename(&partial, aside))?;
         }
-        Ok(())
+        *place = Place::Gone;
+        self.give_back_room()
+    }
+
+    /// The promise has been used, or is not needed any more.
+    fn give_back_room(&self) -> io::Result<()> {
+        self.set_promised(0);
+        space::withdraw(&self.layout, self.id, self.inode)
+    }
+
+    /// Leaves nothing behind but spans that are here. After a commit there is nothing to do.
+    fn leave(&self) -> io::Result<()> {
+        self.end_fill()?;
+        if *self.place() == Place::Parked && self.table.here() == 0 {
+            self.discard()?;
+        }
+        self.give_back_room()
     }
 }
 
@@ -271,20 +529,9 @@ fn renamed(result: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-impl Partial {
-    /// Leaves nothing behind in `incomplete/`. After a commit there is nothing.
-    fn remove(&self) -> io::Result<()> {
-        let path = self.layout.partial(self.id);
-        if names(&path, &self.file.metadata()?) {
-            layout::remove(&path)?;
-        }
-        space::withdraw(&self.layout, self.id, self.inode)
-    }
-}
-
 impl Drop for Partial {
     fn drop(&mut self) {
-        if let Err(error) = self.remove() {
+        if let Err(error) = self.leave() {
             let id = self.id;
             tracing::warn!(image.id = %id, "a partial file of image {id} was left behind: {error}");
         }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::clean::{self, Why};
-use super::layout::{Layout, Placed};
+use super::layout::{self, Layout, Placed, image_named};
+use super::parked;
+use super::partial::{Owner, owner};
 use super::space::SpaceLock;
 
 /// Creates what is missing, removes what nobody goes on with, and says which copies there are: what is left
@@ -14,10 +16,26 @@ use super::space::SpaceLock;
 pub fn files(layout: &Layout, now: DateTime<Utc>) -> io::Result<Vec<Placed>> {
     layout.prepare()?;
     let lock = SpaceLock::take(layout)?;
+    keep_spans(layout, now, &lock)?;
     // However fresh: our processes hold locks, and one without locks was stopped before this one started.
     let mut waste = clean::plan(layout, Duration::ZERO, now, &lock)?;
     // Bad data is for somebody to look at.
     waste.retain(|waste| waste.why != Why::Invalid);
     clean::execute(layout, &waste, &lock)?;
     Ok(layout.contents()?.images)
+}
+
+/// Puts the spans of fills that were cut where the next one goes on with them.
+fn keep_spans(layout: &Layout, now: DateTime<Utc>, lock: &SpaceLock) -> io::Result<()> {
+    for (name, _) in layout::files(&layout.incomplete())? {
+        let Some(id) = image_named(&name) else {
+            continue;
+        };
+        if let Some(file) = layout::open_existing(&layout.partial(id))?
+            && owner(layout, id, &file, now, lock)? == Owner::Dead
+        {
+            parked::put(layout, id, lock)?;
+        }
+    }
+    Ok(())
 }

@@ -15,6 +15,7 @@ use chrono::{DateTime, Utc};
 use fs2::FileExt as _;
 
 use super::layout::{self, Contents, Layout, Placed, files, image_named, names};
+use super::parked;
 use super::partial::{Owner, Partial, owner};
 use super::prune::{self, Uses};
 use crate::domain::ImageId;
@@ -119,6 +120,22 @@ impl Usage {
                 allocated: found.blocks() * 512,
             });
         }
+        for (name, found) in files(&layout.parts())? {
+            let path = layout.parts().join(name);
+            let Some(file) = layout::open_existing(&path)? else {
+                continue;
+            };
+            let allocated = found.blocks() * 512;
+            let id = path.file_name().and_then(image_named);
+            match id.filter(|_| parked::is_held(&file, lock).unwrap_or(true)) {
+                Some(id) => fills.push(Filling {
+                    inode: found.ino(),
+                    promised: allocated.max(read_promise(layout, id, found.ino())),
+                    allocated,
+                }),
+                None => waste.push((path, allocated)),
+            }
+        }
         for (name, found) in files(&layout.invalid())? {
             waste.push((layout.invalid().join(name), found.len()));
         }
@@ -205,6 +222,22 @@ pub fn reserve(
     Ok(granted(leaving))
 }
 
+/// Promises `bytes` in all where there is room for them, and takes nothing away for it.
+pub fn reserve_free(
+    partial: &Partial,
+    limits: Limits,
+    bytes: u64,
+    now: DateTime<Utc>,
+) -> io::Result<bool> {
+    let lock = SpaceLock::take(partial.layout())?;
+    let usage = Usage::measure(partial.layout(), now, &lock)?;
+    let fits = usage.excess(partial, limits, bytes)?.bytes() == 0;
+    if fits {
+        promise(partial, bytes, &lock)?;
+    }
+    Ok(fits)
+}
+
 /// What must go before there is room.
 #[derive(Debug, Clone, Copy)]
 struct Excess {
@@ -289,8 +322,10 @@ pub fn withdraw_orphans(layout: &Layout, _lock: &SpaceLock) -> io::Result<()> {
             let Some((id, inode)) = name.split_once('.') else {
                 return false;
             };
-            fs::symlink_metadata(layout.incomplete().join(id))
-                .is_ok_and(|found| found.ino().to_string() == inode)
+            let places = [layout.incomplete(), layout.parts()];
+            let found = places.map(|dir| fs::symlink_metadata(dir.join(id)));
+            let mut found = found.iter().flatten();
+            found.any(|found| found.ino().to_string() == inode)
         });
         if !kept {
             layout::remove(&layout.fills().join(name))?;

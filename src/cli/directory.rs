@@ -1,7 +1,7 @@
 //! The cache directory as the tools need it: rows like those of the API, and nothing created by accident.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
@@ -13,18 +13,7 @@ use crate::config::CacheConfig;
 
 /// Opens the cache at `path`, which must be there: a slip of the pen shall not make a new one.
 pub fn at(path: &Path) -> Result<Directory> {
-    open(&CacheConfig {
-        dir: path.to_owned(),
-        max_size: u64::MAX,
-        stall_time: Duration::from_hours(24),
-        node_name: None,
-        index_file: "cache.db".into(),
-        min_free_space: 0,
-        prefetch_workers: 1,
-        queue_settle: Duration::ZERO,
-        prune_schedule: None,
-        clean_schedule: None,
-    })
+    open(&CacheConfig::at(path.to_owned()))
 }
 
 /// Opens the configured cache.

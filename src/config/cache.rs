@@ -30,9 +30,83 @@ pub struct CacheConfig {
     pub prune_schedule: Option<Schedule>,
     /// `[image_cache] clean_schedule`; empty turns it off.
     pub clean_schedule: Option<Schedule>,
+    /// `[image_cache] verify`
+    pub verify: Verify,
+    /// `[image_cache] sweep_rate`, bytes per second; 0 turns the sweep off.
+    pub sweep_rate: u64,
+    /// `[image_cache] sweep_period`: how long a span that was right is trusted, and how long a sweep over all
+    /// copies takes at most, as far as its rate allows.
+    pub sweep_period: Duration,
+    /// `[image_cache] fill_on_range`
+    pub fill_on_range: FillOnRange,
+}
+
+/// When the bytes of a copy are compared with their checksums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// Before they leave.
+    Always,
+    /// Before they leave, where the file may have changed since they last were.
+    Changed,
+    /// By the sweep alone.
+    Sweep,
+    /// Never.
+    Off,
+}
+
+/// Whether an image of which only a part was asked for is brought in whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FillOnRange {
+    Never,
+    /// When it is asked for again.
+    Second,
+    Always,
+}
+
+impl Verify {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "always" => Verify::Always,
+            "changed" => Verify::Changed,
+            "sweep" => Verify::Sweep,
+            "off" => Verify::Off,
+            _ => return None,
+        })
+    }
+}
+
+impl FillOnRange {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "never" => FillOnRange::Never,
+            "second" => FillOnRange::Second,
+            "always" => FillOnRange::Always,
+            _ => return None,
+        })
+    }
 }
 
 impl CacheConfig {
+    /// A cache without a limit at `dir`, where nothing happens by itself.
+    pub fn at(dir: PathBuf) -> Self {
+        Self {
+            dir,
+            max_size: u64::MAX,
+            stall_time: Duration::from_hours(24),
+            node_name: None,
+            index_file: "cache.db".into(),
+            min_free_space: 0,
+            prefetch_workers: 1,
+            queue_settle: Duration::ZERO,
+            prune_schedule: None,
+            clean_schedule: None,
+            verify: Verify::Changed,
+            sweep_rate: 0,
+            sweep_period: Duration::from_hours(24),
+            fill_on_range: FillOnRange::Never,
+        }
+    }
+
     /// None where no directory is set.
     pub(super) fn from(settings: &Settings) -> Result<Option<Self>, Error> {
         let default = settings.section("DEFAULT");
@@ -61,6 +135,12 @@ impl CacheConfig {
             queue_settle: ours.seconds("queue_settle")?,
             prune_schedule: schedule("prune_schedule")?,
             clean_schedule: schedule("clean_schedule")?,
+            // The table of options lets nothing else pass.
+            verify: Verify::parse(&ours.string("verify")?).unwrap_or(Verify::Changed),
+            sweep_rate: ours.size("sweep_rate")?,
+            sweep_period: ours.seconds("sweep_period")?,
+            fill_on_range: FillOnRange::parse(&ours.string("fill_on_range")?)
+                .unwrap_or(FillOnRange::Never),
         }))
     }
 }

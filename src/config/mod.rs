@@ -31,7 +31,7 @@ mod tests;
 use std::path::PathBuf;
 
 pub use api::ApiConfig;
-pub use cache::CacheConfig;
+pub use cache::{CacheConfig, FillOnRange, Verify};
 pub use changes::Written;
 pub use check::Warning;
 pub use database::{DatabaseConfig, Server, Target, Url};

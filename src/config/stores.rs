@@ -1,6 +1,7 @@
 //! The configured stores: `[glance_store]`, or `enabled_backends` and a section each.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::error::Error;
 use super::ini::{self, Section, Settings};
@@ -14,6 +15,12 @@ pub struct StoresConfig {
     pub stores: Vec<StoreConfig>,
     /// Where there are several, those that the service keeps for itself, by name.
     pub reserved: Vec<(String, FileStoreConfig)>,
+    /// `[server] store_timeout`: how long a store may send nothing before it counts as broken.
+    pub patience: Duration,
+}
+
+fn patience(settings: &Settings) -> Result<Duration, Error> {
+    settings.section("server").seconds("store_timeout")
 }
 
 /// The stores that the service keeps for itself.
@@ -126,6 +133,7 @@ impl StoresConfig {
             default,
             stores,
             reserved: Vec::new(),
+            patience: patience(settings)?,
         })
     }
 
@@ -163,6 +171,7 @@ impl StoresConfig {
             default,
             stores,
             reserved: reserved.collect::<Result<_, _>>()?,
+            patience: patience(settings)?,
         })
     }
 }

@@ -40,6 +40,10 @@ pub fn start(glance: &Glance, stop: &CancellationToken, tasks: &TaskTracker) {
         let (glance, stop) = (glance.clone(), stop.clone());
         tasks.spawn(async move { glance.publish_copies(stop).await });
     }
+    {
+        let (glance, stop) = (glance.clone(), stop.clone());
+        tasks.spawn(async move { glance.sweep(stop).await });
+    }
     let (glance, stop) = (glance.clone(), stop.clone());
     tasks.spawn(async move { glance.prefetch(stop).await });
 }

@@ -1,10 +1,17 @@
 //! Opening an image's data, from this node's cache as far as it can.
 
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream};
+
 use super::resume::resumed;
+use super::source::StoreSource;
 use super::{Error, Glance, Result};
-use crate::cache::{Expected, Lookup, Past};
+use crate::cache::{Cache, Expected, Lookup, Past};
+use crate::config::FillOnRange;
 use crate::domain::{Caller, Image, ImageId, Location, Status};
 use crate::store;
+use crate::store::registry::Reader;
 use crate::stream::{Blob, ByteRange};
 
 pub use super::range::RequestedRange;
@@ -121,50 +128,155 @@ impl Glance {
     }
 
     async fn open(&self, image: &Image, range: Option<ByteRange>) -> Result<(Source, Blob)> {
-        let (source, mut blob) = match (self.look(image, range.is_none()).await, range) {
-            (Lookup::Cached(copy), _) => (Source::Cache, copy.read(range)),
-            (Lookup::Growing(fill), _) => {
-                let blob = resumed(self, image, range, fill.read(range));
-                (Source::Along, blob)
-            }
-            (Lookup::Missing(claim), None) => {
-                let fill = claim.fill_from(self.stores.read(image, None).await?);
-                let blob = resumed(self, image, None, fill.read(None));
-                (Source::Along, blob)
-            }
-            // A part is no reason to bring in the whole.
-            (Lookup::Missing(_), Some(_)) | (Lookup::Bypass(_), _) => {
-                let blob = self.stores.read_for_client(image, range).await?;
-                (Source::Store, blob)
-            }
+        let store = self.source(image);
+        let (source, mut blob) = match range {
+            None => self.open_whole(image, &store).await?,
+            Some(range) => self.open_range(image, range, &store).await?,
         };
         blob.size = range.map(|range| range.len()).or(image.size).or(blob.size);
         Ok((source, blob))
     }
 
-    /// A part of the image as it can be had now, without starting anything.
-    pub(super) async fn open_part(&self, image: &Image, range: ByteRange) -> Result<Blob> {
-        Ok(match self.look(image, false).await {
-            Lookup::Cached(copy) => copy.read(Some(range)),
-            Lookup::Growing(fill) => fill.read(Some(range)),
-            Lookup::Missing(_) | Lookup::Bypass(_) => self.stores.read(image, Some(range)).await?,
+    async fn open_whole(&self, image: &Image, store: &StoreSource) -> Result<(Source, Blob)> {
+        let (source, blob) = match self.lookup(image).await {
+            Lookup::Cached(copy) => {
+                let copy = copy.repaired_from(Arc::new(store.clone()));
+                (Source::Cache, copy.read(None))
+            }
+            Lookup::Growing(fill) => (Source::Along, fill.read(None)),
+            Lookup::Missing(claim) => (Source::Along, store.fill(claim).await?.read(None)),
+            Lookup::Part(_) | Lookup::Bypass(_) => {
+                let blob = store.read(None, Reader::Client).await?;
+                return Ok((Source::Store, blob));
+            }
+        };
+        Ok((source, resumed(self, image, None, blob)))
+    }
+
+    async fn open_range(
+        &self,
+        image: &Image,
+        range: ByteRange,
+        store: &StoreSource,
+    ) -> Result<(Source, Blob)> {
+        let (source, blob) = match self.lookup_part(image, range).await {
+            Lookup::Cached(copy) => {
+                let copy = copy.repaired_from(Arc::new(store.clone()));
+                (Source::Cache, copy.read(Some(range)))
+            }
+            Lookup::Growing(fill) => (Source::Along, fill.read(Some(range))),
+            Lookup::Part(part) if part.has(range) => {
+                self.consider_filling(image);
+                (Source::Cache, part.read(range, Arc::new(store.clone())))
+            }
+            // Where clients do not get parts, they rely on being told.
+            Lookup::Part(part) if self.stores.offers_parts(image) => {
+                if part.has_some() || self.fills_on_range(FillOnRange::Always) {
+                    self.consider_filling(image);
+                }
+                match begun(part.read(range, Arc::new(store.clone()))).await {
+                    Some(blob) => (Source::Store, blob),
+                    None => (
+                        Source::Store,
+                        store.read(Some(range), Reader::Client).await?,
+                    ),
+                }
+            }
+            Lookup::Part(_) | Lookup::Missing(_) | Lookup::Bypass(_) => {
+                let blob = store.read(Some(range), Reader::Client).await?;
+                return Ok((Source::Store, blob));
+            }
+        };
+        Ok((source, resumed(self, image, Some(range), blob)))
+    }
+
+    /// What is left of the image, for who reads on where something broke. Who wants all of it brings it in.
+    pub(super) async fn open_rest(
+        &self,
+        image: &Image,
+        rest: ByteRange,
+        whole: bool,
+    ) -> Result<Blob> {
+        let store = self.source(image);
+        let found = if whole {
+            self.lookup(image).await
+        } else {
+            self.lookup_part(image, rest).await
+        };
+        Ok(match found {
+            Lookup::Cached(copy) => {
+                let copy = copy.repaired_from(Arc::new(store));
+                copy.read(Some(rest))
+            }
+            Lookup::Growing(fill) => fill.read(Some(rest)),
+            Lookup::Missing(claim) => store.fill(claim).await?.read(Some(rest)),
+            Lookup::Part(part) => part.read(rest, Arc::new(store)),
+            Lookup::Bypass(_) => store.read(Some(rest), Reader::Service).await?,
         })
     }
 
-    /// What this node has of the image. Only who wants all of it may bring it in.
-    async fn look(&self, image: &Image, whole: bool) -> Lookup {
+    /// The data of an image in its stores.
+    pub(super) fn source(&self, image: &Image) -> StoreSource {
+        StoreSource::new(&self.stores, image, self.config.stores.patience)
+    }
+
+    /// The cache, where requests go through it.
+    fn caching(&self) -> Option<&Cache> {
         let cache = self.cache.as_ref();
-        let Some(cache) = cache.filter(|_| self.config.pipeline.caches()) else {
-            return Lookup::Bypass(Past::NoCache);
-        };
-        let expected = Expected {
-            size: image.size,
-            checksums: image.checksums.clone(),
-        };
-        if whole {
-            cache.lookup(image.id, &expected).await
-        } else {
-            cache.peek(image.id, &expected).await
+        cache.filter(|_| self.config.pipeline.caches())
+    }
+
+    /// What this node has of the image, for who wants all of it.
+    async fn lookup(&self, image: &Image) -> Lookup {
+        match self.caching() {
+            Some(cache) => cache.lookup(image.id, &expected(image)).await,
+            None => Lookup::Bypass(Past::NoCache),
         }
     }
+
+    /// What this node has of a part of the image.
+    async fn lookup_part(&self, image: &Image, range: ByteRange) -> Lookup {
+        match self.caching() {
+            Some(cache) => cache.lookup_part(image.id, &expected(image), range).await,
+            None => Lookup::Bypass(Past::NoCache),
+        }
+    }
+
+    fn fills_on_range(&self, when: FillOnRange) -> bool {
+        let config = self.config.cache.as_ref();
+        config.is_some_and(|config| config.fill_on_range == when)
+    }
+
+    /// Brings an image in of which a part was asked for, where that is wanted.
+    fn consider_filling(&self, image: &Image) {
+        if self.fills_on_range(FillOnRange::Never) {
+            return;
+        }
+        let (glance, image) = (self.clone(), image.clone());
+        tokio::spawn(async move {
+            if let Lookup::Missing(claim) = glance.lookup(&image).await
+                && let Err(error) = glance.source(&image).fill(claim).await
+            {
+                tracing::warn!(image.id = %image.id, "image {} is not brought in: {error}", image.id);
+            }
+        });
+    }
+}
+
+/// What the record says of the data.
+pub(super) fn expected(image: &Image) -> Expected {
+    Expected {
+        size: image.size,
+        checksums: image.checksums.clone(),
+    }
+}
+
+/// The data, once its first bytes have come. None where they cannot be had this way.
+async fn begun(mut blob: Blob) -> Option<Blob> {
+    let first = blob.bytes.next().await?.ok()?;
+    let first = stream::once(std::future::ready(Ok(first)));
+    Some(Blob {
+        size: blob.size,
+        bytes: Box::pin(first.chain(blob.bytes)),
+    })
 }

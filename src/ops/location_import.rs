@@ -19,6 +19,7 @@ use crate::domain::property::TASK_LOCK;
 use crate::domain::task::TaskEnd;
 use crate::domain::{Caller, Image, ImageId, Location, Status};
 use crate::store;
+use crate::store::registry::Reader;
 
 /// Who asks right after the answer finds the image as it was, with the lock of its task. The original needs
 /// that long to begin, and what it looks like meanwhile is recorded.
@@ -189,7 +190,7 @@ impl Glance {
     }
 
     async fn digests_once(&self, image: &Image, algorithm: HashAlgorithm) -> Result<Checksums> {
-        let blob = self.stores.read(image, None).await?;
+        let blob = self.source(image).read(None, Reader::Service).await?;
         let algorithms = [HashAlgorithm::Md5, algorithm];
         let (mut bytes, digests) = hashed(blob.bytes, algorithms).map_err(store::Error::Failed)?;
         let mut looked = Instant::now();

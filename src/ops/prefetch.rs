@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Glance;
-use crate::cache::{Cache, Expected, Lookup};
+use super::download::expected;
+use crate::cache::{Cache, Lookup};
 use crate::domain::{ImageId, Status};
 
 /// How long an image rests after its first failure, and at most.
@@ -64,16 +65,13 @@ impl Glance {
         if image.status != Status::Active {
             return Fetched::Failed(format!("it is {}", image.status));
         }
-        let expected = Expected {
-            size: image.size,
-            checksums: image.checksums.clone(),
-        };
-        match cache.lookup(id, &expected).await {
+        match cache.lookup(id, &expected(&image)).await {
             Lookup::Cached(_) => Fetched::Cached,
             Lookup::Growing(_) => Fetched::Busy,
+            Lookup::Part(_) => Fetched::Failed("only a part of it is here".into()),
             Lookup::Bypass(why) => Fetched::Failed(why.to_string()),
-            Lookup::Missing(claim) => match self.stores.read(&image, None).await {
-                Ok(blob) => match claim.fill_whole(blob).await {
+            Lookup::Missing(claim) => match self.source(&image).supply(&claim).await {
+                Ok(supply) => match claim.fill_whole(supply).await {
                     Ok(()) => Fetched::Cached,
                     Err(broken) => Fetched::Failed(broken.reason),
                 },
@@ -203,16 +201,8 @@ mod tests {
 
     async fn cache(dir: &std::path::Path) -> Cache {
         let config = CacheConfig {
-            dir: dir.to_owned(),
             max_size: 1 << 20,
-            stall_time: Duration::from_hours(24),
-            node_name: None,
-            index_file: "cache.db".into(),
-            min_free_space: 0,
-            prefetch_workers: 2,
-            queue_settle: Duration::ZERO,
-            prune_schedule: None,
-            clean_schedule: None,
+            ..CacheConfig::at(dir.to_owned())
         };
         Cache::open(config, Clock::system()).await
     }

@@ -14,6 +14,7 @@ use tracing::warn;
 use super::Glance;
 use crate::cache::FillBroken;
 use crate::domain::Image;
+use crate::store::registry::Reader;
 use crate::stream::{Blob, ByteRange, ByteStream};
 
 /// How often a reader looks again before it turns to the store.
@@ -36,6 +37,7 @@ pub(super) fn resumed(
     let source = Again {
         glance: glance.clone(),
         image: image.clone(),
+        whole: range.is_none(),
         looks: LOOKS,
     };
     Blob {
@@ -54,6 +56,8 @@ trait Resume: Send + 'static {
 struct Again {
     glance: Glance,
     image: Image,
+    /// It began with the first byte and wants all others.
+    whole: bool,
     looks: u32,
 }
 
@@ -62,12 +66,12 @@ impl Resume for Again {
     async fn resume(&mut self, rest: ByteRange) -> io::Result<ByteStream> {
         let (glance, image) = (&self.glance, &self.image);
         warn!(image.id = %image.id, at = rest.start,
-            "the fill of image {} broke, reading on from byte {}", image.id, rest.start);
+            "the copy of image {} broke, reading on from byte {}", image.id, rest.start);
         let part = if self.looks > 0 {
             self.looks -= 1;
-            glance.open_part(image, rest).await
+            glance.open_rest(image, rest, self.whole).await
         } else {
-            let part = glance.stores.read(image, Some(rest)).await;
+            let part = glance.source(image).read(Some(rest), Reader::Service).await;
             part.map_err(Into::into)
         };
         Ok(part.map_err(io::Error::other)?.bytes)

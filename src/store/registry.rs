@@ -188,38 +188,33 @@ impl Registry {
         }
     }
 
-    /// Opens an image's data at the first of its locations that can be opened. Where that is none of them,
-    /// the last refusal counts.
-    pub async fn read(&self, image: &Image, range: Option<ByteRange>) -> Result<Blob> {
-        self.open_first(image, range, false).await
-    }
-
-    /// The same for a client, who does not get a part from every store.
-    pub async fn read_for_client(&self, image: &Image, range: Option<ByteRange>) -> Result<Blob> {
-        self.open_first(image, range, true).await
-    }
-
-    async fn open_first(
+    /// Opens an image's data at the first of its locations that can be opened, and says which one that is. The
+    /// one at `first` is tried first, and those before it last. Where it is none of them, the last refusal counts.
+    /// A client does not get a part from every store.
+    pub async fn read(
         &self,
         image: &Image,
         range: Option<ByteRange>,
-        for_client: bool,
-    ) -> Result<Blob> {
+        reader: Reader,
+        first: usize,
+    ) -> Result<(usize, Blob)> {
         let mut refusal = Error::NotFound;
-        let mut locations = image.locations.iter().peekable();
-        while let Some(location) = locations.next() {
+        let count = image.locations.len();
+        for tried in 0..count {
+            let at = (first + tried) % count;
+            let location = &image.locations[at];
             let opened = match (self.of(location), range) {
-                (Ok(store), Some(range)) if for_client && !store.offers_parts() => {
+                (Ok(store), Some(range)) if reader == Reader::Client && !store.offers_parts() => {
                     Err(Error::NoParts(range))
                 }
                 (Ok(store), range) => store.get(location, range).await,
                 (Err(error), _) => Err(error),
             };
             match opened {
-                Ok(blob) => return Ok(blob),
+                Ok(blob) => return Ok((at, blob)),
                 Err(error) => {
                     // The last one is for the caller to tell.
-                    if locations.peek().is_some() {
+                    if tried + 1 < count {
                         warn!(image.id = %image.id, scheme = location.scheme(), store = location.store(),
                             "cannot read image {} here, trying its next location: {error}", image.id);
                     }
@@ -229,4 +224,18 @@ impl Registry {
         }
         Err(refusal)
     }
+
+    /// Whether clients get parts of the image from one of its stores.
+    pub fn offers_parts(&self, image: &Image) -> bool {
+        let mut locations = image.locations.iter();
+        locations.any(|location| self.of(location).is_ok_and(|store| store.offers_parts()))
+    }
+}
+
+/// For whom data is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    Client,
+    /// The service itself, which can read on to a part.
+    Service,
 }

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::ToolConfig;
 use crate::db::Db;
 use crate::domain::{ImageId, Status};
+use crate::ops::source::StoreSource;
 use crate::store::Registry;
 
 /// How often to look whether another process is done with an image.
@@ -38,7 +39,7 @@ pub async fn fetch(config: &ToolConfig, queue: &[ImageId]) -> Result<Fetched, St
 
     let mut fetched = Fetched::default();
     for id in queue {
-        match fetch_one(&db, &stores, &cache, *id).await {
+        match fetch_one(&db, &stores, &cache, config.stores.patience, *id).await {
             Ok(Outcome::Cached) => fetched.cached.push(id.to_string()),
             Ok(Outcome::Gone) => fetched.gone.push(id.to_string()),
             Err(reason) => fetched.failed.push((id.to_string(), reason)),
@@ -60,6 +61,7 @@ async fn fetch_one(
     db: &Db,
     stores: &Registry,
     cache: &Cache,
+    patience: Duration,
     id: ImageId,
 ) -> Result<Outcome, String> {
     let image = match db.image(id).await {
@@ -77,14 +79,16 @@ async fn fetch_one(
             Lookup::Cached(_) => break,
             // Another process is at it. Should it fail, it is our turn.
             Lookup::Growing(_) => tokio::time::sleep(POLL).await,
+            Lookup::Part(_) => return Err("only a part of it is here".to_owned()),
             Lookup::Bypass(why) => return Err(why.to_string()),
             Lookup::Missing(claim) => {
-                let blob = stores
-                    .read(&image, None)
+                let source = StoreSource::new(stores, &image, patience);
+                let supply = source
+                    .supply(&claim)
                     .await
                     .map_err(|error| error.to_string())?;
                 claim
-                    .fill_whole(blob)
+                    .fill_whole(supply)
                     .await
                     .map_err(|error| error.to_string())?;
                 break;

@@ -204,6 +204,7 @@ async fn under_random_load_by_two_processes_the_limit_holds() {
                         assert!(collect(reader).await.unwrap() == image.bytes);
                     }
                     Lookup::Bypass(_) => {}
+                    Lookup::Part(part) => panic!("{part:?}"),
                 }
             }
         })

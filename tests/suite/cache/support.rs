@@ -66,16 +66,10 @@ impl Shelf {
 
 pub(crate) fn config(dir: &Path) -> CacheConfig {
     CacheConfig {
-        dir: dir.to_owned(),
         max_size: 1 << 30,
-        stall_time: Duration::from_hours(24),
-        node_name: None,
-        index_file: "cache.db".into(),
-        min_free_space: 0,
         prefetch_workers: 2,
         queue_settle: Duration::from_secs(3),
-        prune_schedule: None,
-        clean_schedule: None,
+        ..CacheConfig::at(dir.to_owned())
     }
 }
 

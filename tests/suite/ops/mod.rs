@@ -129,6 +129,7 @@ fn config(dir: &Path) -> Config {
         stores: StoresConfig {
             multi: false,
             reserved: Vec::new(),
+            patience: Duration::from_secs(30),
             default: "file".to_owned(),
             stores: vec![StoreConfig {
                 id: "file".to_owned(),

@@ -1,7 +1,6 @@
 //! What comes after a crash, and what does not come of a mistake.
 
 use std::path::Path;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -19,16 +18,8 @@ fn with_cache(dir: &Path, filters: Vec<Filter>) -> Config {
     let mut config = config(dir);
     config.pipeline.filters = filters;
     config.cache = Some(CacheConfig {
-        dir: dir.join("cache"),
         max_size: 1_000_000,
-        stall_time: Duration::from_hours(24),
-        node_name: None,
-        index_file: dir.join("cache/cache.db"),
-        min_free_space: 0,
-        prefetch_workers: 1,
-        queue_settle: Duration::ZERO,
-        prune_schedule: None,
-        clean_schedule: None,
+        ..CacheConfig::at(dir.join("cache"))
     });
     config
 }

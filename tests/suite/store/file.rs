@@ -161,6 +161,7 @@ async fn a_location_names_its_store_where_there_are_several() {
     let config = StoresConfig {
         multi: true,
         reserved: Vec::new(),
+        patience: std::time::Duration::from_secs(30),
         default: "fast".to_owned(),
         stores: vec![store("cheap"), store("fast")],
     };
@@ -195,6 +196,7 @@ async fn a_driver_that_is_absent_is_named_when_it_is_needed() {
     let config = StoresConfig {
         multi: true,
         reserved: Vec::new(),
+        patience: std::time::Duration::from_secs(30),
         default: "pool".to_owned(),
         stores: vec![
             store("local", DriverConfig::File(file_config(dir.path()))),

@@ -1,0 +1,116 @@
+//! Spans of images that are not whole: `.glance/partial/<id>`.
+//!
+//! They are what cut fills and ranges have left. Nobody counts them as cached, nobody lists them, and they are
+//! the first to go when room is needed.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::fs::{FallocateFlags, Mode, OFlags};
+
+use super::layout::{self, Layout, files, image_named};
+use super::space::{self, SpaceLock};
+use super::spans::{Table, bytes_of, spans_of};
+use crate::domain::ImageId;
+
+/// Opens such a file to go on with it. A link is not followed.
+pub fn open(path: &Path) -> io::Result<Option<File>> {
+    use rustix::io::Errno;
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => Ok(Some(File::from(file))),
+        Err(Errno::NOENT | Errno::LOOP | Errno::NXIO | Errno::ISDIR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Puts what a dead process has left in `incomplete/` aside, where somebody can go on with it. False where
+/// there is nothing to go on with: then it is removed.
+pub fn put(layout: &Layout, id: ImageId, _lock: &SpaceLock) -> io::Result<bool> {
+    let path = layout.partial(id);
+    let Some(file) = open(&path)? else {
+        return Ok(false);
+    };
+    let inode = file.metadata()?.ino();
+    let table = Table::open(layout, id)?;
+    let table = table.filter(|table| table.inode == inode && table.size.is_some());
+    let kept = match table {
+        Some(table) if table.here() > 0 => {
+            release_holes(&file, &table)?;
+            fs::rename(&path, layout.part(id))?;
+            tracing::info!(image.id = %id, spans = table.here(), "kept the spans of a cut fill of image {id}");
+            true
+        }
+        _ => {
+            tracing::info!(image.id = %id, "removed a dead fill of image {id}");
+            layout::remove(&path)?;
+            false
+        }
+    };
+    space::withdraw(layout, id, inode)?;
+    Ok(kept)
+}
+
+/// Gives back the room of spans that are not here.
+pub fn release_holes(file: &File, table: &Table) -> io::Result<()> {
+    use rustix::io::Errno;
+    let size = table.size.unwrap_or(0);
+    let mut span = 0;
+    while span < spans_of(size) {
+        let (here, end) = table.run(span);
+        if !here {
+            let hole = bytes_of(span, end, size);
+            let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            match rustix::fs::fallocate(file, flags, hole.start, hole.len()) {
+                Ok(()) => {}
+                // There they take the room that they take, and are counted with it.
+                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        span = end;
+    }
+    Ok(())
+}
+
+/// Removes the spans of an image that is not whole. False where there were none.
+pub fn remove(layout: &Layout, id: ImageId) -> io::Result<bool> {
+    let gone = layout::remove(&layout.part(id))?;
+    if gone {
+        layout::remove(&layout.spans(id))?;
+    }
+    Ok(gone)
+}
+
+/// Whether a process has it open. To be asked under the lock on the directory.
+pub fn is_held(file: &File, _lock: &SpaceLock) -> io::Result<bool> {
+    match fs2::FileExt::try_lock_shared(file) {
+        Ok(()) => fs2::FileExt::unlock(file).map(|()| false),
+        Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes tables that speak for no file.
+pub fn remove_orphans(layout: &Layout, _lock: &SpaceLock) -> io::Result<u64> {
+    let mut gone = 0;
+    for (name, _) in files(&layout.tables())? {
+        let kept = image_named(&name).is_some_and(|id| {
+            let inode = Table::open(layout, id)
+                .ok()
+                .flatten()
+                .map(|table| table.inode);
+            let places = [layout.image(id), layout.part(id), layout.partial(id)];
+            let mut found = places
+                .iter()
+                .filter_map(|path| fs::symlink_metadata(path).ok());
+            found.any(|found| Some(found.ino()) == inode)
+        });
+        if !kept {
+            gone += u64::from(layout::remove(&layout.tables().join(name))?);
+        }
+    }
+    Ok(gone)
+}

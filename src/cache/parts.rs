@@ -1,0 +1,444 @@
+//! Parts of images that are not whole: what a range needs is fetched in spans, each once.
+//!
+//! Spans stay in `.glance/partial/<id>` until the image is brought in, which then has so much less to fetch, or
+//! until somebody needs the room. Nothing leaves the cache to make room for them.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+
+use super::claim::Reached;
+use super::fill::next_batch;
+use super::layout::InPlace;
+use super::node::{Node, blocking};
+use super::partial::{Attempt, Partial, Wanted};
+use super::source::Source;
+use super::space::{self, SpaceLock};
+use super::spans::{self, Summing, bytes_of, span_at, spans_of};
+use super::{Expected, FillBroken, Past};
+use crate::domain::ImageId;
+use crate::stream::{Blob, ByteRange, ByteStream, read_file};
+
+/// Spans that are asked for in one request to the store, at most.
+const RUN: u64 = 16;
+
+/// Requests to stores at once, for parts: with the bytes of a batch this bounds their memory.
+const REQUESTS: usize = 32;
+
+/// Bytes that are written at once.
+const BATCH: usize = 256 * 1024;
+
+/// A store that sends nothing for so long will not go on.
+const STALL: Duration = Duration::from_mins(2);
+
+/// What came of fetching a span: none while it is on its way.
+type Outcome = Option<Result<(), String>>;
+
+/// A partial file, for all in this process who work on it.
+#[derive(Debug)]
+pub struct Open {
+    pub partial: Partial,
+    /// Spans that are on their way.
+    flights: Mutex<HashMap<u64, watch::Receiver<Outcome>>>,
+    /// Whether somebody brings the whole image in. From then on nobody else writes into the file, so that what
+    /// the fill proves is what the file has.
+    filling: RwLock<bool>,
+    /// Held by who counts and takes room.
+    room: Mutex<()>,
+}
+
+impl Open {
+    pub fn new(partial: Partial) -> Self {
+        Self {
+            partial,
+            flights: Mutex::default(),
+            filling: RwLock::new(false),
+            room: Mutex::default(),
+        }
+    }
+
+    /// Begins or ends a fill; waits for what is just being written.
+    pub fn set_filling(&self, filling: bool) {
+        *self.filling.write().unwrap_or_else(PoisonError::into_inner) = filling;
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<u64, watch::Receiver<Outcome>>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The partial files that this process has open.
+#[derive(Debug)]
+pub struct Parts {
+    by_image: Mutex<HashMap<ImageId, Weak<Open>>>,
+    requests: Semaphore,
+}
+
+impl Parts {
+    pub fn new() -> Self {
+        Self {
+            by_image: Mutex::default(),
+            requests: Semaphore::new(REQUESTS),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ImageId, Weak<Open>>> {
+        self.by_image.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn insert(&self, open: &Arc<Open>) {
+        let mut parts = self.lock();
+        parts.retain(|_, open| open.strong_count() > 0);
+        parts.insert(open.partial.id(), Arc::downgrade(open));
+    }
+
+    /// What is open of this very data.
+    pub fn get(&self, id: ImageId, wanted: &Wanted) -> Option<Arc<Open>> {
+        let open = self.lock().get(&id)?.upgrade()?;
+        let partial = &open.partial;
+        let same = partial
+            .table()
+            .is_for(partial.inode(), wanted.size, &wanted.proof);
+        same.then_some(open)
+    }
+}
+
+/// An image of which parts are here, or may be.
+#[derive(Debug)]
+pub struct Part {
+    node: Arc<Node>,
+    open: Arc<Open>,
+    size: u64,
+}
+
+impl Part {
+    pub(super) fn new(node: Arc<Node>, open: Arc<Open>, size: u64) -> Self {
+        Self { node, open, size }
+    }
+
+    /// Reaches for an image, to fetch parts of it. Blocks.
+    pub(super) fn reach(node: &Node, id: ImageId, expected: &Expected) -> io::Result<Reached> {
+        let (now, layout) = (node.clock.now(), &node.layout);
+        let wanted = Wanted::of(expected);
+        let lock = SpaceLock::take(layout)?;
+        if let InPlace::Whole(file, size) = layout.open_image(id, expected.size)? {
+            return Ok(Reached::Cached(file, size));
+        }
+        match Partial::part(layout, id, &wanted, now, &lock)? {
+            Attempt::Claimed(partial) => {
+                let open = Arc::new(Open::new(partial));
+                node.parts.insert(&open);
+                Ok(Reached::Part(open))
+            }
+            Attempt::Growing(file, table) => Ok(Reached::Growing(file, table)),
+            Attempt::Stranger => Ok(Reached::Not(Past::Stranger)),
+            Attempt::Obstructed => Ok(Reached::Not(Past::Elsewhere)),
+        }
+    }
+
+    /// The bytes of the range, which is fetched where it is not here. Ends with an error whose inner error is
+    /// [`FillBroken`] where it cannot be had.
+    pub fn read(self, range: ByteRange, source: Arc<dyn Source>) -> Blob {
+        let reader = Reader {
+            part: self,
+            source,
+            rest: range,
+            file: None,
+            current: None,
+        };
+        let bytes = stream::try_unfold(reader, |mut reader| async move {
+            let next = reader.next().await?;
+            Ok::<_, io::Error>(next.map(|bytes| (bytes, reader)))
+        });
+        Blob {
+            size: Some(range.len()),
+            bytes: Box::pin(bytes),
+        }
+    }
+
+    /// Whether all of the range is here.
+    pub fn has(&self, range: ByteRange) -> bool {
+        let (here, end) = self.open.partial.table().run(span_at(range.start));
+        here && range.end <= bytes_of(0, end, self.size).end
+    }
+
+    /// Whether somebody has asked for a part before.
+    pub fn has_some(&self) -> bool {
+        self.open.partial.table().here() > 0
+    }
+
+    fn broken(&self, reason: impl Into<String>) -> io::Error {
+        io::Error::other(FillBroken {
+            id: self.open.partial.id(),
+            reason: reason.into(),
+            resumable: true,
+        })
+    }
+}
+
+/// Somebody who reads a range.
+struct Reader {
+    part: Part,
+    source: Arc<dyn Source>,
+    rest: ByteRange,
+    file: Option<Arc<File>>,
+    /// What is left of the span that is being read.
+    current: Option<ByteStream>,
+}
+
+impl Reader {
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            if let Some(current) = &mut self.current {
+                if let Some(bytes) = current.next().await.transpose()? {
+                    self.rest.start += bytes.len() as u64;
+                    return Ok(Some(bytes));
+                }
+                self.current = None;
+            }
+            if self.rest.is_empty() {
+                return Ok(None);
+            }
+            let span = span_at(self.rest.start);
+            if !self.part.is_here(span).await? {
+                let last = span_at(self.rest.end - 1);
+                let mut flight = self.part.fetch(span, last, &self.source);
+                let landed = flight.wait_for(Option::is_some).await;
+                let landed = landed.map_err(|_| self.part.broken("this node is stopping"))?;
+                if let Some(Err(reason)) = &*landed {
+                    return Err(self.part.broken(reason));
+                }
+            }
+            let bytes = bytes_of(span, span + 1, self.part.size);
+            let rest = ByteRange {
+                start: self.rest.start,
+                end: bytes.end.min(self.rest.end),
+            };
+            self.current = Some(read_file(self.file().await?, rest));
+        }
+    }
+
+    async fn file(&mut self) -> io::Result<Arc<File>> {
+        if let Some(file) = &self.file {
+            return Ok(Arc::clone(file));
+        }
+        let open = Arc::clone(&self.part.open);
+        let file = blocking(move || open.partial.file().try_clone()).await?;
+        Ok(Arc::clone(self.file.insert(Arc::new(file))))
+    }
+}
+
+impl Part {
+    /// Whether a span is here, and still what it was when it came.
+    async fn is_here(&self, span: u64) -> io::Result<bool> {
+        let Some(sum) = self.open.partial.table().sum(span) else {
+            return Ok(false);
+        };
+        let (open, size) = (Arc::clone(&self.open), self.size);
+        blocking(move || {
+            let partial = &open.partial;
+            let right = spans::sum_of(partial.file(), bytes_of(span, span + 1, size));
+            if right.is_ok_and(|found| found == sum) {
+                return Ok(true);
+            }
+            let id = partial.id();
+            tracing::warn!(image.id = %id, span, "span {span} of image {id} went bad and is fetched again");
+            partial.table().clear(span)?;
+            Ok(false)
+        })
+        .await
+    }
+    /// Sends for a span, and for those after it up to `last` that are missing as well.
+    fn fetch(&self, span: u64, last: u64, source: &Arc<dyn Source>) -> watch::Receiver<Outcome> {
+        let mut flights = self.open.flights();
+        if let Some(flight) = flights.get(&span) {
+            return flight.clone();
+        }
+        let (_, absent) = self.open.partial.table().run(span);
+        let end = absent
+            .min(last + 1)
+            .min(span + RUN)
+            .min(spans_of(self.size));
+        let mut senders = Vec::new();
+        for span in span..end {
+            if flights.contains_key(&span) {
+                break;
+            }
+            let (sender, receiver) = watch::channel(None);
+            flights.insert(span, receiver);
+            senders.push(sender);
+        }
+        let first = flights[&span].clone();
+        drop(flights);
+        let fetch = Fetch {
+            node: Arc::clone(&self.node),
+            open: Arc::clone(&self.open),
+            size: self.size,
+            next: span,
+            waiting: senders.into_iter().collect(),
+        };
+        tokio::spawn(fetch.run(Arc::clone(source)));
+        first
+    }
+}
+
+/// Spans on their way. It outlives whoever sent for them.
+struct Fetch {
+    node: Arc<Node>,
+    open: Arc<Open>,
+    size: u64,
+    /// The span that comes next.
+    next: u64,
+    /// Those who wait for it, and for the ones after it.
+    waiting: std::collections::VecDeque<watch::Sender<Outcome>>,
+}
+
+impl Fetch {
+    async fn run(mut self, source: Arc<dyn Source>) {
+        let node = Arc::clone(&self.node);
+        let stopped = || Err(io::Error::other("this node is stopping"));
+        let brought = tokio::select! {
+            biased;
+            () = node.stop.cancelled() => stopped(),
+            brought = self.bring(&source) => brought,
+        };
+        if let Err(error) = brought {
+            let id = self.open.partial.id();
+            tracing::warn!(image.id = %id, "spans of image {id} were not fetched: {error}");
+            self.land_all(&Err(error.to_string()));
+        }
+    }
+
+    async fn bring(&mut self, source: &Arc<dyn Source>) -> io::Result<()> {
+        let node = Arc::clone(&self.node);
+        let _turn = node
+            .parts
+            .requests
+            .acquire()
+            .await
+            .map_err(io::Error::other)?;
+        let range = bytes_of(self.next, self.next + self.waiting.len() as u64, self.size);
+        self.make_room(range).await?;
+        let opened = timeout(STALL, source.open(Some(range))).await;
+        let mut blob = opened.map_err(|_| silent())??;
+        let mut at = range.start;
+        let mut summing = Summing::default();
+        while at < range.end {
+            let batch = timeout(STALL, next_batch(&mut blob.bytes, BATCH)).await;
+            let (batch, end) = batch.map_err(|_| silent())?;
+            let writing = Writing {
+                open: Arc::clone(&self.open),
+                next: self.next,
+                at,
+                end: range.end,
+                summing,
+            };
+            let written = blocking(move || writing.write(&batch)).await?;
+            let count = written.at - at;
+            (at, summing) = (written.at, written.summing);
+            while self.next < written.next {
+                self.land(Ok(()));
+            }
+            if at < range.end && (end.is_some() || count == 0) {
+                let reason =
+                    end.map_or_else(|| "the store sent nothing".into(), |end| end.reason());
+                return Err(io::Error::other(reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reserves room for these bytes beside those that are here.
+    async fn make_room(&self, range: ByteRange) -> io::Result<()> {
+        let (node, open) = (Arc::clone(&self.node), Arc::clone(&self.open));
+        let granted = blocking(move || {
+            let partial = &open.partial;
+            let _turn = open.room.lock().unwrap_or_else(PoisonError::into_inner);
+            let allocated = partial.file().metadata()?.blocks() * 512;
+            let wanted = allocated.saturating_add(range.len());
+            if wanted > partial.promised() {
+                if !space::reserve_free(partial, node.limits(), wanted, node.clock.now())? {
+                    return Ok(false);
+                }
+                partial.set_promised(wanted);
+            }
+            partial.set_length()?;
+            partial.allocate(range)?;
+            Ok(true)
+        });
+        if granted.await? {
+            Ok(())
+        } else {
+            Err(io::Error::other("the cache has no room for it"))
+        }
+    }
+
+    /// Tells those who wait for the next span.
+    fn land(&mut self, outcome: Result<(), String>) {
+        self.open.flights().remove(&self.next);
+        if let Some(waiting) = self.waiting.pop_front() {
+            waiting.send_replace(Some(outcome));
+        }
+        self.next += 1;
+    }
+
+    fn land_all(&mut self, outcome: &Result<(), String>) {
+        while !self.waiting.is_empty() {
+            self.land(outcome.clone());
+        }
+    }
+}
+
+/// How far the bytes of a fetch have come.
+struct Writing {
+    open: Arc<Open>,
+    next: u64,
+    at: u64,
+    end: u64,
+    summing: Summing,
+}
+
+impl Writing {
+    /// Writes what came, and says of each span that it completes that it is here.
+    fn write(mut self, batch: &[Bytes]) -> io::Result<Self> {
+        let open = Arc::clone(&self.open);
+        let filling = open.filling.read().unwrap_or_else(PoisonError::into_inner);
+        if *filling {
+            return Err(io::Error::other("the whole image is being brought in"));
+        }
+        let mut sums = Vec::new();
+        for chunk in batch {
+            let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+            let chunk = &chunk[..left.min(chunk.len())];
+            open.partial.file().write_all_at(chunk, self.at)?;
+            self.summing.update(chunk, |sum| sums.push(sum));
+            self.at += chunk.len() as u64;
+        }
+        if self.at == self.end {
+            sums.extend(self.summing.finish());
+        }
+        for sum in sums {
+            open.partial.table().set(self.next, sum)?;
+            self.next += 1;
+        }
+        Ok(self)
+    }
+}
+
+impl Drop for Fetch {
+    fn drop(&mut self) {
+        self.land_all(&Err("nobody fetches it any more".into()));
+    }
+}
+
+fn silent() -> io::Error {
+    io::Error::other(format!("the store sent nothing for {STALL:?}"))
+}

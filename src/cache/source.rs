@@ -1,0 +1,54 @@
+//! Where the cache gets bytes from that are not here. It knows nothing of stores: whoever asks for an image
+//! says where its data is.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::stream::{Blob, ByteRange};
+
+/// The data of one image, besides what the cache has of it.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Opens all of the data, or the `range` of it.
+    async fn open(&self, range: Option<ByteRange>) -> io::Result<Blob>;
+}
+
+/// What a fill is made from.
+pub struct Supply {
+    /// What the claim has said that it needs first, see [`super::Claim::need`].
+    pub first: Option<Blob>,
+    /// Where more can be had; none where there is no more.
+    pub source: Option<Arc<dyn Source>>,
+}
+
+impl From<Blob> for Supply {
+    /// All there is of the image.
+    fn from(blob: Blob) -> Self {
+        Self {
+            first: Some(blob),
+            source: None,
+        }
+    }
+}
+
+impl fmt::Debug for Supply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supply")
+            .field("first", &self.first)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Supply {
+    /// Opens what is needed next.
+    pub(super) async fn open(&mut self, range: Option<ByteRange>) -> io::Result<Blob> {
+        match (self.first.take(), &self.source) {
+            (Some(first), _) => Ok(first),
+            (None, Some(source)) => source.open(range).await,
+            (None, None) => Err(io::Error::other("there is no more of it")),
+        }
+    }
+}

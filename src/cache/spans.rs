@@ -1,0 +1,410 @@
+//! What is known of a copy's data, span by span: `.glance/spans/<id>`.
+//!
+//! An image is cut into spans of one size. The table has a BLAKE3 checksum for each span that is here, and
+//! nothing for the others: so one file says which spans there are, and proves each of them. Nothing needs to
+//! be written in any order, for a span whose data did not reach the disk before a crash does not match its
+//! checksum, and is as good as absent.
+//!
+//! ```text
+//! 0    "glspans1"
+//! 8    size of the image, u64; all ones where it is not known yet
+//! 16   inode of the data file, u64: a table never speaks for a file that somebody put in its place
+//! 24   bytes that a fill has written without a gap, u64: how far other processes may read along; all ones
+//!      where it goes no further
+//! 32   size of a span, u32
+//! 36   length of the proof, u32, and from 40 on its text: "sha512:..." as in the image's record
+//! 256  32 bytes for each span; zeros where it is absent
+//! ```
+//!
+//! Numbers are little-endian.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::layout::{self, Layout};
+use crate::domain::ImageId;
+use crate::domain::checksum::Checksums;
+use crate::stream::ByteRange;
+
+/// Bytes of a span. What a range needs is fetched in such pieces, and a crash costs at most one.
+pub const SPAN: u64 = 4 * 1024 * 1024;
+
+const MAGIC: &[u8; 8] = b"glspans1";
+const HEADER: u64 = 256;
+const PROOF_AT: usize = 40;
+const SIZE_AT: u64 = 8;
+const FILLED_AT: u64 = 24;
+const UNKNOWN: u64 = u64::MAX;
+const CUT: u64 = u64::MAX;
+
+/// The BLAKE3 checksum of a span. All zeros stand for none.
+pub type Sum = [u8; 32];
+const ABSENT: Sum = [0; 32];
+
+/// What data is meant to be there: the digest in the image's record, by name and value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof(String);
+
+impl Proof {
+    pub fn of(checksums: &Checksums) -> Self {
+        Self(
+            checksums
+                .proof()
+                .map_or_else(String::new, |(algorithm, value)| {
+                    format!("{algorithm}:{value}")
+                }),
+        )
+    }
+
+    /// The image's record names no digest.
+    pub fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The table of one copy, open.
+#[derive(Debug)]
+pub struct Table {
+    file: File,
+    pub size: Option<u64>,
+    pub inode: u64,
+    pub proof: Proof,
+    sums: RwLock<Vec<Sum>>,
+}
+
+impl Table {
+    /// Makes the table of a file about which nothing is known.
+    pub fn create(
+        layout: &Layout,
+        id: ImageId,
+        inode: u64,
+        size: Option<u64>,
+        proof: &Proof,
+    ) -> io::Result<Self> {
+        let path = layout.spans(id);
+        // Never in place: somebody may be reading the one that was there.
+        layout::remove(&path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o640)
+            .open(path)?;
+        layout.adopt(&file)?;
+        let mut header = [0; HEADER as usize];
+        header[..8].copy_from_slice(MAGIC);
+        header[8..16].copy_from_slice(&size.unwrap_or(UNKNOWN).to_le_bytes());
+        header[16..24].copy_from_slice(&inode.to_le_bytes());
+        header[32..36].copy_from_slice(&u32::try_from(SPAN).unwrap_or(0).to_le_bytes());
+        let text = proof.0.as_bytes();
+        let room = header[PROOF_AT..].len();
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        header[36..40].copy_from_slice(&length.to_le_bytes());
+        let Some(place) = header[PROOF_AT..].get_mut(..text.len()) else {
+            return Err(io::Error::other(format!("a digest of over {room} bytes")));
+        };
+        place.copy_from_slice(text);
+        file.write_all_at(&header, 0)?;
+        let spans = size.map_or(0, spans_of);
+        file.set_len(HEADER + spans * 32)?;
+        Ok(Self {
+            file,
+            size,
+            inode,
+            proof: proof.clone(),
+            sums: RwLock::new(vec![ABSENT; usize::try_from(spans).unwrap_or(0)]),
+        })
+    }
+
+    /// Opens the table of an image. None where there is none, or none that can be read.
+    pub fn open(layout: &Layout, id: ImageId) -> io::Result<Option<Self>> {
+        use rustix::io::Errno;
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::open(layout.spans(id), flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            // What we may not write we may still read.
+            Err(Errno::ACCESS | Errno::ROFS) => match layout::open_existing(&layout.spans(id))? {
+                Some(file) => file,
+                None => return Ok(None),
+            },
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self::read(file).ok())
+    }
+
+    fn read(file: File) -> io::Result<Self> {
+        let bad = || io::Error::from(io::ErrorKind::InvalidData);
+        let mut header = [0; HEADER as usize];
+        file.read_exact_at(&mut header, 0)?;
+        let number = |at: usize| {
+            let bytes = header[at..at + 8].try_into().unwrap_or_default();
+            u64::from_le_bytes(bytes)
+        };
+        let small = |at: usize| {
+            let bytes = header[at..at + 4].try_into().unwrap_or_default();
+            u32::from_le_bytes(bytes)
+        };
+        if &header[..8] != MAGIC || u64::from(small(32)) != SPAN {
+            return Err(bad());
+        }
+        let size = Some(number(8)).filter(|size| *size != UNKNOWN);
+        let length = usize::try_from(small(36)).map_err(|_| bad())?;
+        let proof = header[PROOF_AT..].get(..length).ok_or_else(bad)?;
+        let proof = String::from_utf8(proof.to_vec()).map_err(|_| bad())?;
+        let here = (file.metadata()?.len().saturating_sub(HEADER)) / 32;
+        let spans = size.map_or(here, spans_of);
+        if here != spans {
+            return Err(bad());
+        }
+        let mut bytes = vec![0; usize::try_from(spans * 32).map_err(|_| bad())?];
+        file.read_exact_at(&mut bytes, HEADER)?;
+        let sums = bytes.chunks_exact(32);
+        let sums = sums.map(|sum| sum.try_into().unwrap_or(ABSENT)).collect();
+        Ok(Self {
+            size,
+            inode: number(16),
+            proof: Proof(proof),
+            file,
+            sums: RwLock::new(sums),
+        })
+    }
+
+    fn sums(&self) -> RwLockReadGuard<'_, Vec<Sum>> {
+        self.sums.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it speaks for this file and this data.
+    pub fn is_for(&self, inode: u64, size: Option<u64>, proof: &Proof) -> bool {
+        self.inode == inode && self.size == size && self.proof == *proof
+    }
+
+    /// The checksum of a span that is here.
+    pub fn sum(&self, span: u64) -> Option<Sum> {
+        let sums = self.sums();
+        let sum = sums.get(usize::try_from(span).ok()?)?;
+        (*sum != ABSENT).then_some(*sum)
+    }
+
+    /// How many spans are here.
+    pub fn here(&self) -> u64 {
+        self.sums().iter().filter(|sum| **sum != ABSENT).count() as u64
+    }
+
+    /// Says of a span that it is not here.
+    pub fn clear(&self, span: u64) -> io::Result<()> {
+        self.set(span, ABSENT)
+    }
+
+    /// Says of a span that it is here, and what proves it.
+    pub fn set(&self, span: u64, sum: Sum) -> io::Result<()> {
+        let mut sums = self.sums.write().unwrap_or_else(PoisonError::into_inner);
+        let at = usize::try_from(span).map_err(io::Error::other)?;
+        if sums.len() <= at {
+            sums.resize(at + 1, ABSENT);
+        }
+        sums[at] = sum;
+        self.file.write_all_at(&sum, HEADER + span * 32)
+    }
+
+    /// The part of the image that begins with this span and is all absent, or all here.
+    pub fn run(&self, first: u64) -> (bool, u64) {
+        let sums = self.sums();
+        let here = |span: u64| {
+            let sum = usize::try_from(span).ok().and_then(|span| sums.get(span));
+            sum.is_some_and(|sum| *sum != ABSENT)
+        };
+        let known = sums.len() as u64;
+        let last = (first..known).take_while(|span| here(*span) == here(first));
+        (here(first), last.last().map_or(first + 1, |span| span + 1))
+    }
+
+    /// Says how large the image has turned out to be.
+    pub fn settle(&self, size: u64) -> io::Result<()> {
+        self.file.write_all_at(&size.to_le_bytes(), SIZE_AT)
+    }
+
+    /// Removes the file, if it still has its name.
+    pub fn remove(&self, layout: &Layout, id: ImageId) -> io::Result<()> {
+        let path = layout.spans(id);
+        if layout::names(&path, &self.file.metadata()?) {
+            layout::remove(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Says how much a fill has written without a gap.
+    pub fn set_filled(&self, bytes: u64) -> io::Result<()> {
+        self.file.write_all_at(&bytes.to_le_bytes(), FILLED_AT)
+    }
+
+    /// Says that the fill goes no further, for those who read along in other processes.
+    pub fn set_cut(&self) -> io::Result<()> {
+        self.set_filled(CUT)
+    }
+
+    /// How much a fill of another process has written without a gap; none where it goes no further.
+    pub fn filled(&self) -> io::Result<Option<u64>> {
+        let mut bytes = [0; 8];
+        self.file.read_exact_at(&mut bytes, FILLED_AT)?;
+        Ok(Some(u64::from_le_bytes(bytes)).filter(|filled| *filled != CUT))
+    }
+}
+
+/// How many spans an image of so many bytes has.
+pub fn spans_of(size: u64) -> u64 {
+    size.div_ceil(SPAN)
+}
+
+/// The span that a byte is in.
+pub fn span_at(position: u64) -> u64 {
+    position / SPAN
+}
+
+/// The bytes of some spans, of an image of this size.
+pub fn bytes_of(first: u64, end: u64, size: u64) -> ByteRange {
+    ByteRange {
+        start: (first * SPAN).min(size),
+        end: end.saturating_mul(SPAN).min(size),
+    }
+}
+
+/// Bytes that are read at once to be hashed.
+const PIECE: usize = 256 * 1024;
+
+/// The checksum of what a file has there. Reads the disk.
+pub fn sum_of(file: &File, range: ByteRange) -> io::Result<Sum> {
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; PIECE];
+    let mut at = range.start;
+    while at < range.end {
+        let wanted = usize::try_from(range.end - at).map_or(PIECE, |rest| rest.min(PIECE));
+        file.read_exact_at(&mut buffer[..wanted], at)?;
+        hasher.update(&buffer[..wanted]);
+        at += wanted as u64;
+    }
+    Ok(*hasher.finalize().as_bytes())
+}
+
+/// Checksums of spans whose bytes come in order.
+#[derive(Debug, Default)]
+pub struct Summing {
+    hasher: blake3::Hasher,
+    /// Bytes of the current span so far.
+    seen: u64,
+}
+
+impl Summing {
+    /// Takes bytes, and hands out the checksum of each span that they complete.
+    pub fn update(&mut self, mut bytes: &[u8], mut complete: impl FnMut(Sum)) {
+        while !bytes.is_empty() {
+            let missing = usize::try_from(SPAN - self.seen).unwrap_or(usize::MAX);
+            let (now, later) = bytes.split_at(missing.min(bytes.len()));
+            self.hasher.update(now);
+            self.seen += now.len() as u64;
+            bytes = later;
+            if self.seen == SPAN {
+                complete(self.finish().unwrap_or(ABSENT));
+            }
+        }
+    }
+
+    /// The checksum of a last span that is shorter than others.
+    pub fn finish(&mut self) -> Option<Sum> {
+        let sum = (self.seen > 0).then(|| *self.hasher.finalize().as_bytes());
+        self.hasher.reset();
+        self.seen = 0;
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn layout() -> (tempfile::TempDir, Layout) {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path(), Path::new("cache.db"));
+        layout.prepare().unwrap();
+        (dir, layout)
+    }
+
+    fn proof(text: &str) -> Proof {
+        Proof(text.to_owned())
+    }
+
+    #[test]
+    fn a_table_is_read_as_it_was_written() {
+        let (_dir, layout) = layout();
+        let id = ImageId::random();
+        let size = Some(SPAN * 3 + 1);
+        let table = Table::create(&layout, id, 77, size, &proof("md5:ab")).unwrap();
+        table.set(2, [7; 32]).unwrap();
+        table.set(3, [8; 32]).unwrap();
+        table.set(3, [9; 32]).unwrap();
+        table.set_filled(123).unwrap();
+
+        let again = Table::open(&layout, id).unwrap().unwrap();
+        assert!(again.is_for(77, size, &proof("md5:ab")));
+        assert!(!again.is_for(78, size, &proof("md5:ab")));
+        assert!(!again.is_for(77, size, &proof("md5:ac")));
+        assert_eq!(again.filled().unwrap(), Some(123));
+        table.set_cut().unwrap();
+        assert_eq!(again.filled().unwrap(), None);
+        let sums: Vec<_> = (0..5).map(|span| again.sum(span)).collect();
+        assert_eq!(sums, [None, None, Some([7; 32]), Some([9; 32]), None]);
+        assert_eq!((again.run(0), again.run(2)), ((false, 2), (true, 4)));
+        again.clear(2).unwrap();
+        assert_eq!((again.run(0), again.here()), ((false, 3), 1));
+    }
+
+    #[test]
+    fn a_table_of_unknown_length_grows() {
+        let (_dir, layout) = layout();
+        let id = ImageId::random();
+        let table = Table::create(&layout, id, 1, None, &proof("")).unwrap();
+        table.set(1, [1; 32]).unwrap();
+        let again = Table::open(&layout, id).unwrap().unwrap();
+        assert_eq!((again.size, again.here()), (None, 1));
+    }
+
+    #[test]
+    fn what_is_no_table_is_none() {
+        let (_dir, layout) = layout();
+        let id = ImageId::random();
+        assert!(Table::open(&layout, id).unwrap().is_none());
+        for junk in [&b""[..], b"glspans1", &[0; 300]] {
+            std::fs::write(layout.spans(id), junk).unwrap();
+            assert!(Table::open(&layout, id).unwrap().is_none());
+        }
+        Table::create(&layout, id, 1, Some(SPAN * 2), &proof("")).unwrap();
+        let short = OpenOptions::new().write(true).open(layout.spans(id));
+        short.unwrap().set_len(HEADER + 33).unwrap();
+        assert!(Table::open(&layout, id).unwrap().is_none());
+    }
+
+    #[test]
+    fn spans_that_come_in_any_pieces_have_the_checksums_of_the_file() {
+        use std::io::Write as _;
+        let size = usize::try_from(SPAN).unwrap() * 2 + 17;
+        let bytes: Vec<u8> = (0..=250).cycle().take(size).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let whole: Vec<Sum> = (0..3)
+            .map(|span| sum_of(&file, bytes_of(span, span + 1, size as u64)).unwrap())
+            .collect();
+        let mut summing = Summing::default();
+        let mut sums = Vec::new();
+        for piece in bytes.chunks(99_991) {
+            summing.update(piece, |sum| sums.push(sum));
+        }
+        sums.extend(summing.finish());
+        assert_eq!(sums, whole);
+    }
+}

@@ -1,0 +1,300 @@
+//! Whether the bytes of a whole copy are still those that came.
+//!
+//! A span that was read and matched its checksum is trusted as long as nobody touched the file, which its inode,
+//! size and change time tell, and no longer than a sweep takes to come round: a disk may lose bits without
+//! touching anything. A change time of just now is no witness: another change may follow within the same tick
+//! of the clock.
+
+use std::collections::HashMap;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+
+use super::growing::Progress;
+use super::spans::{self, Proof, Table, bytes_of};
+use crate::config::Verify;
+use crate::domain::ImageId;
+
+/// Copies whose state is remembered. Of more, the others are checked again.
+const REMEMBERED: usize = 4096;
+
+/// How old a change must be to be told from the next one.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// What tells whether a file was touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touch {
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl Touch {
+    pub fn of(found: &Metadata) -> Self {
+        Self {
+            inode: found.ino(),
+            size: found.size(),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
+    }
+
+    /// Whether one can tell the next change from this one.
+    fn is_settled(&self, now: DateTime<Utc>) -> bool {
+        let changed = DateTime::from_timestamp(self.changed.0, 0).unwrap_or(now);
+        (now - changed).to_std().is_ok_and(|age| age > SETTLED)
+    }
+}
+
+/// What this process knows of one copy. Shared by all who read it.
+#[derive(Debug)]
+pub struct Copy {
+    pub id: ImageId,
+    pub size: u64,
+    /// Of the file that is meant.
+    inode: u64,
+    /// What its data is meant to be.
+    proof: Proof,
+    /// How far it is proven, while it is: of a copy that came without a table of spans.
+    pub proving: Option<watch::Receiver<Progress>>,
+    table: Mutex<Option<Arc<Table>>>,
+    trusted: Mutex<Trusted>,
+    /// One repairs at a time.
+    pub repairing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Trusted {
+    touch: Option<Touch>,
+    /// A bit for each span.
+    spans: Vec<u64>,
+    since: Instant,
+}
+
+impl Copy {
+    pub fn new(id: ImageId, (inode, size): (u64, u64), proof: Proof, table: Option<Table>) -> Self {
+        Self {
+            id,
+            size,
+            inode,
+            proof,
+            proving: None,
+            table: Mutex::new(table.map(Arc::new)),
+            trusted: Mutex::new(Trusted {
+                touch: None,
+                spans: Vec::new(),
+                since: Instant::now(),
+            }),
+            repairing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Whether it is of this file and this data.
+    pub fn is_of(&self, inode: u64, size: u64, proof: &Proof) -> bool {
+        self.inode == inode && self.size == size && self.proof == *proof
+    }
+
+    /// The table; none where there is nothing to check by.
+    pub fn table(&self) -> Option<Arc<Table>> {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.clone()
+    }
+
+    pub fn set_table(&self, table: Table) {
+        let mut place = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Arc::new(table));
+    }
+
+    fn trusted(&self) -> MutexGuard<'_, Trusted> {
+        self.trusted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a span may be handed out as it is, of a file in this state.
+    pub fn trusts(&self, span: u64, touch: Touch, period: Duration) -> bool {
+        let mut trusted = self.trusted();
+        if trusted.since.elapsed() > period {
+            trusted.spans.clear();
+            trusted.since = Instant::now();
+        }
+        let (word, bit) = place_of(span);
+        let known = trusted.spans.get(word).is_some_and(|word| word & bit != 0);
+        known && trusted.touch == Some(touch)
+    }
+
+    /// Reads a span and compares it with its checksum. What it finds right it trusts. Blocks.
+    pub fn check(&self, span: u64, file: &File, now: DateTime<Utc>) -> io::Result<Checked> {
+        let before = Touch::of(&file.metadata()?);
+        let Some(table) = self.table() else {
+            return Ok(Checked::Right(before));
+        };
+        let Some(sum) = table.sum(span) else {
+            return Ok(Checked::Bad);
+        };
+        if spans::sum_of(file, bytes_of(span, span + 1, self.size)).ok() != Some(sum) {
+            return Ok(Checked::Bad);
+        }
+        let after = Touch::of(&file.metadata()?);
+        if before == after && before.is_settled(now) {
+            let mut trusted = self.trusted();
+            if trusted.touch != Some(before) {
+                trusted.touch = Some(before);
+                trusted.spans.clear();
+                trusted.since = Instant::now();
+            }
+            let (word, bit) = place_of(span);
+            if trusted.spans.len() <= word {
+                trusted.spans.resize(word + 1, 0);
+            }
+            trusted.spans[word] |= bit;
+        }
+        Ok(Checked::Right(before))
+    }
+}
+
+fn place_of(span: u64) -> (usize, u64) {
+    let word = usize::try_from(span / 64).unwrap_or(usize::MAX - 1);
+    (word, 1 << (span % 64))
+}
+
+/// What a look at a span has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked {
+    /// It is right, in a file of this state.
+    Right(Touch),
+    Bad,
+}
+
+/// How the copies of a cache are checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    pub verify: Verify,
+    /// How long a span that was right stays trusted.
+    pub period: Duration,
+}
+
+/// The copies that this process has read.
+#[derive(Debug)]
+pub struct Copies {
+    pub rules: Rules,
+    by_image: Mutex<HashMap<ImageId, Arc<Copy>>>,
+    /// Held by who finds out about a copy that is not known yet.
+    opening: Mutex<()>,
+}
+
+impl Copies {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            by_image: Mutex::default(),
+            opening: Mutex::default(),
+        }
+    }
+
+    /// One finds out about copies at a time.
+    pub fn opening(&self) -> MutexGuard<'_, ()> {
+        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ImageId, Arc<Copy>>> {
+        self.by_image.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn get(&self, id: ImageId) -> Option<Arc<Copy>> {
+        self.lock().get(&id).cloned()
+    }
+
+    pub fn insert(&self, copy: Arc<Copy>) {
+        let mut copies = self.lock();
+        if copies.len() >= REMEMBERED && !copies.contains_key(&copy.id) {
+            // Whichever: it costs whoever reads it next another look.
+            let idle = copies.values().find(|copy| Arc::strong_count(copy) == 1);
+            let idle = idle.map(|copy| copy.id);
+            idle.and_then(|id| copies.remove(&id));
+        }
+        copies.insert(copy.id, copy);
+    }
+
+    pub fn forget(&self, id: ImageId) {
+        self.lock().remove(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::fs::FileExt as _;
+    use std::path::Path;
+
+    use super::super::layout::Layout;
+    use super::super::spans::SPAN;
+    use super::*;
+    use crate::domain::checksum::Checksums;
+
+    const PERIOD: Duration = Duration::from_mins(1);
+
+    /// A copy of two spans, and its file.
+    fn copy(dir: &Path) -> (Copy, File) {
+        let layout = Layout::new(dir, Path::new("cache.db"));
+        layout.prepare().unwrap();
+        let id = ImageId::random();
+        let mut file = File::options();
+        let file = file.read(true).write(true).create(true).truncate(true);
+        let mut file = file.open(layout.image(id)).unwrap();
+        let size = SPAN + 10;
+        file.write_all(&vec![7; usize::try_from(size).unwrap()])
+            .unwrap();
+        let proof = Proof::of(&Checksums::default());
+        let inode = file.metadata().unwrap().ino();
+        let table = Table::create(&layout, id, inode, Some(size), &proof).unwrap();
+        for span in 0..2 {
+            let sum = spans::sum_of(&file, bytes_of(span, span + 1, size)).unwrap();
+            table.set(span, sum).unwrap();
+        }
+        (Copy::new(id, (inode, size), proof, Some(table)), file)
+    }
+
+    fn later() -> DateTime<Utc> {
+        crate::clock::Clock::system().now() + Duration::from_secs(5)
+    }
+
+    #[test]
+    fn what_was_right_is_trusted_until_somebody_touches_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (copy, file) = copy(dir.path());
+        let touch = || Touch::of(&file.metadata().unwrap());
+        assert!(!copy.trusts(0, touch(), PERIOD));
+        let right = Checked::Right(touch());
+        assert_eq!(copy.check(0, &file, later()).unwrap(), right);
+        assert!(copy.trusts(0, touch(), PERIOD));
+        assert!(!copy.trusts(1, touch(), PERIOD));
+
+        file.write_all_at(&[8], SPAN).unwrap();
+        assert!(!copy.trusts(0, touch(), PERIOD));
+        assert_eq!(copy.check(1, &file, later()).unwrap(), Checked::Bad);
+        let right = Checked::Right(touch());
+        assert_eq!(copy.check(0, &file, later()).unwrap(), right);
+    }
+
+    #[test]
+    fn trust_ends_with_its_period() {
+        let dir = tempfile::tempdir().unwrap();
+        let (copy, file) = copy(dir.path());
+        copy.check(0, &file, later()).unwrap();
+        let touch = Touch::of(&file.metadata().unwrap());
+        assert!(!copy.trusts(0, touch, Duration::ZERO));
+    }
+
+    #[test]
+    fn a_change_of_just_now_is_no_witness() {
+        let dir = tempfile::tempdir().unwrap();
+        let (copy, file) = copy(dir.path());
+        let now = crate::clock::Clock::system().now();
+        let touch = Touch::of(&file.metadata().unwrap());
+        assert_eq!(copy.check(0, &file, now).unwrap(), Checked::Right(touch));
+        assert!(!copy.trusts(0, touch, PERIOD));
+    }
+}

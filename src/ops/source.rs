@@ -1,0 +1,185 @@
+//! An image's data in its stores, as one source that does not break: where a store fails or falls silent in the
+//! middle, reading goes on at that byte, at the next location or there again.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+
+use crate::cache::{self, Claim, Need, Supply};
+use crate::domain::Image;
+use crate::store::registry::Reader;
+use crate::store::{self, Registry};
+use crate::stream::{Blob, ByteRange, ByteStream};
+
+/// How often to go on without having got a byte, before the data is given up.
+const TRIES: u32 = 5;
+
+/// How long to wait before the second try to go on, and at most.
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The data of one image. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct StoreSource(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    stores: Registry,
+    image: Image,
+    /// How long a store may send nothing.
+    patience: Duration,
+}
+
+impl StoreSource {
+    pub fn new(stores: &Registry, image: &Image, patience: Duration) -> Self {
+        Self(Arc::new(Inner {
+            stores: stores.clone(),
+            image: image.clone(),
+            patience,
+        }))
+    }
+
+    /// Opens all of the data, or the range of it.
+    pub async fn read(&self, range: Option<ByteRange>, reader: Reader) -> store::Result<Blob> {
+        let (location, blob) = self.open_at(range, reader, 0).await?;
+        let whole = self.0.image.size.map(|size| ByteRange {
+            start: 0,
+            end: size,
+        });
+        // Without a known size there is no telling what is left.
+        let Some(rest) = range.or(whole) else {
+            return Ok(blob);
+        };
+        let steady = Steady {
+            source: self.clone(),
+            bytes: blob.bytes,
+            location,
+            rest,
+            tries: 0,
+        };
+        let bytes = stream::try_unfold(steady, |mut steady| async move {
+            let next = steady.next().await?;
+            Ok::<_, io::Error>(next.map(|bytes| (bytes, steady)))
+        });
+        Ok(Blob {
+            size: blob.size,
+            bytes: Box::pin(bytes),
+        })
+    }
+
+    async fn open_at(
+        &self,
+        range: Option<ByteRange>,
+        reader: Reader,
+        first: usize,
+    ) -> store::Result<(usize, Blob)> {
+        let Inner {
+            stores,
+            image,
+            patience,
+        } = &*self.0;
+        let opened = stores.read(image, range, reader, first);
+        // Every location may take its time.
+        let places = u32::try_from(image.locations.len().max(1)).unwrap_or(u32::MAX);
+        timeout(patience.saturating_mul(places), opened)
+            .await
+            .unwrap_or_else(|_| Err(store::Error::Unavailable("it does not answer".into())))
+    }
+
+    /// Starts a fill for a claim.
+    pub(super) async fn fill(&self, claim: Claim) -> store::Result<cache::Growing> {
+        let supply = self.supply(&claim).await?;
+        Ok(claim.fill_from(supply))
+    }
+
+    /// What a claim needs: its first bytes are opened now, so that whoever asks hears why they cannot be had.
+    pub async fn supply(&self, claim: &Claim) -> store::Result<Supply> {
+        let first = match claim.need() {
+            Need::Nothing => None,
+            Need::All => Some(self.read(None, Reader::Service).await?),
+            Need::Part(range) => Some(self.read(Some(range), Reader::Service).await?),
+        };
+        Ok(Supply {
+            first,
+            source: Some(Arc::new(self.clone())),
+        })
+    }
+}
+
+#[async_trait]
+impl cache::Source for StoreSource {
+    async fn open(&self, range: Option<ByteRange>) -> io::Result<Blob> {
+        let opened = self.read(range, Reader::Service).await;
+        opened.map_err(io::Error::other)
+    }
+}
+
+/// Data on its way.
+struct Steady {
+    source: StoreSource,
+    bytes: ByteStream,
+    /// Where it comes from.
+    location: usize,
+    /// What has not come.
+    rest: ByteRange,
+    /// How often it was gone on with, since a byte came.
+    tries: u32,
+}
+
+impl Steady {
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            let next = timeout(self.source.0.patience, self.bytes.next()).await;
+            let why = match next {
+                Ok(Some(Ok(bytes))) => {
+                    let count = bytes.len() as u64;
+                    self.rest.start = (self.rest.start + count).min(self.rest.end);
+                    self.tries = 0;
+                    return Ok(Some(bytes));
+                }
+                // More than there should be is for others to judge.
+                Ok(None) if self.rest.is_empty() => return Ok(None),
+                Ok(None) => io::Error::other("the store sent too few bytes"),
+                Ok(Some(Err(error))) => error,
+                Err(_) if self.rest.is_empty() => return Ok(None),
+                Err(_) => io::Error::other("the store sends nothing"),
+            };
+            self.go_on(why).await?;
+        }
+    }
+
+    /// Opens what has not come yet. The error is the one that made it necessary.
+    async fn go_on(&mut self, mut why: io::Error) -> io::Result<()> {
+        let image = &self.source.0.image;
+        let places = image.locations.len().max(1);
+        while self.tries < TRIES {
+            self.tries += 1;
+            let at = self.rest.start;
+            warn!(image.id = %image.id, at, error = %why,
+                "a store failed in the middle of image {}, reading on at byte {at}", image.id);
+            // The other locations first, at once; then each of them again, after a while.
+            let round = self.tries / u32::try_from(places).unwrap_or(u32::MAX);
+            if round > 0 {
+                let pause = PAUSE.saturating_mul(2_u32.saturating_pow(round - 1));
+                sleep(pause.min(LONGEST_PAUSE)).await;
+            }
+            let first = (self.location + 1) % places;
+            let opened = self.source.open_at(Some(self.rest), Reader::Service, first);
+            match opened.await {
+                Ok((location, blob)) => {
+                    self.location = location;
+                    self.bytes = blob.bytes;
+                    return Ok(());
+                }
+                Err(error) => why = io::Error::other(error),
+            }
+        }
+        Err(why)
+    }
+}

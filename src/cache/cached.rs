@@ -18,7 +18,7 @@ use super::node::{Node, blocking};
 use super::parked;
 use super::source::Source;
 use super::space::SpaceLock;
-use super::spans::{SPAN, bytes_of, span_at};
+use super::sums::{SPAN, bytes_of, span_at};
 use super::trust::{Checked, Copy, Touch};
 use crate::config::Verify;
 use crate::domain::ImageId;

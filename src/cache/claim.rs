@@ -8,11 +8,13 @@ use super::fill;
 use super::growing::{Fill, Growing, Progress};
 use super::layout::InPlace;
 use super::node::Node;
-use super::partial::{Attempt, Partial, Wanted};
+use super::partial::{Partial, Wanted};
 use super::parts::Open;
+use super::reach::Attempt;
 use super::source::Supply;
 use super::space::{self, SpaceLock};
-use super::spans::{Table, bytes_of};
+use super::spans::Table;
+use super::sums::bytes_of;
 use super::{Expected, FillBroken, Past, queue};
 use crate::domain::ImageId;
 use crate::stream::ByteRange;
@@ -188,7 +190,7 @@ impl Claim {
         };
         partial.set_promised(promised);
         partial.allocate(bytes_of(0, u64::MAX, expected.size.unwrap_or(0)))?;
-        partial.set_length()?;
+        partial.prepare()?;
         Ok(Reached::Claimed(Self {
             running: Running::new(Arc::clone(node), Fill::new(id, reader)),
             hold,

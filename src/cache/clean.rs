@@ -8,8 +8,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::layout::{self, Layout, files, image_named, open_existing};
+use super::owner::{Owner, owner};
 use super::parked;
-use super::partial::{Owner, owner};
 use super::space::{self, SpaceLock};
 
 /// A file that should go, and why.

@@ -5,7 +5,8 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -104,8 +105,8 @@ struct Sibling {
     id: ImageId,
     size: Option<u64>,
     file: Arc<File>,
-    /// Where its writer says how far it has come.
-    table: Option<Table>,
+    /// Where its writer says how far it has come, once it has begun.
+    table: Mutex<Option<Table>>,
     layout: Layout,
 }
 
@@ -130,7 +131,7 @@ impl Growing {
                 id,
                 size,
                 file: Arc::new(file),
-                table,
+                table: Mutex::new(table),
                 layout,
             })),
         }
@@ -268,7 +269,12 @@ impl Sibling {
         if silent && !self.is_written() {
             return self.end();
         }
-        let filled = match self.table.as_ref().map(Table::filled) {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.is_none() {
+            let opened = Table::open(&self.layout, self.id).ok().flatten();
+            *table = opened.filter(|table| table.inode == found.ino());
+        }
+        let filled = match table.as_ref().map(Table::filled) {
             Some(Ok(Some(filled))) => filled,
             Some(Ok(None)) => return Look::Broken(self.broken("its writer gave up", true)),
             Some(Err(_)) | None => 0,

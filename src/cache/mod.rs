@@ -14,6 +14,8 @@ mod clean;
 mod directory;
 mod entry;
 mod evict;
+mod feed;
+mod fetch;
 mod fill;
 mod fills;
 mod growing;
@@ -21,6 +23,7 @@ mod index;
 mod journal;
 mod layout;
 mod node;
+mod owner;
 mod parked;
 mod partial;
 mod parts;
@@ -28,11 +31,13 @@ mod prove;
 mod prune;
 mod queue;
 mod queue_watch;
+mod reach;
 mod reconcile;
 mod rows;
 mod source;
 mod space;
 mod spans;
+mod sums;
 mod trouble;
 mod trust;
 
@@ -194,9 +199,9 @@ impl Cache {
         };
         let image = image.repaired_from(source);
         let mut bad = 0;
-        for span in 0..spans::spans_of(image.size()) {
+        for span in 0..sums::spans_of(image.size()) {
             bad += u64::from(image.sweep(span).await?);
-            let nanos = u128::from(spans::SPAN) * 1_000_000_000 / u128::from(rate.max(1));
+            let nanos = u128::from(sums::SPAN) * 1_000_000_000 / u128::from(rate.max(1));
             let pause = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
             tokio::time::sleep(pause).await;
         }

@@ -12,7 +12,8 @@ use rustix::fs::{FallocateFlags, Mode, OFlags};
 
 use super::layout::{self, Layout, files, image_named};
 use super::space::{self, SpaceLock};
-use super::spans::{Table, bytes_of, spans_of};
+use super::spans::Table;
+use super::sums::{bytes_of, spans_of};
 use crate::domain::ImageId;
 
 /// Opens such a file to go on with it. A link is not followed.

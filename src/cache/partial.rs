@@ -18,15 +18,12 @@
 //! The mode of the file goes with its data: those who read along in other processes see by it whether what
 //! they have open was verified, also where it has lost its name meanwhile.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
-use fs2::FileExt as _;
 use rustix::fs::{FallocateFlags, Mode};
 
 use super::Expected;
@@ -38,14 +35,11 @@ use crate::domain::ImageId;
 use crate::stream::ByteRange;
 
 /// Being written: its writer's alone.
-const GROWING: u32 = 0o600;
+pub const GROWING: u32 = 0o600;
 /// All of the image, and proven to be so.
 const VERIFIED: u32 = 0o640;
 /// Not the image's data. Nobody writes it any more.
 const BAD: u32 = 0o400;
-
-/// How long an unlocked file of a stranger is taken for one that is still being written.
-const STRANGER_RESTS: TimeDelta = TimeDelta::seconds(10);
 
 /// A partial file that is locked by this process. Dropped before its commit, only its spans are left.
 #[derive(Debug)]
@@ -62,7 +56,7 @@ pub struct Partial {
 
 /// Where the file lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub enum Place {
     /// `.glance/partial/`: nobody brings the whole image in.
     Parked,
     /// `incomplete/`
@@ -87,31 +81,6 @@ impl Wanted {
     }
 }
 
-/// What came of reaching for an image.
-#[derive(Debug)]
-pub enum Attempt {
-    Claimed(Partial),
-    /// Another process fills it: its file and its table, opened for reading.
-    Growing(File, Option<Table>),
-    /// A service that takes no locks may be filling it.
-    Stranger,
-    /// Something is in the way that is no partial file.
-    Obstructed,
-}
-
-/// Whose a partial file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
-    /// A process that fills it.
-    Filler,
-    /// A process of ours that died.
-    Dead,
-    /// A service without locks, that may be alive.
-    Stranger,
-    /// The same, after it has not written for a while.
-    Nobody,
-}
-
 /// What is known of the data in a partial file, by whoever has it open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Data {
@@ -130,188 +99,9 @@ impl Data {
     }
 }
 
-/// Whose the open partial file is.
-pub fn owner(
-    layout: &Layout,
-    id: ImageId,
-    file: &File,
-    now: DateTime<Utc>,
-    _lock: &SpaceLock,
-) -> io::Result<Owner> {
-    // Shared, for that needs no right to write.
-    match fs2::FileExt::try_lock_shared(file) {
-        Ok(()) => fs2::FileExt::unlock(file)?,
-        Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
-            return Ok(Owner::Filler);
-        }
-        Err(error) => return Err(error),
-    }
-    let found = file.metadata()?;
-    let ours = found.len() == 0 && found.mode() & 0o777 == GROWING;
-    if ours || space::is_promised(layout, id, found.ino()) {
-        return Ok(Owner::Dead);
-    }
-    // A time to come is no sign of life: the clock was set back.
-    let age = now - DateTime::<Utc>::from(found.modified()?);
-    let fresh = age < STRANGER_RESTS && age > -STRANGER_RESTS;
-    Ok(if fresh {
-        Owner::Stranger
-    } else {
-        Owner::Nobody
-    })
-}
-
-/// Whether somebody is bringing the image in.
-pub fn is_growing(
-    layout: &Layout,
-    id: ImageId,
-    now: DateTime<Utc>,
-    lock: &SpaceLock,
-) -> io::Result<bool> {
-    let Some(file) = layout::open_existing(&layout.partial(id))? else {
-        return Ok(false);
-    };
-    let owner = owner(layout, id, &file, now, lock)?;
-    Ok(matches!(owner, Owner::Filler | Owner::Stranger))
-}
-
 impl Partial {
-    /// Reaches for the image, to bring it in.
-    pub fn claim(
-        layout: &Layout,
-        id: ImageId,
-        wanted: &Wanted,
-        now: DateTime<Utc>,
-        lock: &SpaceLock,
-    ) -> io::Result<Attempt> {
-        if let Some(taken) = Self::taken(layout, id, now, lock)? {
-            return Ok(taken);
-        }
-        let path = layout.partial(id);
-        let partial = match Self::reopen(layout, id, wanted, lock)? {
-            Some(parked) => parked,
-            None => match Self::create(layout, id, wanted, &path, lock)? {
-                Some(created) => created,
-                None => return Ok(Attempt::Obstructed),
-            },
-        };
-        partial.begin_fill(lock)?;
-        Ok(Attempt::Claimed(partial))
-    }
-
-    /// Reaches for the image, to fetch parts of it. Where another process has the parts open there is nothing
-    /// to be had.
-    pub fn part(
-        layout: &Layout,
-        id: ImageId,
-        wanted: &Wanted,
-        now: DateTime<Utc>,
-        lock: &SpaceLock,
-    ) -> io::Result<Attempt> {
-        if let Some(taken) = Self::taken(layout, id, now, lock)? {
-            return Ok(taken);
-        }
-        let path = layout.part(id);
-        let partial = match Self::reopen(layout, id, wanted, lock)? {
-            Some(parked) => Some(parked),
-            None if path.exists() => None,
-            None => Self::create(layout, id, wanted, &path, lock)?,
-        };
-        Ok(partial.map_or(Attempt::Obstructed, Attempt::Claimed))
-    }
-
-    /// Who or what keeps us from the image. What a dead process has left in `incomplete/` is put where we
-    /// look for it.
-    fn taken(
-        layout: &Layout,
-        id: ImageId,
-        now: DateTime<Utc>,
-        lock: &SpaceLock,
-    ) -> io::Result<Option<Attempt>> {
-        let path = layout.partial(id);
-        let Some(file) = layout::open_existing(&path)? else {
-            return Ok(None);
-        };
-        if file.metadata()?.is_dir() {
-            return Ok(Some(Attempt::Obstructed));
-        }
-        match owner(layout, id, &file, now, lock)? {
-            Owner::Filler => {
-                let table = Table::open(layout, id)?;
-                Ok(Some(Attempt::Growing(file, table)))
-            }
-            Owner::Stranger => Ok(Some(Attempt::Stranger)),
-            Owner::Dead => parked::put(layout, id, lock).map(|_| None),
-            Owner::Nobody => {
-                tracing::info!(image.id = %id, "removed a dead fill of image {id}");
-                layout::remove(&path).map(|_| None)
-            }
-        }
-    }
-
-    /// Goes on with the spans that are here. Those of other data go away.
-    fn reopen(
-        layout: &Layout,
-        id: ImageId,
-        wanted: &Wanted,
-        lock: &SpaceLock,
-    ) -> io::Result<Option<Self>> {
-        let path = layout.part(id);
-        let Some(file) = parked::open(&path)? else {
-            return Ok(None);
-        };
-        match file.try_lock_exclusive() {
-            Ok(()) => {}
-            Err(error) if error.kind() == fs2::lock_contended_error().kind() => return Ok(None),
-            Err(error) => return Err(error),
-        }
-        let inode = file.metadata()?.ino();
-        let table = Table::open(layout, id)?;
-        let ours = |table: &Table| table.is_for(inode, wanted.size, &wanted.proof);
-        let Some(table) = table.filter(|table| wanted.size.is_some() && ours(table)) else {
-            parked::remove(layout, id)?;
-            return Ok(None);
-        };
-        Self::opened(layout, id, file, table, Place::Parked, lock).map(Some)
-    }
-
-    /// None where something is in the way.
-    fn create(
-        layout: &Layout,
-        id: ImageId,
-        wanted: &Wanted,
-        path: &Path,
-        lock: &SpaceLock,
-    ) -> io::Result<Option<Self>> {
-        let created = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(GROWING)
-            .open(path);
-        let file = match created {
-            Ok(file) => file,
-            // A link that leads nowhere, or somebody who takes no locks and came in between.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        file.try_lock_exclusive()?;
-        layout.adopt(&file)?;
-        let inode = file.metadata()?.ino();
-        let place = match path == layout.partial(id) {
-            true => Place::Filling,
-            false => Place::Parked,
-        };
-        let made = Table::create(layout, id, inode, wanted.size, &wanted.proof);
-        let made = made.and_then(|table| Self::opened(layout, id, file, table, place, lock));
-        if made.is_err() {
-            // Nothing holds it any more, and an empty file is nobody's.
-            layout::remove(path)?;
-        }
-        made.map(Some)
-    }
-
-    fn opened(
+    /// Takes over a locked file and its table.
+    pub fn opened(
         layout: &Layout,
         id: ImageId,
         file: File,
@@ -402,8 +192,10 @@ impl Partial {
         }
     }
 
-    /// Gives the file its length, as far as that is known: it is never shorter from then on.
-    pub fn set_length(&self) -> io::Result<()> {
+    /// Gets the table ready, and gives the file its length, as far as that is known: it is never shorter from
+    /// then on.
+    pub fn prepare(&self) -> io::Result<()> {
+        self.table.begin()?;
         self.table
             .size
             .map_or(Ok(()), |size| self.file.set_len(size))
@@ -412,7 +204,6 @@ impl Partial {
     /// Puts it where everyone looks for a copy that is being made.
     pub fn begin_fill(&self, _lock: &SpaceLock) -> io::Result<()> {
         let mut place = self.place();
-        self.table.set_filled(0)?;
         if *place == Place::Parked {
             fs::rename(self.layout.part(self.id), self.layout.partial(self.id))?;
             *place = Place::Filling;
@@ -430,7 +221,9 @@ impl Partial {
         let path = self.layout.partial(self.id);
         *place = Place::Gone;
         self.give_back_room()?;
-        self.table.set_cut()?;
+        if self.table.here() > 0 {
+            self.table.set_cut()?;
+        }
         if !names(&path, &self.file.metadata()?) {
             return Ok(());
         }

@@ -6,23 +6,21 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
 
 use super::claim::Reached;
-use super::fill::next_batch;
+use super::fetch::Fetch;
 use super::layout::InPlace;
 use super::node::{Node, blocking};
-use super::partial::{Attempt, Partial, Wanted};
+use super::partial::{Partial, Wanted};
+use super::reach::Attempt;
 use super::source::Source;
-use super::space::{self, SpaceLock};
-use super::spans::{self, Summing, bytes_of, span_at, spans_of};
+use super::space::SpaceLock;
+use super::sums::{self, bytes_of, span_at, spans_of};
 use super::{Expected, FillBroken, Past};
 use crate::domain::ImageId;
 use crate::stream::{Blob, ByteRange, ByteStream, read_file};
@@ -33,14 +31,8 @@ const RUN: u64 = 16;
 /// Requests to stores at once, for parts: with the bytes of a batch this bounds their memory.
 const REQUESTS: usize = 32;
 
-/// Bytes that are written at once.
-const BATCH: usize = 256 * 1024;
-
-/// A store that sends nothing for so long will not go on.
-const STALL: Duration = Duration::from_mins(2);
-
 /// What came of fetching a span: none while it is on its way.
-type Outcome = Option<Result<(), String>>;
+pub type Outcome = Option<Result<(), String>>;
 
 /// A partial file, for all in this process who work on it.
 #[derive(Debug)]
@@ -50,9 +42,9 @@ pub struct Open {
     flights: Mutex<HashMap<u64, watch::Receiver<Outcome>>>,
     /// Whether somebody brings the whole image in. From then on nobody else writes into the file, so that what
     /// the fill proves is what the file has.
-    filling: RwLock<bool>,
+    pub filling: RwLock<bool>,
     /// Held by who counts and takes room.
-    room: Mutex<()>,
+    pub room: Mutex<()>,
 }
 
 impl Open {
@@ -70,7 +62,7 @@ impl Open {
         *self.filling.write().unwrap_or_else(PoisonError::into_inner) = filling;
     }
 
-    fn flights(&self) -> MutexGuard<'_, HashMap<u64, watch::Receiver<Outcome>>> {
+    pub fn flights(&self) -> MutexGuard<'_, HashMap<u64, watch::Receiver<Outcome>>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -79,7 +71,7 @@ impl Open {
 #[derive(Debug)]
 pub struct Parts {
     by_image: Mutex<HashMap<ImageId, Weak<Open>>>,
-    requests: Semaphore,
+    pub requests: Semaphore,
 }
 
 impl Parts {
@@ -245,7 +237,7 @@ impl Part {
         let (open, size) = (Arc::clone(&self.open), self.size);
         blocking(move || {
             let partial = &open.partial;
-            let right = spans::sum_of(partial.file(), bytes_of(span, span + 1, size));
+            let right = sums::sum_of(partial.file(), bytes_of(span, span + 1, size));
             if right.is_ok_and(|found| found == sum) {
                 return Ok(true);
             }
@@ -288,157 +280,4 @@ impl Part {
         tokio::spawn(fetch.run(Arc::clone(source)));
         first
     }
-}
-
-/// Spans on their way. It outlives whoever sent for them.
-struct Fetch {
-    node: Arc<Node>,
-    open: Arc<Open>,
-    size: u64,
-    /// The span that comes next.
-    next: u64,
-    /// Those who wait for it, and for the ones after it.
-    waiting: std::collections::VecDeque<watch::Sender<Outcome>>,
-}
-
-impl Fetch {
-    async fn run(mut self, source: Arc<dyn Source>) {
-        let node = Arc::clone(&self.node);
-        let stopped = || Err(io::Error::other("this node is stopping"));
-        let brought = tokio::select! {
-            biased;
-            () = node.stop.cancelled() => stopped(),
-            brought = self.bring(&source) => brought,
-        };
-        if let Err(error) = brought {
-            let id = self.open.partial.id();
-            tracing::warn!(image.id = %id, "spans of image {id} were not fetched: {error}");
-            self.land_all(&Err(error.to_string()));
-        }
-    }
-
-    async fn bring(&mut self, source: &Arc<dyn Source>) -> io::Result<()> {
-        let node = Arc::clone(&self.node);
-        let _turn = node
-            .parts
-            .requests
-            .acquire()
-            .await
-            .map_err(io::Error::other)?;
-        let range = bytes_of(self.next, self.next + self.waiting.len() as u64, self.size);
-        self.make_room(range).await?;
-        let opened = timeout(STALL, source.open(Some(range))).await;
-        let mut blob = opened.map_err(|_| silent())??;
-        let mut at = range.start;
-        let mut summing = Summing::default();
-        while at < range.end {
-            let batch = timeout(STALL, next_batch(&mut blob.bytes, BATCH)).await;
-            let (batch, end) = batch.map_err(|_| silent())?;
-            let writing = Writing {
-                open: Arc::clone(&self.open),
-                next: self.next,
-                at,
-                end: range.end,
-                summing,
-            };
-            let written = blocking(move || writing.write(&batch)).await?;
-            let count = written.at - at;
-            (at, summing) = (written.at, written.summing);
-            while self.next < written.next {
-                self.land(Ok(()));
-            }
-            if at < range.end && (end.is_some() || count == 0) {
-                let reason =
-                    end.map_or_else(|| "the store sent nothing".into(), |end| end.reason());
-                return Err(io::Error::other(reason));
-            }
-        }
-        Ok(())
-    }
-
-    /// Reserves room for these bytes beside those that are here.
-    async fn make_room(&self, range: ByteRange) -> io::Result<()> {
-        let (node, open) = (Arc::clone(&self.node), Arc::clone(&self.open));
-        let granted = blocking(move || {
-            let partial = &open.partial;
-            let _turn = open.room.lock().unwrap_or_else(PoisonError::into_inner);
-            let allocated = partial.file().metadata()?.blocks() * 512;
-            let wanted = allocated.saturating_add(range.len());
-            if wanted > partial.promised() {
-                if !space::reserve_free(partial, node.limits(), wanted, node.clock.now())? {
-                    return Ok(false);
-                }
-                partial.set_promised(wanted);
-            }
-            partial.set_length()?;
-            partial.allocate(range)?;
-            Ok(true)
-        });
-        if granted.await? {
-            Ok(())
-        } else {
-            Err(io::Error::other("the cache has no room for it"))
-        }
-    }
-
-    /// Tells those who wait for the next span.
-    fn land(&mut self, outcome: Result<(), String>) {
-        self.open.flights().remove(&self.next);
-        if let Some(waiting) = self.waiting.pop_front() {
-            waiting.send_replace(Some(outcome));
-        }
-        self.next += 1;
-    }
-
-    fn land_all(&mut self, outcome: &Result<(), String>) {
-        while !self.waiting.is_empty() {
-            self.land(outcome.clone());
-        }
-    }
-}
-
-/// How far the bytes of a fetch have come.
-struct Writing {
-    open: Arc<Open>,
-    next: u64,
-    at: u64,
-    end: u64,
-    summing: Summing,
-}
-
-impl Writing {
-    /// Writes what came, and says of each span that it completes that it is here.
-    fn write(mut self, batch: &[Bytes]) -> io::Result<Self> {
-        let open = Arc::clone(&self.open);
-        let filling = open.filling.read().unwrap_or_else(PoisonError::into_inner);
-        if *filling {
-            return Err(io::Error::other("the whole image is being brought in"));
-        }
-        let mut sums = Vec::new();
-        for chunk in batch {
-            let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-            let chunk = &chunk[..left.min(chunk.len())];
-            open.partial.file().write_all_at(chunk, self.at)?;
-            self.summing.update(chunk, |sum| sums.push(sum));
-            self.at += chunk.len() as u64;
-        }
-        if self.at == self.end {
-            sums.extend(self.summing.finish());
-        }
-        for sum in sums {
-            open.partial.table().set(self.next, sum)?;
-            self.next += 1;
-        }
-        Ok(self)
-    }
-}
-
-impl Drop for Fetch {
-    fn drop(&mut self) {
-        self.land_all(&Err("nobody fetches it any more".into()));
-    }
-}
-
-fn silent() -> io::Error {
-    io::Error::other(format!("the store sent nothing for {STALL:?}"))
 }

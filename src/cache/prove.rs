@@ -15,7 +15,8 @@ use super::growing::{HELD_BACK, Progress};
 use super::layout::names;
 use super::node::Node;
 use super::space::SpaceLock;
-use super::spans::{Proof, Summing, Table};
+use super::spans::{Proof, Table};
+use super::sums::Summing;
 use super::trust::Copy;
 use super::{Expected, FillBroken};
 use crate::domain::ImageId;
@@ -132,6 +133,7 @@ impl Proving {
             &Proof::of(&self.expected.checksums),
         );
         let made = made.and_then(|table| {
+            table.begin()?;
             for (span, sum) in (0..).zip(sums) {
                 table.set(span, sum)?;
             }

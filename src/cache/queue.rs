@@ -6,7 +6,7 @@ use std::io;
 use chrono::{DateTime, Utc};
 
 use super::layout::{self, Layout, files, image_named};
-use super::partial;
+use super::owner;
 use super::space::SpaceLock;
 use crate::domain::ImageId;
 
@@ -39,7 +39,7 @@ pub fn add(layout: &Layout, id: ImageId, now: DateTime<Utc>) -> io::Result<bool>
     {
         let lock = SpaceLock::take(layout)?;
         let here = std::fs::symlink_metadata(layout.image(id)).is_ok_and(|found| found.is_file());
-        if here || partial::is_growing(layout, id, now, &lock)? {
+        if here || owner::is_growing(layout, id, now, &lock)? {
             return Ok(false);
         }
     }

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::clean::{self, Why};
 use super::layout::{self, Layout, Placed, image_named};
+use super::owner::{Owner, owner};
 use super::parked;
-use super::partial::{Owner, owner};
 use super::space::SpaceLock;
 
 /// Creates what is missing, removes what nobody goes on with, and says which copies there are: what is left

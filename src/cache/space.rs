@@ -15,8 +15,9 @@ use chrono::{DateTime, Utc};
 use fs2::FileExt as _;
 
 use super::layout::{self, Contents, Layout, Placed, files, image_named, names};
+use super::owner::{Owner, owner};
 use super::parked;
-use super::partial::{Owner, Partial, owner};
+use super::partial::Partial;
 use super::prune::{self, Uses};
 use crate::domain::ImageId;
 

@@ -26,12 +26,9 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use rustix::fs::{Mode, OFlags};
 
 use super::layout::{self, Layout};
+use super::sums::{SPAN, Sum, spans_of};
 use crate::domain::ImageId;
 use crate::domain::checksum::Checksums;
-use crate::stream::ByteRange;
-
-/// Bytes of a span. What a range needs is fetched in such pieces, and a crash costs at most one.
-pub const SPAN: u64 = 4 * 1024 * 1024;
 
 const MAGIC: &[u8; 8] = b"glspans1";
 const HEADER: u64 = 256;
@@ -41,8 +38,7 @@ const FILLED_AT: u64 = 24;
 const UNKNOWN: u64 = u64::MAX;
 const CUT: u64 = u64::MAX;
 
-/// The BLAKE3 checksum of a span. All zeros stand for none.
-pub type Sum = [u8; 32];
+/// In the place of a checksum.
 const ABSENT: Sum = [0; 32];
 
 /// What data is meant to be there: the digest in the image's record, by name and value.
@@ -77,7 +73,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Makes the table of a file about which nothing is known.
+    /// Makes the table of a file about which nothing is known. Nothing is written before [`Table::begin`].
     pub fn create(
         layout: &Layout,
         id: ImageId,
@@ -95,22 +91,7 @@ impl Table {
             .mode(0o640)
             .open(path)?;
         layout.adopt(&file)?;
-        let mut header = [0; HEADER as usize];
-        header[..8].copy_from_slice(MAGIC);
-        header[8..16].copy_from_slice(&size.unwrap_or(UNKNOWN).to_le_bytes());
-        header[16..24].copy_from_slice(&inode.to_le_bytes());
-        header[32..36].copy_from_slice(&u32::try_from(SPAN).unwrap_or(0).to_le_bytes());
-        let text = proof.0.as_bytes();
-        let room = header[PROOF_AT..].len();
-        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        header[36..40].copy_from_slice(&length.to_le_bytes());
-        let Some(place) = header[PROOF_AT..].get_mut(..text.len()) else {
-            return Err(io::Error::other(format!("a digest of over {room} bytes")));
-        };
-        place.copy_from_slice(text);
-        file.write_all_at(&header, 0)?;
         let spans = size.map_or(0, spans_of);
-        file.set_len(HEADER + spans * 32)?;
         Ok(Self {
             file,
             size,
@@ -118,6 +99,30 @@ impl Table {
             proof: proof.clone(),
             sums: RwLock::new(vec![ABSENT; usize::try_from(spans).unwrap_or(0)]),
         })
+    }
+
+    /// Gets it ready for a fill, or for parts. A new one takes its room on the disk only now: on a full one it
+    /// must be there before room can be made.
+    pub fn begin(&self) -> io::Result<()> {
+        if self.file.metadata()?.len() > 0 {
+            return self.set_filled(0);
+        }
+        let mut header = [0; HEADER as usize];
+        header[..8].copy_from_slice(MAGIC);
+        header[8..16].copy_from_slice(&self.size.unwrap_or(UNKNOWN).to_le_bytes());
+        header[16..24].copy_from_slice(&self.inode.to_le_bytes());
+        header[32..36].copy_from_slice(&u32::try_from(SPAN).unwrap_or(0).to_le_bytes());
+        let text = self.proof.0.as_bytes();
+        let room = header[PROOF_AT..].len();
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        header[36..40].copy_from_slice(&length.to_le_bytes());
+        let Some(place) = header[PROOF_AT..].get_mut(..text.len()) else {
+            return Err(io::Error::other(format!("a digest of over {room} bytes")));
+        };
+        place.copy_from_slice(text);
+        self.file.write_all_at(&header, 0)?;
+        let spans = self.size.map_or(0, spans_of);
+        self.file.set_len(HEADER + spans * 32)
     }
 
     /// Opens the table of an image. None where there is none, or none that can be read.
@@ -255,73 +260,6 @@ impl Table {
     }
 }
 
-/// How many spans an image of so many bytes has.
-pub fn spans_of(size: u64) -> u64 {
-    size.div_ceil(SPAN)
-}
-
-/// The span that a byte is in.
-pub fn span_at(position: u64) -> u64 {
-    position / SPAN
-}
-
-/// The bytes of some spans, of an image of this size.
-pub fn bytes_of(first: u64, end: u64, size: u64) -> ByteRange {
-    ByteRange {
-        start: (first * SPAN).min(size),
-        end: end.saturating_mul(SPAN).min(size),
-    }
-}
-
-/// Bytes that are read at once to be hashed.
-const PIECE: usize = 256 * 1024;
-
-/// The checksum of what a file has there. Reads the disk.
-pub fn sum_of(file: &File, range: ByteRange) -> io::Result<Sum> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; PIECE];
-    let mut at = range.start;
-    while at < range.end {
-        let wanted = usize::try_from(range.end - at).map_or(PIECE, |rest| rest.min(PIECE));
-        file.read_exact_at(&mut buffer[..wanted], at)?;
-        hasher.update(&buffer[..wanted]);
-        at += wanted as u64;
-    }
-    Ok(*hasher.finalize().as_bytes())
-}
-
-/// Checksums of spans whose bytes come in order.
-#[derive(Debug, Default)]
-pub struct Summing {
-    hasher: blake3::Hasher,
-    /// Bytes of the current span so far.
-    seen: u64,
-}
-
-impl Summing {
-    /// Takes bytes, and hands out the checksum of each span that they complete.
-    pub fn update(&mut self, mut bytes: &[u8], mut complete: impl FnMut(Sum)) {
-        while !bytes.is_empty() {
-            let missing = usize::try_from(SPAN - self.seen).unwrap_or(usize::MAX);
-            let (now, later) = bytes.split_at(missing.min(bytes.len()));
-            self.hasher.update(now);
-            self.seen += now.len() as u64;
-            bytes = later;
-            if self.seen == SPAN {
-                complete(self.finish().unwrap_or(ABSENT));
-            }
-        }
-    }
-
-    /// The checksum of a last span that is shorter than others.
-    pub fn finish(&mut self) -> Option<Sum> {
-        let sum = (self.seen > 0).then(|| *self.hasher.finalize().as_bytes());
-        self.hasher.reset();
-        self.seen = 0;
-        sum
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -345,6 +283,7 @@ mod tests {
         let id = ImageId::random();
         let size = Some(SPAN * 3 + 1);
         let table = Table::create(&layout, id, 77, size, &proof("md5:ab")).unwrap();
+        table.begin().unwrap();
         table.set(2, [7; 32]).unwrap();
         table.set(3, [8; 32]).unwrap();
         table.set(3, [9; 32]).unwrap();
@@ -369,6 +308,7 @@ mod tests {
         let (_dir, layout) = layout();
         let id = ImageId::random();
         let table = Table::create(&layout, id, 1, None, &proof("")).unwrap();
+        table.begin().unwrap();
         table.set(1, [1; 32]).unwrap();
         let again = Table::open(&layout, id).unwrap().unwrap();
         assert_eq!((again.size, again.here()), (None, 1));
@@ -383,28 +323,10 @@ mod tests {
             std::fs::write(layout.spans(id), junk).unwrap();
             assert!(Table::open(&layout, id).unwrap().is_none());
         }
-        Table::create(&layout, id, 1, Some(SPAN * 2), &proof("")).unwrap();
+        let table = Table::create(&layout, id, 1, Some(SPAN * 2), &proof("")).unwrap();
+        table.begin().unwrap();
         let short = OpenOptions::new().write(true).open(layout.spans(id));
         short.unwrap().set_len(HEADER + 33).unwrap();
         assert!(Table::open(&layout, id).unwrap().is_none());
-    }
-
-    #[test]
-    fn spans_that_come_in_any_pieces_have_the_checksums_of_the_file() {
-        use std::io::Write as _;
-        let size = usize::try_from(SPAN).unwrap() * 2 + 17;
-        let bytes: Vec<u8> = (0..=250).cycle().take(size).collect();
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&bytes).unwrap();
-        let whole: Vec<Sum> = (0..3)
-            .map(|span| sum_of(&file, bytes_of(span, span + 1, size as u64)).unwrap())
-            .collect();
-        let mut summing = Summing::default();
-        let mut sums = Vec::new();
-        for piece in bytes.chunks(99_991) {
-            summing.update(piece, |sum| sums.push(sum));
-        }
-        sums.extend(summing.finish());
-        assert_eq!(sums, whole);
     }
 }

@@ -16,7 +16,8 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::growing::Progress;
-use super::spans::{self, Proof, Table, bytes_of};
+use super::spans::{Proof, Table};
+use super::sums::{self, bytes_of};
 use crate::config::Verify;
 use crate::domain::ImageId;
 
@@ -134,7 +135,7 @@ impl Copy {
         let Some(sum) = table.sum(span) else {
             return Ok(Checked::Bad);
         };
-        if spans::sum_of(file, bytes_of(span, span + 1, self.size)).ok() != Some(sum) {
+        if sums::sum_of(file, bytes_of(span, span + 1, self.size)).ok() != Some(sum) {
             return Ok(Checked::Bad);
         }
         let after = Touch::of(&file.metadata()?);
@@ -230,7 +231,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::layout::Layout;
-    use super::super::spans::SPAN;
+    use super::super::sums::SPAN;
     use super::*;
     use crate::domain::checksum::Checksums;
 
@@ -250,8 +251,9 @@ mod tests {
         let proof = Proof::of(&Checksums::default());
         let inode = file.metadata().unwrap().ino();
         let table = Table::create(&layout, id, inode, Some(size), &proof).unwrap();
+        table.begin().unwrap();
         for span in 0..2 {
-            let sum = spans::sum_of(&file, bytes_of(span, span + 1, size)).unwrap();
+            let sum = sums::sum_of(&file, bytes_of(span, span + 1, size)).unwrap();
             table.set(span, sum).unwrap();
         }
         (Copy::new(id, (inode, size), proof, Some(table)), file)

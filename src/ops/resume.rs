@@ -18,7 +18,7 @@ use crate::store::registry::Reader;
 use crate::stream::{Blob, ByteRange, ByteStream};
 
 /// How often a reader looks again before it turns to the store.
-const LOOKS: u32 = 3;
+const LOOKS: u32 = 2;
 
 /// The blob, carried on where its fill breaks. Without a known size there is no telling what is left.
 pub(super) fn resumed(

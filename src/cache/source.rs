@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::claim::Need;
 use crate::stream::{Blob, ByteRange};
 
 /// The data of one image, besides what the cache has of it.
@@ -18,7 +19,9 @@ pub trait Source: Send + Sync {
 
 /// What a fill is made from.
 pub struct Supply {
-    /// What the claim has said that it needs first, see [`super::Claim::need`].
+    /// The claim has said that it needs this first, see [`super::Claim::need`].
+    pub need: Need,
+    /// The data of that.
     pub first: Option<Blob>,
     /// Where more can be had; none where there is no more.
     pub source: Option<Arc<dyn Source>>,
@@ -28,6 +31,7 @@ impl From<Blob> for Supply {
     /// All there is of the image.
     fn from(blob: Blob) -> Self {
         Self {
+            need: Need::All,
             first: Some(blob),
             source: None,
         }
@@ -45,7 +49,9 @@ impl fmt::Debug for Supply {
 impl Supply {
     /// Opens what is needed next.
     pub(super) async fn open(&mut self, range: Option<ByteRange>) -> io::Result<Blob> {
-        match (self.first.take(), &self.source) {
+        let wanted = range.map_or(Need::All, Need::Part);
+        // Spans that went bad may be needed before.
+        match (self.first.take_if(|_| self.need == wanted), &self.source) {
             (Some(first), _) => Ok(first),
             (None, Some(source)) => source.open(range).await,
             (None, None) => Err(io::Error::other("there is no more of it")),

@@ -101,12 +101,14 @@ impl StoreSource {
 
     /// What a claim needs: its first bytes are opened now, so that whoever asks hears why they cannot be had.
     pub async fn supply(&self, claim: &Claim) -> store::Result<Supply> {
-        let first = match claim.need() {
+        let need = claim.need();
+        let first = match need {
             Need::Nothing => None,
             Need::All => Some(self.read(None, Reader::Service).await?),
             Need::Part(range) => Some(self.read(Some(range), Reader::Service).await?),
         };
         Ok(Supply {
+            need,
             first,
             source: Some(Arc::new(self.clone())),
         })

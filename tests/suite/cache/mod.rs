@@ -8,4 +8,5 @@ mod index;
 mod limit;
 mod queue;
 mod siblings;
+mod spans;
 mod support;

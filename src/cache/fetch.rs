@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::feed::next_batch;
+use super::feed::{Ended, next_batch};
 use super::node::{Node, blocking};
 use super::parts::{Open, Outcome};
 use super::source::Source;
@@ -82,8 +82,7 @@ impl Fetch {
                 self.land(Ok(()));
             }
             if at < range.end && (end.is_some() || count == 0) {
-                let reason =
-                    end.map_or_else(|| "the store sent nothing".into(), |end| end.reason());
+                let reason = end.map_or_else(|| "the store sent nothing".into(), Ended::reason);
                 return Err(io::Error::other(reason));
             }
         }

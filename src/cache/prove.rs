@@ -143,7 +143,7 @@ impl Proving {
             Ok(table) => self.copy.set_table(table),
             // It was right when it was read. The next process reads it again.
             Err(error) => {
-                tracing::warn!(image.id = %id, "no table of spans for image {id}: {error}")
+                tracing::warn!(image.id = %id, "no table of spans for image {id}: {error}");
             }
         }
         Ok(None)

@@ -151,9 +151,10 @@ impl Partial {
         file.try_lock_exclusive()?;
         layout.adopt(&file)?;
         let inode = file.metadata()?.ino();
-        let place = match path == layout.partial(id) {
-            true => Place::Filling,
-            false => Place::Parked,
+        let place = if path == layout.partial(id) {
+            Place::Filling
+        } else {
+            Place::Parked
         };
         let made = Table::create(layout, id, inode, wanted.size, &wanted.proof);
         let made = made.and_then(|table| Self::opened(layout, id, file, table, place, lock));

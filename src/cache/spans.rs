@@ -32,6 +32,7 @@ use crate::domain::checksum::Checksums;
 
 const MAGIC: &[u8; 8] = b"glspans1";
 const HEADER: u64 = 256;
+const HEADER_BYTES: usize = 256;
 const PROOF_AT: usize = 40;
 const SIZE_AT: u64 = 8;
 const FILLED_AT: u64 = 24;
@@ -107,7 +108,7 @@ impl Table {
         if self.file.metadata()?.len() > 0 {
             return self.set_filled(0);
         }
-        let mut header = [0; HEADER as usize];
+        let mut header = [0; HEADER_BYTES];
         header[..8].copy_from_slice(MAGIC);
         header[8..16].copy_from_slice(&self.size.unwrap_or(UNKNOWN).to_le_bytes());
         header[16..24].copy_from_slice(&self.inode.to_le_bytes());
@@ -144,7 +145,7 @@ impl Table {
 
     fn read(file: File) -> io::Result<Self> {
         let bad = || io::Error::from(io::ErrorKind::InvalidData);
-        let mut header = [0; HEADER as usize];
+        let mut header = [0; HEADER_BYTES];
         file.read_exact_at(&mut header, 0)?;
         let number = |at: usize| {
             let bytes = header[at..at + 8].try_into().unwrap_or_default();

@@ -149,7 +149,7 @@ impl Steady {
                     return Ok(Some(bytes));
                 }
                 // More than there should be is for others to judge.
-                Ok(None) if self.rest.is_empty() => return Ok(None),
+                Ok(None) | Err(_) if self.rest.is_empty() => return Ok(None),
                 Ok(None) => {
                     self.ended += 1;
                     if self.ended > self.source.0.image.locations.len() {
@@ -159,7 +159,6 @@ impl Steady {
                     io::Error::other("the store sent too few bytes")
                 }
                 Ok(Some(Err(error))) => error,
-                Err(_) if self.rest.is_empty() => return Ok(None),
                 Err(_) => io::Error::other("the store sends nothing"),
             };
             self.go_on(why).await?;

@@ -48,7 +48,9 @@ impl Store {
     /// What it sends from then on is something else.
     fn spoilt(mut self) -> Self {
         let mut bytes = self.image.bytes.to_vec();
-        bytes.iter_mut().for_each(|byte| *byte ^= 1);
+        for byte in &mut bytes {
+            *byte ^= 1;
+        }
         self.image.bytes = bytes.into();
         self
     }

@@ -190,7 +190,7 @@ impl Glance {
     }
 
     async fn digests_once(&self, image: &Image, algorithm: HashAlgorithm) -> Result<Checksums> {
-        let blob = self.source(image).read(None, Reader::Service).await?;
+        let (_, blob) = self.stores.read(image, None, Reader::Service, 0).await?;
         let algorithms = [HashAlgorithm::Md5, algorithm];
         let (mut bytes, digests) = hashed(blob.bytes, algorithms).map_err(store::Error::Failed)?;
         let mut looked = Instant::now();

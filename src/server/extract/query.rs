@@ -39,12 +39,16 @@ impl Query {
         pairs.collect::<Option<_>>().map(Self)
     }
 
-    /// Each parameter once, with its last value, as a link to another page repeats them.
+    /// Each parameter once, with its last value, as a link to another page repeats them; but every tag, for all
+    /// of them count, and without one the link would lead into another list.
     #[must_use]
     pub fn for_links(&self) -> Self {
         let mut each: Vec<(String, String)> = Vec::new();
         for (name, value) in &self.0 {
-            match each.iter_mut().find(|(known, _)| known == name) {
+            let known = each
+                .iter_mut()
+                .find(|(known, _)| known == name && name != "tag");
+            match known {
                 Some((_, last)) => last.clone_from(value),
                 None => each.push((name.clone(), value.clone())),
             }
@@ -107,6 +111,8 @@ mod tests {
             query.for_links().link("/v2/images"),
             "/v2/images?limit=3&name=in%3Apage+01%2Ca"
         );
+        let tags = Query::parse("tag=x&limit=1&tag=y").expect("text");
+        assert_eq!(tags.for_links(), tags);
         assert_eq!(Query::default().link("/v2/images"), "/v2/images");
     }
 }

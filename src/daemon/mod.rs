@@ -29,6 +29,7 @@ use crate::policy::Policy;
 use crate::server::listener::{self, BindError, Limits, Plain};
 use crate::server::{router, service};
 use crate::store::Registry;
+use crate::telemetry::counters::Counters;
 use crate::{db, policy, store, telemetry};
 use notify::Notify;
 use reload::Reload;
@@ -140,6 +141,7 @@ async fn open(config: Config) -> Result<Glance, Error> {
         None => None,
     };
     Ok(Glance::new(Parts {
+        counters: Counters::default(),
         config,
         db,
         stores,

@@ -44,6 +44,7 @@ use crate::db::Db;
 use crate::domain::schema::{Schema, documents};
 use crate::policy::Policy;
 use crate::store::Registry;
+use crate::telemetry::counters::Counters;
 
 use afterwards::Afterwards;
 use stage::Staging;
@@ -76,6 +77,7 @@ pub struct Parts {
     pub cache: Option<Cache>,
     pub policy: Policy,
     pub clock: Clock,
+    pub counters: Counters,
 }
 
 impl Glance {

@@ -24,8 +24,9 @@ fn with_cache(dir: &Path, filters: Vec<Filter>) -> Config {
     config
 }
 
-/// Downloads all of an image twice, and says where the second one came from.
-async fn second_source(filters: Vec<Filter>) -> Source {
+/// Downloads all of an image twice, and says where the second one came from, and how many misses and hits
+/// were counted.
+async fn second_source(filters: Vec<Filter>) -> (Source, [u64; 2]) {
     let dir = tempfile::tempdir().unwrap();
     let glance = assemble(with_cache(dir.path(), filters)).await;
     let id = image(&glance, "raw").await;
@@ -47,17 +48,23 @@ async fn second_source(filters: Vec<Filter>) -> Source {
         }
     }
     glance.cache.as_ref().unwrap().close().await;
-    source.unwrap()
+    let counters = &glance.counters;
+    (
+        source.unwrap(),
+        [counters.misses.get(), counters.hits.get()],
+    )
 }
 
 #[tokio::test]
 async fn downloads_go_through_the_cache_where_the_pipeline_says_so() {
-    assert_eq!(second_source(vec![Filter::Cache]).await, Source::Cache);
+    let second = second_source(vec![Filter::Cache]).await;
+    assert_eq!(second, (Source::Cache, [1, 1]));
 }
 
 #[tokio::test]
 async fn downloads_go_past_the_cache_where_the_pipeline_has_no_cache_filter() {
-    assert_eq!(second_source(Vec::new()).await, Source::Store);
+    let second = second_source(Vec::new()).await;
+    assert_eq!(second, (Source::Store, [0, 0]));
 }
 
 #[tokio::test]

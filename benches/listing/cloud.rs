@@ -65,6 +65,7 @@ impl Cloud {
         let glance = Glance::new(Parts {
             counters: Counters::default(),
             stores: Registry::open(&config.stores).await?,
+            keystone: None,
             policy: Policy::load(&config.policy)?,
             cache: None,
             clock: Clock::system(),

@@ -55,6 +55,7 @@ async fn run(config: Config, rate: u64) -> Result<()> {
         db: Db::open(&config.database).await?,
         stores: Registry::of_one("file", Arc::clone(&store) as _),
         cache: Some(Cache::open(cache, clock.clone()).await),
+        keystone: None,
         policy: Policy::load(&config.policy)?,
         config,
         clock,

@@ -15,7 +15,7 @@ pub fn administrator(request_id: String) -> Caller {
 }
 
 /// The caller without identity where `allow_anonymous_access` lets those in: it changes nothing.
-pub(super) fn reader(request_id: String) -> Caller {
+pub fn reader(request_id: String) -> Caller {
     Caller {
         read_only: true,
         request_id,

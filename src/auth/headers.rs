@@ -53,6 +53,47 @@ pub fn caller_from_headers(
     })
 }
 
+/// Every header that tells of an identity, in its newer and older names.
+const IDENTITY: [&str; 30] = [
+    "x-identity-status",
+    "x-service-identity-status",
+    "x-service-catalog",
+    "x-is-admin-project",
+    "openstack-system-scope",
+    "x-role",
+    "x-roles",
+    "x-user",
+    "x-user-id",
+    "x-user-name",
+    "x-user-domain-id",
+    "x-user-domain-name",
+    "x-tenant",
+    "x-tenant-id",
+    "x-tenant-name",
+    "x-project-id",
+    "x-project-name",
+    "x-project-domain-id",
+    "x-project-domain-name",
+    "x-domain-id",
+    "x-domain-name",
+    "x-service-roles",
+    "x-service-user-id",
+    "x-service-user-name",
+    "x-service-user-domain-id",
+    "x-service-project-id",
+    "x-service-project-name",
+    "x-service-project-domain-id",
+    "x-service-domain-id",
+    "x-service-domain-name",
+];
+
+/// Takes away whatever a client says of its own identity.
+pub fn strip(headers: &mut HeaderMap) {
+    for name in IDENTITY {
+        headers.remove(name);
+    }
+}
+
 struct Given<'a>(&'a HeaderMap);
 
 impl<'a> Given<'a> {

@@ -1,10 +1,15 @@
-//! Who is asking: identity as a pipeline finds it, without HTTP beyond its headers.
+//! Who is asking: identity as a pipeline finds it, without HTTP beyond its headers. Tokens are checked
+//! with Keystone, through `client`.
 
 mod anonymous;
 mod headers;
+mod keystone;
+mod token;
+mod token_cache;
 
-pub use anonymous::administrator;
-pub use headers::caller_from_headers;
+pub use anonymous::{administrator, reader};
+pub use headers::{caller_from_headers, strip};
+pub use keystone::Keystone;
 
 /// Why nobody is let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +21,9 @@ pub enum Error {
     Ambiguous(&'static str),
     #[error("Invalid service catalog json.")]
     InvalidCatalog,
+    /// Nobody can tell whether the token is valid.
+    #[error("The Keystone service is temporarily unavailable.")]
+    KeystoneAway,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;

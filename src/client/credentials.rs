@@ -50,6 +50,19 @@ pub struct Keystone {
 /// Who proves what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum User {
+    /// A user by its id, which needs no domain.
+    PasswordOfId {
+        id: String,
+        password: Hidden,
+    },
+    /// A token in hand, for one with another scope.
+    Token(Hidden),
+    /// An application credential by its name, which only its owner makes unique.
+    NamedCredential {
+        name: String,
+        owner: Owner,
+        secret: Hidden,
+    },
     Password {
         name: String,
         domain: Named,
@@ -61,12 +74,25 @@ pub enum User {
     },
 }
 
+/// Whose an application credential is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    Id(String),
+    Name { name: String, domain: Named },
+}
+
 /// What the token is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     ProjectId(String),
-    Project { name: String, domain: Named },
+    Project {
+        name: String,
+        domain: Named,
+    },
     System,
+    Domain(Named),
+    /// Somebody else's rights, lent to this account.
+    Trust(String),
 }
 
 /// A domain, as the operator wrote it.
@@ -90,30 +116,20 @@ impl Credentials {
         let Some(url) = config.auth_url.clone() else {
             return nobody;
         };
-        let application = config
-            .application_credential_id
-            .clone()
-            .zip(config.application_credential_secret.clone());
-        let account = config.username.clone().zip(config.password.clone());
-        let (user, scope) = match (application, account) {
-            (Some((id, secret)), _) => {
-                let secret = secret.into();
-                (User::ApplicationCredential { id, secret }, None)
-            }
-            (None, Some((name, password))) => {
-                let domain = named(
-                    config.user_domain_id.as_ref(),
-                    config.user_domain_name.as_ref(),
-                );
-                let password = password.into();
-                let user = User::Password {
-                    name,
-                    domain,
-                    password,
-                };
-                (user, scope_of(config))
-            }
-            (None, None) => return nobody,
+        let way = config.auth_type.as_deref();
+        let user = match way {
+            Some("v3applicationcredential") => application(config),
+            Some("token" | "v3token") => config.token.clone().map(Hidden).map(User::Token),
+            Some("password" | "v3password") => account(config),
+            Some(_) => None,
+            None => application(config).or_else(|| account(config)),
+        };
+        let Some(user) = user else {
+            return nobody;
+        };
+        let scope = match user {
+            User::ApplicationCredential { .. } | User::NamedCredential { .. } => None,
+            User::Password { .. } | User::PasswordOfId { .. } | User::Token(_) => scope_of(config),
         };
         Self::Keystone(Box::new(Keystone { url, user, scope }))
     }
@@ -137,7 +153,56 @@ impl Credentials {
     }
 }
 
+fn application(config: &KeystoneConfig) -> Option<User> {
+    let secret = Hidden(config.application_credential_secret.clone()?);
+    if let Some(id) = config.application_credential_id.clone() {
+        return Some(User::ApplicationCredential { id, secret });
+    }
+    let name = config.application_credential_name.clone()?;
+    let owner = match (&config.user_id, &config.username) {
+        (Some(id), _) => Owner::Id(id.clone()),
+        (None, user) => Owner::Name {
+            name: user.clone()?,
+            domain: user_domain(config),
+        },
+    };
+    Some(User::NamedCredential {
+        name,
+        owner,
+        secret,
+    })
+}
+
+fn account(config: &KeystoneConfig) -> Option<User> {
+    let password = Hidden(config.password.clone()?);
+    if let Some(id) = config.user_id.clone() {
+        return Some(User::PasswordOfId { id, password });
+    }
+    Some(User::Password {
+        name: config.username.clone()?,
+        domain: user_domain(config),
+        password,
+    })
+}
+
+fn user_domain(config: &KeystoneConfig) -> Named {
+    named(
+        config.user_domain_id.as_ref(),
+        config.user_domain_name.as_ref(),
+    )
+}
+
 fn scope_of(config: &KeystoneConfig) -> Option<Scope> {
+    if let Some(id) = &config.trust_id {
+        return Some(Scope::Trust(id.clone()));
+    }
+    if config.system_scope.as_deref() == Some("all") {
+        return Some(Scope::System);
+    }
+    if config.domain_id.is_some() || config.domain_name.is_some() {
+        let domain = named(config.domain_id.as_ref(), config.domain_name.as_ref());
+        return Some(Scope::Domain(domain));
+    }
     if let Some(id) = &config.project_id {
         return Some(Scope::ProjectId(id.clone()));
     }

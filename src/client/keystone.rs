@@ -1,47 +1,91 @@
 //! Tokens from Keystone v3.
 
+use std::fmt;
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::credentials::{Keystone, Named, Scope, User};
+use super::credentials::{Hidden, Keystone, Named, Owner, Scope, User};
 use super::error::{Error, Result, sentence};
 use super::transport::{self, Trust};
 
-/// A token for the account, `POST /v3/auth/tokens`.
+/// A token, and what Keystone says of it: until when it lives, where services are.
+pub(super) struct Issued {
+    pub token: Hidden,
+    pub body: Vec<u8>,
+}
+
+/// Why there is no token.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Nobody answered.
+    Away(reqwest::Error),
+    /// Somebody did, and said no.
+    Refused(StatusCode, String),
+    /// Somebody did, but not as Keystone.
+    Nonsense(&'static str),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Away(error) => f.write_str(&reason(error)),
+            Self::Refused(status, sentence) => write!(f, "{status}. {sentence}"),
+            Self::Nonsense(what) => f.write_str(what),
+        }
+    }
+}
+
+/// A token for the account.
 pub(super) async fn token(account: &Keystone, trust: &Trust) -> Result<String> {
-    let url = token_url(&account.url);
-    let refused = |reason: String| Error::NoToken {
-        url: account.url.clone(),
-        reason,
-    };
-    let answer = trust
-        .client(url.starts_with("https:"))?
-        .post(&url)
+    let http = trust.client(account.url.starts_with("https:"))?;
+    let issued = issue(&http, account, Duration::from_mins(2)).await;
+    match issued {
+        Ok(issued) => Ok(issued.token.reveal().to_owned()),
+        Err(failure) => Err(Error::NoToken {
+            url: account.url.clone(),
+            reason: failure.to_string(),
+        }),
+    }
+}
+
+/// `POST /v3/auth/tokens`
+pub(super) async fn issue(
+    http: &reqwest::Client,
+    account: &Keystone,
+    patience: Duration,
+) -> std::result::Result<Issued, Failure> {
+    let answer = http
+        .post(format!("{}/auth/tokens", version_3(&account.url)))
+        .timeout(patience)
         .json(&request(account))
         .send()
         .await
-        .map_err(|source| refused(reason(&source)))?;
+        .map_err(Failure::Away)?;
     let status = answer.status();
-    if status != StatusCode::CREATED {
-        let body = answer.bytes().await.unwrap_or_default();
-        return Err(refused(format!("{status}. {}", sentence(&body))));
-    }
-    answer
+    let token = answer
         .headers()
         .get("X-Subject-Token")
         .and_then(|token| token.to_str().ok())
-        .map(str::to_owned)
-        .ok_or_else(|| refused("its answer has no X-Subject-Token".to_owned()))
+        .map(|token| Hidden::from(token.to_owned()));
+    let body = transport::body(answer).await.map_err(Failure::Away)?;
+    let body = body.ok_or(Failure::Nonsense("its answer does not end"))?;
+    if status != StatusCode::CREATED {
+        return Err(Failure::Refused(status, sentence(&body)));
+    }
+    let token = token.ok_or(Failure::Nonsense("its answer has no X-Subject-Token"))?;
+    Ok(Issued { token, body })
 }
 
 /// `OS_AUTH_URL` stands in openrc files with and without the version, some still with the second.
-fn token_url(auth_url: &str) -> String {
+pub(super) fn version_3(auth_url: &str) -> String {
     let base = auth_url.trim_end_matches('/');
     let base = ["/v3", "/v2.0"]
         .iter()
         .find_map(|version| base.strip_suffix(version))
         .unwrap_or(base);
-    format!("{base}/v3/auth/tokens")
+    format!("{base}/v3")
 }
 
 fn request(account: &Keystone) -> Value {
@@ -58,10 +102,29 @@ fn request(account: &Keystone) -> Value {
                 "password": password.reveal(),
             }},
         }),
+        User::PasswordOfId { id, password } => json!({
+            "methods": ["password"],
+            "password": {"user": {"id": id, "password": password.reveal()}},
+        }),
+        User::Token(token) => json!({"methods": ["token"], "token": {"id": token.reveal()}}),
         User::ApplicationCredential { id, secret } => json!({
             "methods": ["application_credential"],
             "application_credential": {"id": id, "secret": secret.reveal()},
         }),
+        User::NamedCredential {
+            name,
+            owner,
+            secret,
+        } => {
+            let user = match owner {
+                Owner::Id(id) => json!({ "id": id }),
+                Owner::Name { name, domain } => json!({"name": name, "domain": named(domain)}),
+            };
+            json!({
+                "methods": ["application_credential"],
+                "application_credential": {"name": name, "user": user, "secret": secret.reveal()},
+            })
+        }
     };
     let mut auth = json!({ "identity": identity });
     match &account.scope {
@@ -70,6 +133,8 @@ fn request(account: &Keystone) -> Value {
         Some(Scope::Project { name, domain }) => {
             auth["scope"] = json!({"project": {"name": name, "domain": named(domain)}});
         }
+        Some(Scope::Domain(domain)) => auth["scope"] = json!({ "domain": named(domain) }),
+        Some(Scope::Trust(id)) => auth["scope"] = json!({"OS-TRUST:trust": {"id": id}}),
         Some(Scope::System) => auth["scope"] = json!({"system": {"all": true}}),
     }
     json!({ "auth": auth })
@@ -83,7 +148,7 @@ fn named(domain: &Named) -> Value {
 }
 
 /// What helps: what is the matter with a certificate, else the innermost cause ("Connection refused").
-fn reason(error: &reqwest::Error) -> String {
+pub(super) fn reason(error: &reqwest::Error) -> String {
     match transport::distrust(error) {
         Some((why, _)) => format!("its certificate is not believed: {why}"),
         None => transport::innermost(error).to_string(),
@@ -102,11 +167,11 @@ mod tests {
             "http://k:5000/v3/",
             "http://k:5000/v2.0",
         ] {
-            assert_eq!(token_url(url), "http://k:5000/v3/auth/tokens", "{url}");
+            assert_eq!(version_3(url), "http://k:5000/v3", "{url}");
         }
         assert_eq!(
-            token_url("https://cloud/identity/v3"),
-            "https://cloud/identity/v3/auth/tokens"
+            version_3("https://cloud/identity/v3"),
+            "https://cloud/identity/v3"
         );
     }
 

@@ -1,4 +1,4 @@
-//! The image API as a client calls it: what the companion tools ask of a running glance-api.
+//! HTTP out: the image API as the companion tools ask it, and Keystone as the service does ([`Session`]).
 //!
 //! [`ImageApi`] speaks the calls, [`Address`] says where, [`Credentials`] as whom, and [`Trust`] which
 //! certificates are believed. A redirect is never followed: it would carry the token to another host.
@@ -8,11 +8,13 @@ mod believed;
 mod credentials;
 mod error;
 mod keystone;
+mod session;
 mod transport;
 
 pub use address::Address;
-pub use credentials::{Credentials, Hidden, Keystone, Named, Scope, User};
+pub use credentials::{Credentials, Hidden, Keystone, Named, Owner, Scope, User};
 pub use error::{Error, Result};
+pub use session::{Endpoint, Failure, Reply, Session};
 pub use transport::{Trust, innermost};
 
 use http::{Method, StatusCode};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use reqwest::redirect;
 use rustls::ClientConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::believed::{self, Believed};
 use super::error::{Error, Result};
@@ -19,6 +19,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence this long on an open connection is the end of it. The answers are small; a node that deletes
 /// a big cache may think for a while.
 const READ_TIMEOUT: Duration = Duration::from_mins(2);
+/// A token with the catalogue of a big cloud has a few hundred kilobytes.
+const MAX_BODY: usize = 8 << 20;
 
 /// Whose certificates are believed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct Trust {
     pub bundle: Option<PathBuf>,
     /// Believe anyone.
     pub insecure: bool,
+    /// What we show of ourselves: a certificate and its key, in PEM.
+    pub own: Option<(PathBuf, PathBuf)>,
 }
 
 impl Trust {
@@ -42,11 +46,48 @@ impl Trust {
             .read_timeout(READ_TIMEOUT);
         let builder = match &self.bundle {
             _ if !https => builder.tls_backend_preconfigured(trusting_nobody()),
-            _ if self.insecure => builder.tls_danger_accept_invalid_certs(true),
-            Some(path) => builder.tls_backend_preconfigured(trusting(path)?),
-            None => builder,
+            _ if self.insecure => self.shown(builder)?.tls_danger_accept_invalid_certs(true),
+            Some(path) => builder.tls_backend_preconfigured(self.trusting(path)?),
+            None => self.shown(builder)?,
         };
         builder.build().map_err(Error::Tls)
+    }
+
+    fn shown(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
+        let Some((certificate, key)) = &self.own else {
+            return Ok(builder);
+        };
+        let pem = [read(certificate)?, read(key)?].join(&b'\n');
+        let identity = reqwest::Identity::from_pem(&pem).map_err(|_| Error::Certificates {
+            path: certificate.clone(),
+            reason: "no certificate with its key".to_owned(),
+        })?;
+        Ok(builder.identity(identity))
+    }
+
+    /// Trust in the certificates of a file in PEM, alone.
+    fn trusting(&self, path: &Path) -> Result<ClientConfig> {
+        let certificates = certificates(path)?;
+        let wrong = |path: &Path, reason: String| Error::Certificates {
+            path: path.to_owned(),
+            reason,
+        };
+        let provider = Arc::new(ring::default_provider());
+        let believed = Believed::new(certificates, Arc::clone(&provider))
+            .map_err(|reason| wrong(path, reason))?;
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(Error::Protocol)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(believed));
+        let Some((own, key)) = &self.own else {
+            return Ok(config.with_no_client_auth());
+        };
+        let private = PrivateKeyDer::from_pem_slice(&read(key)?)
+            .map_err(|error| wrong(key, error.to_string()))?;
+        config
+            .with_client_auth_cert(self::certificates(own)?, private)
+            .map_err(|error| wrong(own, error.to_string()))
     }
 }
 
@@ -56,27 +97,37 @@ fn trusting_nobody() -> ClientConfig {
         .with_no_client_auth()
 }
 
-/// Trust in the certificates of a file in PEM, alone.
-fn trusting(path: &Path) -> Result<ClientConfig> {
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::Certificates {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let wrong = |reason: String| Error::Certificates {
         path: path.to_owned(),
         reason,
     };
-    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let certificates =
-        CertificateDer::pem_slice_iter(&pem).collect::<std::result::Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|error| wrong(error.to_string()))?;
+    let certificates = CertificateDer::pem_slice_iter(&read(path)?)
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(|error| wrong(error.to_string()))?;
     if certificates.is_empty() {
         return Err(wrong("there are none in PEM form".to_owned()));
     }
-    let provider = Arc::new(ring::default_provider());
-    let believed = Believed::new(certificates, Arc::clone(&provider)).map_err(wrong)?;
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(Error::Protocol)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(believed))
-        .with_no_client_auth())
+    Ok(certificates)
+}
+
+/// An answer's body, or none where it is longer than any that makes sense.
+pub(super) async fn body(mut answer: reqwest::Response) -> reqwest::Result<Option<Vec<u8>>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
 }
 
 /// Why the certificate of a server was not believed, where that is why it was not asked; and whether it is
@@ -113,6 +164,7 @@ mod tests {
         let trust = Trust {
             bundle: Some(file.path().to_owned()),
             insecure: false,
+            own: None,
         };
         let error = trust.client(true).unwrap_err().to_string();
         assert!(
@@ -126,6 +178,7 @@ mod tests {
         let trust = Trust {
             bundle: Some("/nonexistent".into()),
             insecure: false,
+            own: None,
         };
         assert!(trust.client(false).is_ok());
     }

@@ -1,17 +1,33 @@
-//! `[keystone_authtoken]`: the service's own account.
+//! `[keystone_authtoken]` and sections like it: the service's own account.
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::error::Error;
-use super::ini::Settings;
+use super::ini::{Section, Settings};
+use super::options;
 
-/// The service's own account at Keystone, as far as it is set.
+/// Without `http_connect_timeout` the original waits for ever; nobody is helped by that.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What keystoneauth knows as passwords, keys and tokens; everything else asks for software of its own.
+const WAYS: [&str; 6] = [
+    "password",
+    "v3password",
+    "v3applicationcredential",
+    "token",
+    "v3token",
+    "none",
+];
+
+/// An account at Keystone, as far as it is set.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct KeystoneConfig {
+    pub auth_type: Option<String>,
     /// `auth_url`
     pub auth_url: Option<String>,
     pub username: Option<String>,
+    pub user_id: Option<String>,
     pub password: Option<String>,
     pub user_domain_id: Option<String>,
     pub user_domain_name: Option<String>,
@@ -19,32 +35,132 @@ pub struct KeystoneConfig {
     pub project_name: Option<String>,
     pub project_domain_id: Option<String>,
     pub project_domain_name: Option<String>,
+    pub domain_id: Option<String>,
+    pub domain_name: Option<String>,
+    pub system_scope: Option<String>,
+    pub trust_id: Option<String>,
+    pub token: Option<String>,
     pub application_credential_id: Option<String>,
+    pub application_credential_name: Option<String>,
     pub application_credential_secret: Option<String>,
     /// `cafile`: a bundle in PEM in place of the system's.
     pub ca_file: Option<PathBuf>,
+    /// `certfile`: what the service shows of itself.
+    pub cert_file: Option<PathBuf>,
+    /// `keyfile`, which may be the same file.
+    pub key_file: Option<PathBuf>,
     /// `insecure`: believe any certificate.
     pub insecure: bool,
+    /// The region whose Keystone is asked.
+    pub region: Option<String>,
+    /// `public`, `internal` or `admin`.
+    pub interface: String,
+    /// How long one answer may take; zero stands for a time of our own.
+    pub timeout: Duration,
+    /// How often a connection that failed is tried again.
+    pub retries: u32,
 }
 
 impl KeystoneConfig {
+    /// The account of `[keystone_authtoken]`.
     pub(super) fn from(settings: &Settings) -> Result<Self, Error> {
-        let account = settings.section("keystone_authtoken");
+        Self::in_section(settings, "keystone_authtoken")
+    }
+
+    /// The account of a section, by the options that this section has.
+    pub(super) fn in_section(settings: &Settings, section: &'static str) -> Result<Self, Error> {
+        let read = Account {
+            options: settings.section(section),
+            section,
+        };
+        let (timeout, retries, interface) = if section == "keystone_authtoken" {
+            (
+                "http_connect_timeout",
+                "http_request_max_retries",
+                "interface",
+            )
+        } else {
+            ("timeout", "connect_retries", "endpoint_interface")
+        };
+        let first = |one, other| Ok::<_, Error>(read.text(one)?.or(read.text(other)?));
+        if let Some(other) = read.text("auth_section")?
+            && other != section
+        {
+            return Err(read.options.refuse(
+                "auth_section",
+                "left out: the account stands in this section",
+            ));
+        }
+        let auth_type = read.text("auth_type")?;
+        if let Some(way) = &auth_type
+            && !WAYS.contains(&way.as_str())
+        {
+            return Err(read
+                .options
+                .refuse("auth_type", format!("one of {}", WAYS.join(", "))));
+        }
         Ok(Self {
-            auth_url: account.text("auth_url")?,
-            username: account.text("username")?,
-            password: account.text("password")?,
-            user_domain_id: account.text("user_domain_id")?,
-            user_domain_name: account.text("user_domain_name")?,
-            project_id: account.text("project_id")?,
-            project_name: account.text("project_name")?,
-            project_domain_id: account.text("project_domain_id")?,
-            project_domain_name: account.text("project_domain_name")?,
-            application_credential_id: account.text("application_credential_id")?,
-            application_credential_secret: account.text("application_credential_secret")?,
-            ca_file: account.path("cafile")?,
-            insecure: account.flag("insecure")?,
+            auth_type,
+            auth_url: read.text("auth_url")?,
+            username: read.text("username")?,
+            user_id: read.text("user_id")?,
+            password: read.text("password")?,
+            user_domain_id: first("user_domain_id", "default_domain_id")?,
+            user_domain_name: first("user_domain_name", "default_domain_name")?,
+            project_id: first("project_id", "tenant_id")?,
+            project_name: first("project_name", "tenant_name")?,
+            project_domain_id: first("project_domain_id", "default_domain_id")?,
+            project_domain_name: first("project_domain_name", "default_domain_name")?,
+            domain_id: read.text("domain_id")?,
+            domain_name: read.text("domain_name")?,
+            system_scope: read.text("system_scope")?,
+            trust_id: read.text("trust_id")?,
+            token: read.text("token")?,
+            application_credential_id: read.text("application_credential_id")?,
+            application_credential_name: read.text("application_credential_name")?,
+            application_credential_secret: read.text("application_credential_secret")?,
+            ca_file: read.options.path("cafile")?,
+            cert_file: read.options.path("certfile")?,
+            key_file: read.options.path("keyfile")?,
+            insecure: read.options.flag("insecure")?,
+            region: read.text("region_name")?,
+            interface: read
+                .text(interface)?
+                .unwrap_or_else(|| "internal".to_owned()),
+            timeout: read.options.seconds(timeout)?,
+            retries: read.options.number(retries)?,
         })
+    }
+
+    /// The certificate that is shown, and its key; both may be in one file.
+    pub fn own_certificate(&self) -> Option<(PathBuf, PathBuf)> {
+        let certificate = self.cert_file.clone()?;
+        let key = self.key_file.clone().unwrap_or_else(|| certificate.clone());
+        Some((certificate, key))
+    }
+
+    /// How long one answer may take.
+    pub fn patience(&self) -> Duration {
+        if self.timeout.is_zero() {
+            PATIENCE
+        } else {
+            self.timeout
+        }
+    }
+}
+
+struct Account<'a> {
+    options: Section<'a>,
+    section: &'static str,
+}
+
+impl Account<'_> {
+    /// Nothing where the section has no such option.
+    fn text(&self, option: &str) -> Result<Option<String>, Error> {
+        match options::find(self.section, option) {
+            Some(_) => self.options.text(option),
+            None => Ok(None),
+        }
     }
 }
 

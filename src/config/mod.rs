@@ -4,6 +4,7 @@
 //! start in spite of is a [`Warning`], everything else an [`Error`] that names the place.
 
 pub mod api;
+mod authtoken;
 pub mod cache;
 pub mod database;
 pub mod image;
@@ -31,6 +32,7 @@ mod tests;
 use std::path::PathBuf;
 
 pub use api::ApiConfig;
+pub use authtoken::AuthTokenConfig;
 pub use cache::{CacheConfig, FillOnRange, Verify};
 pub use changes::Written;
 pub use check::Warning;
@@ -62,6 +64,8 @@ pub struct Config {
     pub stores: StoresConfig,
     pub policy: PolicyConfig,
     pub pipeline: Pipeline,
+    /// How tokens are checked, where the pipeline wants that.
+    pub authtoken: Option<AuthTokenConfig>,
     pub log: LogConfig,
     /// Where all state is, where glance was started without any configuration.
     pub state_dir: Option<PathBuf>,
@@ -131,7 +135,10 @@ impl Config {
         let stores = problems.note(StoresConfig::from(settings));
         let policy = problems.note(PolicyConfig::from(found));
         let log = problems.note(LogConfig::from(settings, "glance-api"));
-        let read = (walk, api, image, cache, database, stores, policy, log);
+        let authtoken = problems.note(AuthTokenConfig::from(settings));
+        let read = (
+            walk, api, image, cache, database, stores, policy, log, authtoken,
+        );
         let (
             Some(walk),
             Some(mut api),
@@ -141,11 +148,16 @@ impl Config {
             Some(stores),
             Some(policy),
             Some(log),
+            Some(mut authtoken),
         ) = read
         else {
             return Err(problems.told());
         };
         problems.none()?;
+        authtoken.delay_auth_decision = walk
+            .delay_auth_decision
+            .unwrap_or(authtoken.delay_auth_decision);
+        let checks = walk.pipeline.has_authtoken();
         warnings.extend(walk.warnings);
         api.proxy_headers = walk.proxy_headers.unwrap_or(api.proxy_headers);
         Ok(Self {
@@ -156,6 +168,7 @@ impl Config {
             stores,
             policy,
             pipeline: walk.pipeline,
+            authtoken: checks.then_some(authtoken),
             log,
             state_dir: found.state_dir.clone(),
         })
@@ -167,18 +180,9 @@ impl Config {
             let entry = settings.entry(section, option);
             entry.map_or(String::new(), |entry| format!("{}: ", entry.place()))
         };
-        if self.pipeline.has_authtoken() {
-            return Err(Error::Unserved(format!(
-                "{}the pipeline of [paste_deploy] flavor = {} has authtoken, but this build cannot \
-                 check tokens with Keystone yet: choose another flavor, or a pipeline with context \
-                 alone behind a proxy that checks them",
-                place("paste_deploy", "flavor"),
-                self.pipeline.flavor
-            )));
-        }
         let unknown = self.image.site.unknown_keywords();
         warnings.extend(unknown.into_iter().map(Warning::SchemaKeyword));
-        if self.pipeline.has_context() {
+        if self.pipeline.has_context() && !self.pipeline.has_authtoken() {
             warnings.push(Warning::TrustedHeaders);
         }
         if let (Some(name), None) = (

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::Keystone;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::{Config, Sources, Written, hide_passwords};
@@ -30,7 +31,7 @@ use crate::server::listener::{self, BindError, Limits, Plain};
 use crate::server::{router, service};
 use crate::store::Registry;
 use crate::telemetry::counters::Counters;
-use crate::{db, policy, store, telemetry};
+use crate::{client, db, policy, store, telemetry};
 use notify::Notify;
 use reload::Reload;
 use signals::{Signal, Signals};
@@ -49,6 +50,8 @@ pub enum Error {
     Stores(#[from] store::Error),
     #[error("cannot use the policy")]
     Policy(#[from] policy::Error),
+    #[error("cannot ask Keystone")]
+    Keystone(#[from] client::Error),
 }
 
 /// What the service starts with.
@@ -136,6 +139,10 @@ async fn open(config: Config) -> Result<Glance, Error> {
         })?;
     let stores = Registry::open(&config.stores).await?;
     let policy = Policy::load(&config.policy)?;
+    let keystone = match config.authtoken.as_ref() {
+        Some(authtoken) => Some(Keystone::new(authtoken, clock.clone())?),
+        None => None,
+    };
     let cache = match &config.cache {
         Some(cache) => Some(Cache::open(cache.clone(), clock.clone()).await),
         None => None,
@@ -147,6 +154,7 @@ async fn open(config: Config) -> Result<Glance, Error> {
         stores,
         cache,
         policy,
+        keystone,
         clock,
     }))
 }

@@ -37,6 +37,7 @@ pub mod upload;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::auth::Keystone;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::{Config, ImageConfig};
@@ -76,6 +77,8 @@ pub struct Parts {
     pub stores: Registry,
     pub cache: Option<Cache>,
     pub policy: Policy,
+    /// Who checks tokens, where the pipeline wants them checked.
+    pub keystone: Option<Keystone>,
     pub clock: Clock,
     pub counters: Counters,
 }

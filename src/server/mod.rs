@@ -39,6 +39,7 @@ pub fn service(glance: &Glance, router: Router, draining: CancellationToken) -> 
             pipeline: &config.pipeline,
             versions,
             policy: glance.policy.clone(),
+            keystone: glance.keystone.clone(),
             draining,
         },
     )

@@ -17,13 +17,14 @@ use walkdir::WalkDir;
 /// `daemon` is what starts and stops the service, and so stands on `server`. `telemetry` and `config` stand
 /// on `domain`: an operator chooses among its values (the hash of images, for one), and the domain itself
 /// needs no settings.
-const HOUSE: [&[&str]; 9] = [
+const HOUSE: [&[&str]; 10] = [
     &["bin"],
     &["daemon", "cli"],
     &["server"],
     &["ops"],
+    &["auth"],
     &[
-        "auth", "policy", "db", "store", "cache", "inspect", "events", "client",
+        "policy", "db", "store", "cache", "inspect", "events", "client",
     ],
     &["telemetry"],
     &["config"],

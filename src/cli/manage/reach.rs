@@ -191,6 +191,7 @@ impl Reach {
                 .clone()
                 .filter(|path| !path.as_os_str().is_empty()),
             insecure: self.insecure,
+            own: None,
         };
         let address = Address::new(&self.host, self.port)?;
         Ok(ImageApi::new(address, self.credentials()?, trust)?)

@@ -49,6 +49,7 @@ fn service_api(config: &ToolConfig) -> std::result::Result<ImageApi, Error> {
     let trust = Trust {
         bundle: config.keystone.ca_file.clone(),
         insecure: config.keystone.insecure,
+        own: config.keystone.own_certificate(),
     };
     ImageApi::new(
         Address::new(&host, config.api.bind_port)?,

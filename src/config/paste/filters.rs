@@ -6,6 +6,7 @@ use super::file::{Options, PasteFile, PasteSection};
 use super::{CorsConfig, Filter, HealthcheckConfig};
 use crate::config::error::Error;
 use crate::config::ini::{Section, Settings, values};
+use crate::config::options;
 
 /// The settings of the files that a search finds, whatever files were named.
 pub(super) type Searched<'a> = &'a dyn Fn() -> Result<Settings, Error>;
@@ -15,6 +16,8 @@ pub(super) enum Part {
     Filter(Filter),
     /// The healthcheck in its older form, as a filter.
     Healthcheck,
+    /// `authtoken`, whose section may leave refusals to `context`, or not.
+    AuthToken(Option<bool>),
     /// `http_proxy_to_wsgi`, whose section may switch it on or off.
     Proxy(Option<bool>),
 }
@@ -64,7 +67,19 @@ pub(super) fn filter(
         "osprofiler.web:WsgiMiddleware.factory" => Filter::Osprofiler,
         "keystonemiddleware.auth_token:filter_factory"
         | "keystoneclient.middleware.auth_token:filter_factory"
-        | "egg:keystonemiddleware#auth_token" => Filter::AuthToken,
+        | "egg:keystonemiddleware#auth_token" => {
+            let read = Reader::new(file, section);
+            let foreign = |option: &&String| {
+                options::find("keystone_authtoken", option).is_some()
+                    && *option != "delay_auth_decision"
+            };
+            if let Some(option) = section.options.keys().find(foreign) {
+                return Err(read.wrong(option, "in [keystone_authtoken] of the configuration"));
+            }
+            return read
+                .own("delay_auth_decision", values::flag)
+                .map(Part::AuthToken);
+        }
         _ => return Err(unknown(file, section, "filter", factory)),
     };
     Ok(Part::Filter(filter))

@@ -18,6 +18,8 @@ pub(in crate::config) struct Walk {
     pub(in crate::config) pipeline: Pipeline,
     /// What the section of `http_proxy_to_wsgi` says of `enable_proxy_headers_parsing`.
     pub(in crate::config) proxy_headers: Option<bool>,
+    /// What the section of `authtoken` says of `delay_auth_decision`.
+    pub(in crate::config) delay_auth_decision: Option<bool>,
     pub(in crate::config) warnings: Vec<Warning>,
 }
 
@@ -36,6 +38,7 @@ impl Walk {
                 healthcheck: None,
             },
             proxy_headers: None,
+            delay_auth_decision: None,
             warnings: Vec::new(),
         };
         let guide = Guide {
@@ -180,6 +183,10 @@ impl Guide<'_> {
             {
                 Part::Filter(filter) => walk.pipeline.filters.push(filter),
                 Part::Healthcheck => self.healthcheck(walk, &filter)?,
+                Part::AuthToken(own) => {
+                    walk.delay_auth_decision = own.or(walk.delay_auth_decision);
+                    walk.pipeline.filters.push(Filter::AuthToken);
+                }
                 Part::Proxy(own) => {
                     walk.proxy_headers = own.or(walk.proxy_headers);
                     walk.pipeline.filters.push(Filter::HttpProxyToWsgi);

@@ -30,6 +30,7 @@ pub use proxy_headers::{BaseUrl, Client, Peer};
 pub use request_id::RequestId;
 
 use super::versions::Versions;
+use crate::auth::Keystone;
 use crate::config::paste::Filter;
 use crate::config::{ApiConfig, Pipeline};
 use crate::policy::Policy;
@@ -43,6 +44,8 @@ pub struct Settings<'c> {
     pub pipeline: &'c Pipeline,
     pub versions: Versions,
     pub policy: Policy,
+    /// Who checks tokens, where the pipeline wants them checked.
+    pub keystone: Option<Keystone>,
     /// Cancelled when the node begins to end.
     pub draining: CancellationToken,
 }
@@ -55,12 +58,13 @@ pub fn wrap(router: Router, settings: Settings<'_>) -> Router {
         pipeline,
         versions,
         policy,
+        keystone,
         draining,
     } = settings;
     let versioned = Router::new()
         .route("/v2", any(to_its_root))
         .fallback_service(router);
-    let identity = Identity::new(pipeline, api.allow_anonymous_access, policy);
+    let identity = Identity::new(pipeline, api.allow_anonymous_access, policy, keystone);
     let mut service = Router::new()
         .fallback_service(versioned)
         .layer(from_fn_with_state(Arc::new(identity), identity::layer))

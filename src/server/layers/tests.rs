@@ -75,6 +75,7 @@ fn service(identity: Filter) -> Router {
                 endpoint: None,
             },
             policy: Policy::load(&rules).unwrap(),
+            keystone: None,
             draining: CancellationToken::new(),
         },
     )

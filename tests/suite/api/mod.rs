@@ -4,6 +4,7 @@ mod cache;
 mod conditions;
 mod data;
 mod formats;
+mod identity;
 mod images;
 mod location_calls;
 mod locations;

@@ -38,6 +38,7 @@ async fn assemble(config: Config) -> Glance {
         db: Db::open(&config.database).await.unwrap(),
         stores: Registry::open(&config.stores).await.unwrap(),
         cache,
+        keystone: None,
         policy: Policy::load(&config.policy).unwrap(),
         clock: Clock::system(),
         config,
@@ -83,6 +84,7 @@ async fn image(glance: &Glance, disk_format: &str) -> ImageId {
 fn config(dir: &Path) -> Config {
     Config {
         state_dir: None,
+        authtoken: None,
         api: ApiConfig {
             bind_host: [127, 0, 0, 1].into(),
             bind_port: 0,

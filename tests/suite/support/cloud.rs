@@ -6,6 +6,7 @@ use super::Database;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
+use glance::auth::Keystone;
 use glance::cache::Cache;
 use glance::clock::Clock;
 use glance::config::{Config, Program, Sources};
@@ -33,6 +34,10 @@ const PATCH: &str = "application/openstack-images-v2.1-json-patch";
 const PASTE: &str = "\
 [pipeline:glance-api-cachemanagement]
 pipeline = versionnegotiation context cache cachemanage rootapp
+[pipeline:glance-api-tokens]
+pipeline = versionnegotiation authtoken context cache cachemanage rootapp
+[filter:authtoken]
+paste.filter_factory = keystonemiddleware.auth_token:filter_factory
 [filter:versionnegotiation]
 paste.filter_factory = glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory
 [filter:context]
@@ -81,6 +86,14 @@ impl Cloud {
         let dir = tempfile::tempdir().expect("a directory");
         let database = Database::beside(dir.path());
         Self::open(dir, database, options, stores).await
+    }
+
+    /// A service that checks tokens with Keystone, with options of `[keystone_authtoken]`.
+    pub(crate) async fn with_keystone(url: &str, options: &str, authtoken: &str) -> Self {
+        let account = format!(
+            "{FILES}[keystone_authtoken]\nauth_url = {url}\nusername = glance\npassword = secret\n{authtoken}\n"
+        );
+        Self::with_stores(options, &account).await
     }
 
     /// The same database and files with another configuration.
@@ -165,6 +178,11 @@ impl Cloud {
 fn configuration(dir: &Path, database: &str, options: &str, stores: &str) -> String {
     let dir = dir.display();
     let stores = stores.replace("{dir}", &dir.to_string());
+    let flavor = if stores.contains("[keystone_authtoken]") {
+        "tokens"
+    } else {
+        "cachemanagement"
+    };
     let methods = if options.contains("enabled_import_methods") {
         ""
     } else {
@@ -176,7 +194,7 @@ fn configuration(dir: &Path, database: &str, options: &str, stores: &str) -> Str
          node_staging_uri = file://{dir}/staging\n{options}\n\
          [database]\nconnection = {database}\nmax_pool_size = 2\nmax_overflow = 2\n\
          {stores}\n\
-         [paste_deploy]\nconfig_file = {dir}/paste.ini\nflavor = cachemanagement\n"
+         [paste_deploy]\nconfig_file = {dir}/paste.ini\nflavor = {flavor}\n"
     )
 }
 
@@ -185,6 +203,10 @@ async fn open(config: Config) -> Glance {
     let db = Db::open(&config.database).await.expect("a database");
     let stores = Registry::open(&config.stores).await.expect("stores");
     let policy = Policy::load(&config.policy).expect("a policy");
+    let keystone = config
+        .authtoken
+        .as_ref()
+        .map(|authtoken| Keystone::new(authtoken, clock.clone()).expect("a client for Keystone"));
     let cache = match &config.cache {
         Some(cache) => Some(Cache::open(cache.clone(), clock.clone()).await),
         None => None,
@@ -195,6 +217,7 @@ async fn open(config: Config) -> Glance {
         db,
         stores,
         cache,
+        keystone,
         policy,
         clock,
     })

@@ -3,6 +3,7 @@
 mod child;
 mod cloud;
 mod database;
+mod keystone;
 mod origin;
 
 use glance::config::DatabaseConfig;
@@ -14,4 +15,5 @@ pub(crate) use child::{
 };
 pub(crate) use cloud::{Answer, Client, Cloud};
 pub(crate) use database::{Database, mysql, postgres};
+pub(crate) use keystone::{FakeKeystone, Mood};
 pub(crate) use origin::Origin;

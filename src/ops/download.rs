@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 
+use super::proven::proven;
 use super::resume::resumed;
 use super::source::StoreSource;
 use super::{Error, Glance, Result};
 use crate::cache::{Cache, Expected, Lookup, Past};
-use crate::config::FillOnRange;
+use crate::config::{FillOnRange, Verify};
 use crate::domain::{Caller, Image, ImageId, Location, Status};
 use crate::store;
 use crate::store::registry::Reader;
@@ -149,6 +150,11 @@ impl Glance {
             Lookup::Missing(claim) => (Source::Along, store.fill(claim).await?.read(None)),
             Lookup::Part(_) | Lookup::Bypass(_) => {
                 let blob = store.read(None, Reader::Client).await?;
+                let blob = if self.verifies() {
+                    proven(image, blob).map_err(store::Error::Failed)?
+                } else {
+                    blob
+                };
                 return Ok((Source::Store, blob));
             }
         };
@@ -237,6 +243,16 @@ impl Glance {
     fn caching(&self) -> Option<&Cache> {
         let cache = self.cache.as_ref();
         cache.filter(|_| self.config.pipeline.caches())
+    }
+
+    /// Whether nobody is to get a wrong image from this node.
+    fn verifies(&self) -> bool {
+        let config = self
+            .config
+            .cache
+            .as_ref()
+            .filter(|_| self.caching().is_some());
+        config.is_some_and(|config| config.verify != Verify::Off)
     }
 
     /// What this node has of the image, for who wants all of it.

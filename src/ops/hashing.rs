@@ -21,18 +21,22 @@ const CHUNK: usize = 256 * 1024;
 
 /// The digests of a stream, once it has ended well.
 #[derive(Debug)]
-pub(super) struct Digests([oneshot::Receiver<String>; 2]);
+pub(super) struct Digests<const N: usize>([oneshot::Receiver<String>; N]);
 
 /// The stream again, and its digests in the order of `algorithms`.
-pub(super) fn hashed(
+pub(super) fn hashed<const N: usize>(
     bytes: ByteStream,
-    algorithms: [HashAlgorithm; 2],
-) -> io::Result<(ByteStream, Digests)> {
-    let [one, other] = algorithms;
-    let (one, one_digest) = spawn(one)?;
-    let (other, other_digest) = spawn(other)?;
-    let digests = [one_digest, other_digest];
-    let hashers = [one, other];
+    algorithms: [HashAlgorithm; N],
+) -> io::Result<(ByteStream, Digests<N>)> {
+    let mut hashers = Vec::new();
+    let mut digests = Vec::new();
+    for algorithm in algorithms {
+        let (hasher, digest) = spawn(algorithm)?;
+        hashers.push(hasher);
+        digests.push(digest);
+    }
+    let digests = digests.try_into();
+    let digests: [_; N] = digests.map_err(|_| io::Error::other("a digest is missing"))?;
     let feed = Feed {
         bytes,
         rest: Bytes::new(),
@@ -44,12 +48,15 @@ pub(super) fn hashed(
     Ok((Box::pin(bytes), Digests(digests)))
 }
 
-impl Digests {
+impl<const N: usize> Digests<N> {
     /// The digests, in lower-case hexadecimal. There are none of a stream that broke or was left midway.
-    pub(super) async fn finish(self) -> io::Result<[String; 2]> {
-        let broken = |_| io::Error::other("the data was not hashed to its end");
-        let [one, other] = self.0;
-        Ok([one.await.map_err(broken)?, other.await.map_err(broken)?])
+    pub(super) async fn finish(self) -> io::Result<[String; N]> {
+        let mut finished = [const { String::new() }; N];
+        for (place, digest) in finished.iter_mut().zip(self.0) {
+            let broken = |_| io::Error::other("the data was not hashed to its end");
+            *place = digest.await.map_err(broken)?;
+        }
+        Ok(finished)
     }
 }
 
@@ -86,7 +93,7 @@ struct Feed {
     bytes: ByteStream,
     /// What is left of a chunk that was too large.
     rest: Bytes,
-    hashers: [mpsc::Sender<Order>; 2],
+    hashers: Vec<mpsc::Sender<Order>>,
 }
 
 impl Feed {

@@ -22,6 +22,7 @@ mod members;
 mod metadefs;
 mod outside;
 pub mod prefetch;
+mod proven;
 mod publish;
 mod quota;
 pub mod range;

@@ -164,6 +164,11 @@ impl Opened {
     }
 }
 
+/// Asks for a part.
+pub(super) fn range(address: SocketAddr, path: &str, range: &str) -> io::Result<Answer> {
+    exchange(address, "GET", path, &format!("Range: {range}\r\n"), b"")?.whole()
+}
+
 /// Sends a request and reads its whole answer.
 pub(super) fn ask(
     address: SocketAddr,

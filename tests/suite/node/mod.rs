@@ -12,6 +12,7 @@ mod published;
 mod queue;
 mod siblings;
 mod site;
+mod spans;
 mod stampede;
 mod stop;
 mod uploads;

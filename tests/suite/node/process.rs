@@ -120,6 +120,11 @@ impl Node {
         opened.rest()
     }
 
+    /// Downloads a part of an image.
+    pub(super) fn range(&self, image: &Image, range: &str) -> Answer {
+        http::range(self.address, &image.file(), range).unwrap()
+    }
+
     /// Downloads an image and compares it with the truth.
     #[track_caller]
     pub(super) fn serves(&self, image: &Image) {

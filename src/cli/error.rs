@@ -29,6 +29,8 @@ pub enum Error {
     NoCache,
     #[error("Image ID '{0}' is not a valid UUID.")]
     NotAnId(String),
+    #[error("No image is named: write its ID behind the command")]
+    NoId,
     #[error("it would never be cached: {0}")]
     Unfetchable(String),
     #[error("No API answers on {address}, and the store cannot be read ({reason})")]
@@ -82,7 +84,9 @@ impl Error {
             Error::Config(_) | Error::Log(_) => self.causes().pop(),
             Error::Database { .. }
             | Error::Options(_)
-            | Error::NotAnId(_) | Error::Unfetchable(_) => None,
+            | Error::NoId
+            | Error::NotAnId(_)
+            | Error::Unfetchable(_) => None,
             Error::NoDirectory(_) => Some(
                 "it should be the image_cache_dir of glance-api, which makes it at its start"
                     .to_owned(),

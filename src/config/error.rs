@@ -59,6 +59,18 @@ fn lines(errors: &[Error]) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Problems(Vec<Error>);
 
+impl Error {
+    /// Whether both are about the same value: who reads it after it was judged has nothing to add.
+    fn is_about(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Error::Value { place, .. }, Error::Value { place: other, .. }) => {
+                place.to_string() == other.to_string()
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Problems {
     /// The value, or none and its error kept. One that was found before is not kept again.
     pub fn note<T>(&mut self, result: Result<T, Error>) -> Option<T> {
@@ -71,7 +83,7 @@ impl Problems {
             let known = self
                 .0
                 .iter()
-                .any(|other| other.to_string() == error.to_string());
+                .any(|other| other.is_about(&error) || other.to_string() == error.to_string());
             if !known {
                 self.0.push(error);
             }

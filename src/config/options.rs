@@ -4,6 +4,7 @@
 //! with its own server, those that old files still write though nothing reads them (`removed`),
 //! and ours in `[server]` and `[image_cache]`. A default stands there and nowhere else.
 
+use std::str::FromStr;
 use std::sync::LazyLock;
 
 use super::ini::values;
@@ -54,6 +55,8 @@ pub enum Limits {
     None,
     /// From the first to the second, both included.
     Range(f64, f64),
+    /// The same of whole numbers.
+    Whole(i128, i128),
     Choices(Vec<&'static str>),
     /// Choices in upper or lower case.
     Words(Vec<&'static str>),
@@ -91,17 +94,9 @@ impl Known {
             Kind::Integer | Kind::Float | Kind::Schedule if text.trim().is_empty() => {
                 return Ok(());
             }
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "limits are small or powers of two"
-            )]
-            Kind::Integer => values::integer(text)? as f64,
+            Kind::Integer => return self.check_whole(values::integer(text)?),
+            Kind::Size => return self.check_whole(values::size(text)?.into()),
             Kind::Float => values::float(text)?,
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "limits are small or powers of two"
-            )]
-            Kind::Size => values::size(text)? as f64,
             Kind::Address => return values::address(text),
             Kind::Flag => return values::flag(text).map(drop),
             Kind::Bracketed => return values::bracketed(text).map(drop),
@@ -118,6 +113,14 @@ impl Known {
         }
     }
 
+    fn check_whole(&self, number: i128) -> Result<(), values::Must> {
+        match self.limits {
+            Limits::Whole(min, _) if number < min => Err(format!("{min} or more")),
+            Limits::Whole(_, max) if number > max => Err(format!("{max} or less")),
+            _ => Ok(()),
+        }
+    }
+
     fn check_choice(&self, text: &str) -> Result<(), values::Must> {
         let (choices, fits) = match &self.limits {
             Limits::Choices(choices) => (choices, choices.contains(&text)),
@@ -125,7 +128,7 @@ impl Known {
                 words,
                 words.iter().any(|word| word.eq_ignore_ascii_case(text)),
             ),
-            Limits::None | Limits::Range(..) => return Ok(()),
+            Limits::None | Limits::Range(..) | Limits::Whole(..) => return Ok(()),
         };
         if fits {
             return Ok(());
@@ -138,12 +141,14 @@ impl Known {
 /// Reads a row. One that cannot be read is left out, and a test counts them.
 fn parse(row: &'static str) -> Option<Known> {
     let mut columns = row.split('\t').chain(std::iter::repeat(""));
+    let (section, option) = (columns.next()?, columns.next()?);
+    let kind = kind(columns.next()?)?;
     Some(Known {
-        section: columns.next()?,
-        option: columns.next()?,
-        kind: kind(columns.next()?)?,
+        section,
+        option,
+        kind,
         default: columns.next()?,
-        limits: limits(columns.next()?)?,
+        limits: limits(columns.next()?, kind)?,
         deprecated: columns
             .next()?
             .split_whitespace()
@@ -174,7 +179,7 @@ fn kind(name: &str) -> Option<Kind> {
 }
 
 /// `1..10` with either end open, `a|b`, or `~a|b` for choices in any case.
-fn limits(text: &'static str) -> Option<Limits> {
+fn limits(text: &'static str, kind: Kind) -> Option<Limits> {
     if text.is_empty() {
         return Some(Limits::None);
     }
@@ -184,14 +189,22 @@ fn limits(text: &'static str) -> Option<Limits> {
     let Some((min, max)) = text.split_once("..") else {
         return Some(Limits::Choices(text.split('|').collect()));
     };
-    let end = |text: &str, open: f64| match text {
+    Some(if kind == Kind::Float {
+        let (min, max) = ends(min, max, (f64::NEG_INFINITY, f64::INFINITY))?;
+        Limits::Range(min, max)
+    } else {
+        let (min, max) = ends(min, max, (i128::MIN, i128::MAX))?;
+        Limits::Whole(min, max)
+    })
+}
+
+/// Both ends, where they are given.
+fn ends<T: FromStr>(min: &str, max: &str, open: (T, T)) -> Option<(T, T)> {
+    let end = |text: &str, open: T| match text {
         "" => Some(open),
         number => number.parse().ok(),
     };
-    Some(Limits::Range(
-        end(min, f64::NEG_INFINITY)?,
-        end(max, f64::INFINITY)?,
-    ))
+    Some((end(min, open.0)?, end(max, open.1)?))
 }
 
 #[cfg(test)]
@@ -236,6 +249,12 @@ mod tests {
         assert_eq!(check("api_limit_max", "0"), Err("1 or more".to_owned()));
         assert_eq!(check("bind_port", "70000"), Err("65535 or less".to_owned()));
         assert_eq!(check("bind_port", ""), Ok(()));
+        let largest = "9223372036854775808";
+        assert_eq!(check("image_size_cap", largest), Ok(()));
+        assert_eq!(
+            check("image_size_cap", "9223372036854775809"),
+            Err(format!("{largest} or less"))
+        );
         assert_eq!(check("image_cache_driver", "SQLite"), Ok(()));
         assert_eq!(
             check("property_protection_rule_format", "Roles"),

@@ -59,8 +59,8 @@ fn obey(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
     match &options.command {
         Command::Help { command } => help(command.as_deref(), console),
         Command::Completions { shell } => completions(*shell, console),
-        Command::ListCached => list::cached(&open()?, options, console),
-        Command::ListQueued => list::queued(&open()?, options, console),
+        Command::ListCached { .. } => list::cached(&open()?, options, console),
+        Command::ListQueued { .. } => list::queued(&open()?, options, console),
         Command::QueueImage { ids, wait, timeout } => {
             let ids = options::image_ids(ids)?;
             let patience = wait.then_some(*timeout);
@@ -80,10 +80,10 @@ fn obey(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
             options,
             console,
         ),
-        Command::DeleteAllCachedImages => {
+        Command::DeleteAllCachedImages { .. } => {
             change::delete_all(&open, change::Kind::Cached, options, console)
         }
-        Command::DeleteAllQueuedImages => {
+        Command::DeleteAllQueuedImages { .. } => {
             change::delete_all(&open, change::Kind::Queued, options, console)
         }
     }

@@ -61,6 +61,13 @@ pub struct Options {
     pub reach: Reach,
 }
 
+/// What stands behind a command that wants nothing: no more than the original does anybody mind.
+#[derive(Debug, clap::Args)]
+pub struct Ignored {
+    #[arg(hide = true)]
+    words: Vec<String>,
+}
+
 /// What there is to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -70,13 +77,19 @@ pub enum Command {
         command: Option<String>,
     },
     /// List all images currently cached.
-    ListCached,
+    ListCached {
+        #[command(flatten)]
+        more: Ignored,
+    },
     /// List all images currently queued for caching.
-    ListQueued,
+    ListQueued {
+        #[command(flatten)]
+        more: Ignored,
+    },
     /// Queue images for caching.
     QueueImage {
         /// The images, by their ids.
-        #[arg(value_name = "IMAGE_ID", required = true)]
+        #[arg(value_name = "IMAGE_ID")]
         ids: Vec<String>,
         /// Stay until the images are cached; fail if one cannot be.
         #[arg(long)]
@@ -88,19 +101,25 @@ pub enum Command {
     /// Delete images from the cache.
     DeleteCachedImage {
         /// The images, by their ids.
-        #[arg(value_name = "IMAGE_ID", required = true)]
+        #[arg(value_name = "IMAGE_ID")]
         ids: Vec<String>,
     },
     /// Delete all images from the cache.
-    DeleteAllCachedImages,
+    DeleteAllCachedImages {
+        #[command(flatten)]
+        more: Ignored,
+    },
     /// Delete images from the queue.
     DeleteQueuedImage {
         /// The images, by their ids.
-        #[arg(value_name = "IMAGE_ID", required = true)]
+        #[arg(value_name = "IMAGE_ID")]
         ids: Vec<String>,
     },
     /// Delete all images from the queue.
-    DeleteAllQueuedImages,
+    DeleteAllQueuedImages {
+        #[command(flatten)]
+        more: Ignored,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell that reads it.
@@ -115,6 +134,9 @@ fn seconds(text: &str) -> std::result::Result<Duration, std::num::ParseIntError>
 /// Reads image ids, each once, in any spelling of a UUID. One that is none spoils all: nothing has been
 /// done yet.
 pub fn image_ids(texts: &[String]) -> Result<Vec<ImageId>> {
+    if texts.is_empty() {
+        return Err(Error::NoId);
+    }
     let mut ids = Vec::with_capacity(texts.len());
     for text in texts {
         let id = ImageId::from_str(text)
@@ -212,8 +234,11 @@ mod tests {
     }
 
     #[test]
-    fn a_command_without_its_id_is_a_usage_error() {
-        let line = ["glance-cache-manage", "queue-image"];
-        assert!(Options::try_parse_from(line).is_err());
+    fn a_command_without_its_id_is_told_so() {
+        let error = image_ids(&[]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "No image is named: write its ID behind the command"
+        );
     }
 }

@@ -75,9 +75,11 @@ impl Line {
         let silent = self.method == Method::HEAD;
         let announced = announced(response.headers());
         response.map(|body| {
-            self.whole = silent || body.is_end_stream();
+            let expected = body.size_hint().exact().or(announced);
+            // Of nothing nobody waits for the end.
+            self.whole = silent || body.is_end_stream() || expected == Some(0);
             Body::new(Counted {
-                expected: body.size_hint().exact().or(announced),
+                expected,
                 body,
                 line: self,
             })
@@ -271,6 +273,22 @@ mod tests {
             body.frame().await.unwrap().unwrap();
         }
         drop(body);
+        let line = log.text();
+        assert!(line.contains("glance.access: answered "), "{line}");
+    }
+
+    #[tokio::test]
+    async fn an_empty_stream_is_an_answer() {
+        let (log, _guard) = Log::begin();
+        let empty = async || {
+            let nothing = futures_util::stream::empty::<Result<Bytes, std::io::Error>>();
+            ([(CONTENT_LENGTH, "0")], Body::from_stream(nothing))
+        };
+        let router = Router::new()
+            .route("/file", get(empty))
+            .layer(from_fn(layer));
+        let request = Request::builder().uri("/file").body(Body::empty()).unwrap();
+        drop(router.oneshot(request).await.unwrap());
         let line = log.text();
         assert!(line.contains("glance.access: answered "), "{line}");
     }

@@ -174,7 +174,25 @@ fn exit_codes_tell_usage_from_failure() {
     assert_eq!(code(&["help", "nonsense"]), 1);
     assert_eq!(code(&["nonsense"]), 1);
     assert_eq!(code(&[]), 2);
-    assert_eq!(code(&["queue-image"]), 2);
+    // As in the original: what is missing is a failure, what is too much does no harm.
+    for command in ["queue-image", "delete-cached-image", "delete-queued-image"] {
+        assert_eq!(code(&[command]), 1, "{command}");
+    }
+    let node = Node::new();
+    let directory = node.cache();
+    let directory = directory.to_str().unwrap();
+    for command in [
+        "list-cached",
+        "list-queued",
+        "delete-all-cached-images",
+        "delete-all-queued-images",
+    ] {
+        assert_eq!(
+            code(&["-f", "--cache-dir", directory, command, "more"]),
+            0,
+            "{command}"
+        );
+    }
     assert_eq!(code(&["list-cached", "--nonsense"]), 2);
 }
 

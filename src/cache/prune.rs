@@ -60,6 +60,7 @@ pub fn run(
     for image in plan(layout, max_size, uses, now, &lock)? {
         // Whoever takes no locks may have been there first.
         if layout::remove(&layout.image(image.id))? {
+            layout::remove(&layout.spans(image.id))?;
             tracing::info!(image.id = %image.id, size = image.size, "pruned image {}", image.id);
             gone.push(image);
         }

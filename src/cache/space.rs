@@ -206,10 +206,17 @@ pub fn reserve(
     if excess.bytes() > 0 {
         for (path, _) in &usage.waste {
             layout::remove(path)?;
+            // Spans that nobody goes on with have a table.
+            if let Some(id) = path.file_name().and_then(image_named)
+                && *path == layout.part(id)
+            {
+                layout::remove(&layout.spans(id))?;
+            }
         }
     }
     for image in &leaving {
         layout::remove(&layout.image(image.id))?;
+        layout::remove(&layout.spans(image.id))?;
         let (id, size) = (image.id, image.size);
         tracing::info!(image.id = %id, size, "evicted image {id} to make room");
     }

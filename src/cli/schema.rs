@@ -165,7 +165,9 @@ async fn patiently<T>(
     console: &mut Console<'_>,
     work: impl AsyncFn(&DatabaseConfig) -> db::Result<T>,
 ) -> Result<T> {
-    let mut left = config.retries;
+    // A file does not come back by itself.
+    let is_file = config.connection.starts_with("sqlite");
+    let mut left = if is_file { Some(0) } else { config.retries };
     loop {
         match work(config).await {
             Err(db::Error::Unavailable(why)) if left != Some(0) => {

@@ -103,7 +103,7 @@ impl Glance {
         if !self.config.stores.multi {
             return Err(Error::NoStoreToPrefer);
         }
-        if let Some(unknown) = preferred.iter().find(|name| !self.stores.has(name)) {
+        if let Some(unknown) = preferred.iter().find(|name| !self.stores.knows(name)) {
             return Err(Error::StoreNotConfigured(unknown.clone()));
         }
         let is_preferred = |location: &Location| {

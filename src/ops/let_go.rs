@@ -16,8 +16,8 @@ impl Glance {
     /// Takes an image's data from one of several stores. The last copy stays.
     pub async fn remove_from_store(&self, caller: &Caller, store: &str, id: &str) -> Result<()> {
         may_write(caller)?;
-        let stores = self.stores_to_choose().map_err(|_| Error::NotThere)?;
-        if stores.iter().all(|known| known.id != store) {
+        self.stores_to_choose().map_err(|_| Error::NotThere)?;
+        if !self.stores.knows(store) {
             return Err(Error::NoSuchStore(store.to_owned()));
         }
         for _ in 0..ATTEMPTS {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use saphyr::{Scalar, ScanError, Yaml, YamlLoader};
+use saphyr_parser::Parser;
 
 use super::Error;
 use super::parse::{self, Parsed};
@@ -17,7 +18,7 @@ pub(super) struct Definition {
 
 /// Reads what stands in `file`. Both forms are one to us, for JSON is YAML.
 pub(super) fn definitions(file: &Path, text: &str) -> Result<Vec<Definition>, Error> {
-    let documents = Yaml::load_from_str(text).map_err(|error| Error::Syntax {
+    let documents = documents(text).map_err(|error| Error::Syntax {
         file: file.to_owned(),
         problem: error.to_string(),
     })?;
@@ -41,6 +42,17 @@ pub(super) fn definitions(file: &Path, text: &str) -> Result<Vec<Definition>, Er
             })
         })
         .collect()
+}
+
+/// Reads YAML. Of a name that stands twice the last rule counts, as for the original.
+fn documents(text: &str) -> Result<Vec<Yaml<'_>>, ScanError> {
+    let mut loader = YamlLoader::default();
+    loader.allow_duplicate_keys(true);
+    Parser::new_from_str(text).load(&mut loader, true)?;
+    match loader.error() {
+        Some(error) => Err(error.clone()),
+        None => Ok(loader.into_documents()),
+    }
 }
 
 /// A rule is a text, or a list of texts and lists of them. A name with nothing behind it is an empty rule.
@@ -169,8 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_stands_twice_is_refused() {
-        assert!(read("get_images: '@'\nget_images: '!'\n").is_err());
+    fn of_a_rule_that_stands_twice_the_last_counts() {
+        for text in [
+            "get_images: '@'\nadd_image: '@'\nget_images: '!'\n",
+            "{\"get_images\": \"@\", \"add_image\": \"@\", \"get_images\": \"!\"}",
+        ] {
+            let rules = read(text).unwrap();
+            assert_eq!(rules.len(), 2, "{text}");
+            assert!(
+                rules.contains(&("get_images".to_owned(), Rule::Deny)),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -141,6 +141,11 @@ impl Registry {
         self.0.by_name.contains_key(name)
     }
 
+    /// Whether a client may speak of a store of that name: those of the service itself are known, too.
+    pub fn knows(&self, name: &str) -> bool {
+        self.has(name) || self.0.weights.is_some() && self.0.reserved.contains_key(name)
+    }
+
     /// The store that keeps what is at `location`: the one it names, else one that its URL fits.
     pub fn of(&self, location: &Location) -> Result<Arc<dyn Store>> {
         if let Some(store) = location.store().and_then(|name| self.get(name)) {

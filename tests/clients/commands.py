@@ -1,9 +1,11 @@
 """Every image command of the `openstack` and `glance` clients, with the options they have. See README.md."""
 
+import http.server
 import json
 import os
 import pty
 import sys
+import threading
 
 import identity
 from node import TWO_STORES, Node
@@ -22,17 +24,31 @@ LEFT_OUT = {
     "glance task-show": "tasks are not run",
     "glance image-tasks": "tasks are not run",
     "openstack image task show": "tasks are not run",
-    "glance add-location": "locations are not served",
-    "glance location-": "locations are not served",
     "glance usage": "limits of Keystone are not read",
 }
 
-# Whether uploads can name a store; until then all goes to the default one.
-STORES_CAN_BE_CHOSEN = False
-STORE = "cheap" if STORES_CAN_BE_CHOSEN else "fast"
-TO_STORE = ("--store", STORE) if STORES_CAN_BE_CHOSEN else ()
+STORE = "cheap"
+TO_STORE = ("--store", STORE)
 
 step = Steps()
+
+
+class Web(http.server.BaseHTTPRequestHandler):
+    """A web server that has the same data wherever one looks."""
+
+    data = bytes(range(256)) * 64
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.data)))
+        self.end_headers()
+
+    def do_GET(self):
+        self.do_HEAD()
+        self.wfile.write(self.data)
+
+    def log_message(self, *_):
+        pass
 
 
 class Session:
@@ -40,8 +56,9 @@ class Session:
 
     def __init__(self, node):
         self.node = node
+        self.web = f"http://127.0.0.1:{WEB.server_port}"
         self.data = node.state / "disk.raw"
-        self.data.write_bytes(bytes(range(256)) * 64)
+        self.data.write_bytes(Web.data)
         # No other service is asked for anything but whether a project exists.
         node.environment["OS_IDENTITY_ENDPOINT_OVERRIDE"] = identity.serve()
         self.image = self.other = None
@@ -266,11 +283,11 @@ def glance_tags_and_states_change(s):
 
 @step
 def stores_are_told(s):
-    equal({row["ID"] for row in s.openstack("stores", "list")}, {"fast", "cheap"})
-    equal(len(s.openstack("stores", "list", "--detail")), 2)
+    equal({row["ID"] for row in s.openstack("stores", "list")}, {"fast", "cheap", "web"})
+    equal(len(s.openstack("stores", "list", "--detail")), 3)
     for options in ((), ("--detail",)):
         out = s.node.glance("stores-info", *options)
-        equal(all(name in out for name in ("fast", "cheap")), True)
+        equal(all(name in out for name in ("fast", "cheap", "web")), True)
 
 
 @step
@@ -312,6 +329,32 @@ def the_cache_is_listed_queued_and_cleared(s):
 
 
 @step
+def locations_are_added_updated_and_deleted(s):
+    one, two = f"{s.web}/one", f"{s.web}/two"
+    made = s.empty("--disk-format", "raw", "--container-format", "bare")
+    s.node.glance("location-add", "--url", one, made)
+    equal(s.node.show(made, "status"), ["active"])
+    s.node.glance("location-add", "--url", two, "--metadata", '{"note": "a"}', made)
+    s.node.glance("location-update", "--url", two, "--metadata", '{"note": "b"}', made)
+    locations = lambda: {row["url"]: row["metadata"].get("note") for row in s.node.document(made)["locations"]}
+    equal(locations(), {one: None, two: "b"})
+    s.node.glance("location-delete", "--url", one, made)
+    equal(locations(), {two: "b"})
+    target = s.node.state / "download-location"
+    s.node.glance("image-download", "--file", target, made)
+    equal(target.read_bytes(), s.data.read_bytes())
+    s.node.glance("image-delete", made)
+
+
+@step
+def a_location_is_added_by_a_call_of_its_own(s):
+    made = s.empty("--disk-format", "raw", "--container-format", "bare")
+    s.node.glance("add-location", "--url", f"{s.web}/three", made)
+    s.node.until(lambda: s.node.show(made, "status") == ["active"], "the image is active")
+    s.node.glance("image-delete", made)
+
+
+@step
 def images_leave_a_store_and_go(s):
     # An image keeps its last copy.
     s.node.glance("stores-delete", "--store", STORE, s.other, ok=(1,))
@@ -342,9 +385,14 @@ def no_command_was_forgotten(s):
 
 
 if __name__ == "__main__":
+    WEB = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Web)
+    threading.Thread(target=WEB.serve_forever, daemon=True).start()
     options = "\n".join((
-        "enabled_backends = fast:file, cheap:file",
+        "enabled_backends = fast:file, cheap:file, web:http",
+        "show_multiple_locations = true",
         "enabled_import_methods = [glance-direct]",
         "image_cache_driver = centralized_db",
     ))
-    sys.exit(run(Node(*sys.argv[1:3], options=options, stores=TWO_STORES), Session, step))
+    allowed = f"[import_filtering_opts]\nallowed_hosts = [127.0.0.1]\nallowed_ports = [{WEB.server_port}]"
+    stores = f"{TWO_STORES}\n\n{allowed}"
+    sys.exit(run(Node(*sys.argv[1:3], options=options, stores=stores), Session, step))

@@ -16,7 +16,7 @@ import urllib.request
 RULES = """add_image delete_image get_image get_images modify_image publicize_image communitize_image
 download_image upload_image delete_image_location get_image_location set_image_location add_member
 delete_member get_member get_members modify_member manage_image_cache deactivate reactivate cache_image
-cache_list cache_delete tasks_api_access get_tasks
+cache_list cache_delete tasks_api_access get_tasks add_image_location fetch_image_location
 stores_info_detail list_cached_nodes""".split()
 
 CONFIG = """[DEFAULT]
@@ -168,6 +168,10 @@ class Node:
         """Fields of an image as `openstack image show` tells them."""
         shown = json.loads(self.openstack("image", "show", "-f", "json", image))
         return shown if not fields else [shown.get(field) for field in fields]
+
+    def document(self, image):
+        """What the API itself says of an image."""
+        return json.load(urllib.request.urlopen(f"{self.url}/v2/images/{image}", timeout=10))
 
     def manage(self, *arguments, **kwargs):
         return self.run(self.bin_dir / "glance-cache-manage", "-p", self.port, *arguments, **kwargs)

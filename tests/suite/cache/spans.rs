@@ -369,6 +369,12 @@ async fn parts_take_only_room_that_is_free_and_are_the_first_to_go() {
     next.fill(&cache).await;
     assert!(hot.is_cached(&cache).await && next.is_cached(&cache).await);
     assert_eq!(shelf.names(".glance/partial"), [""; 0]);
+    // Who leaves takes its table along.
+    Image::of(3 * SPAN).fill(&cache).await;
+    assert_eq!(shelf.names(".glance/spans").len(), 1);
+    cache.prune().await.unwrap();
+    cache.clear().await.unwrap();
+    assert_eq!(shelf.names(".glance/spans"), [""; 0]);
 }
 
 #[tokio::test]

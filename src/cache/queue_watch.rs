@@ -132,6 +132,11 @@ impl QueueWatch {
         }
     }
 
+    /// An image was fetched, or could not be. Who wanted it at once meanwhile has been served by that.
+    pub fn tried(&self, id: ImageId) {
+        self.node.wishes.taken(id);
+    }
+
     async fn look(&self) -> Vec<Queued> {
         let (node, watch) = (Arc::clone(&self.node), Arc::clone(&self.watch));
         let queue = blocking(move || {

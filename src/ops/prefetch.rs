@@ -115,6 +115,7 @@ async fn work<Fetching: Future<Output = Fetched>>(
             }
             Some((id, fetched)) = running.next() => {
                 busy.remove(&id);
+                watch.tried(id);
                 failures.note(id, &fetched);
                 settle(cache, id, &fetched).await;
             }
@@ -295,6 +296,24 @@ mod tests {
             }
         };
         assert_eq!(fetched(&cache, 1, 3, fetch).await, [bad, good, bad]);
+    }
+
+    #[tokio::test]
+    async fn who_is_hurried_while_it_is_fetched_is_not_fetched_once_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = cache(dir.path()).await;
+        let (bad, good) = (ImageId::random(), ImageId::random());
+        cache.queue(bad).await.unwrap();
+        cache.queue(good).await.unwrap();
+        let fetch = async |id, _| {
+            cache.hurry(id);
+            if id == good {
+                Fetched::Cached
+            } else {
+                Fetched::Failed("the store is away".into())
+            }
+        };
+        assert_eq!(fetched(&cache, 1, 2, fetch).await, [bad, good]);
     }
 
     #[test]

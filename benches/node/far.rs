@@ -18,7 +18,6 @@ use glance::policy::Policy;
 use glance::server::listener::{self, Limits, Plain};
 use glance::server::{router, service};
 use glance::store::{FileStore, Registry, Throttled};
-use glance::telemetry::counters::Counters;
 use tokio_util::sync::CancellationToken;
 
 /// Where the number of reads can be asked for.
@@ -59,7 +58,6 @@ async fn run(config: Config, rate: u64) -> Result<()> {
         policy: Policy::load(&config.policy)?,
         config,
         clock,
-        counters: Counters::default(),
     });
     let stop = CancellationToken::new();
     let routes = service(&glance, router::router(glance.clone()), stop.clone())

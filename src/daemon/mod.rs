@@ -30,7 +30,6 @@ use crate::policy::Policy;
 use crate::server::listener::{self, BindError, Limits, Plain};
 use crate::server::{router, service};
 use crate::store::Registry;
-use crate::telemetry::counters::Counters;
 use crate::{client, db, policy, store, telemetry};
 use notify::Notify;
 use reload::Reload;
@@ -148,7 +147,6 @@ async fn open(config: Config) -> Result<Glance, Error> {
         None => None,
     };
     Ok(Glance::new(Parts {
-        counters: Counters::default(),
         config,
         db,
         stores,

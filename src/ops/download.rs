@@ -139,9 +139,7 @@ impl Glance {
     }
 
     async fn open_whole(&self, image: &Image, store: &StoreSource) -> Result<(Source, Blob)> {
-        let found = self.lookup(image).await;
-        self.count(&found);
-        let (source, blob) = match found {
+        let (source, blob) = match self.lookup(image).await {
             Lookup::Cached(copy) => {
                 let copy = copy.repaired_from(Arc::new(store.clone()));
                 (Source::Cache, copy.read(None))
@@ -159,17 +157,6 @@ impl Glance {
             }
         };
         Ok((source, resumed(self, image, None, blob)))
-    }
-
-    /// Counts a download of the whole. Parts are no hits, and without a cache there is nothing to miss.
-    fn count(&self, found: &Lookup) {
-        let counter = match found {
-            Lookup::Cached(_) => &self.counters.hits,
-            Lookup::Growing(_) => &self.counters.followers,
-            Lookup::Bypass(Past::NoCache) => return,
-            Lookup::Missing(_) | Lookup::Part(_) | Lookup::Bypass(_) => &self.counters.misses,
-        };
-        counter.inc();
     }
 
     async fn open_range(

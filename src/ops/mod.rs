@@ -46,7 +46,6 @@ use crate::db::Db;
 use crate::domain::schema::{Schema, documents};
 use crate::policy::Policy;
 use crate::store::Registry;
-use crate::telemetry::counters::Counters;
 
 use afterwards::Afterwards;
 use stage::Staging;
@@ -81,7 +80,6 @@ pub struct Parts {
     /// Who checks tokens, where the pipeline wants them checked.
     pub keystone: Option<Keystone>,
     pub clock: Clock,
-    pub counters: Counters,
 }
 
 impl Glance {

@@ -21,7 +21,6 @@ use glance::domain::{Caller, Image, ImageId, Status, Visibility};
 use glance::ops::{Glance, Parts};
 use glance::policy::Policy;
 use glance::store::Registry;
-use glance::telemetry::counters::Counters;
 
 /// The service on a directory of its own, without a cache.
 async fn service(dir: &Path) -> Glance {
@@ -34,7 +33,6 @@ async fn assemble(config: Config) -> Glance {
         None => None,
     };
     let parts = Parts {
-        counters: Counters::default(),
         db: Db::open(&config.database).await.unwrap(),
         stores: Registry::open(&config.stores).await.unwrap(),
         cache,

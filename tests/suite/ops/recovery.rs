@@ -24,9 +24,8 @@ fn with_cache(dir: &Path, filters: Vec<Filter>) -> Config {
     config
 }
 
-/// Downloads all of an image twice, and says where the second one came from, and how many misses and hits
-/// were counted.
-async fn second_source(filters: Vec<Filter>) -> (Source, [u64; 2]) {
+/// Downloads all of an image twice, and says where the second one came from.
+async fn second_source(filters: Vec<Filter>) -> Source {
     let dir = tempfile::tempdir().unwrap();
     let glance = assemble(with_cache(dir.path(), filters)).await;
     let id = image(&glance, "raw").await;
@@ -48,23 +47,17 @@ async fn second_source(filters: Vec<Filter>) -> (Source, [u64; 2]) {
         }
     }
     glance.cache.as_ref().unwrap().close().await;
-    let counters = &glance.counters;
-    (
-        source.unwrap(),
-        [counters.misses.get(), counters.hits.get()],
-    )
+    source.unwrap()
 }
 
 #[tokio::test]
 async fn downloads_go_through_the_cache_where_the_pipeline_says_so() {
-    let second = second_source(vec![Filter::Cache]).await;
-    assert_eq!(second, (Source::Cache, [1, 1]));
+    assert_eq!(second_source(vec![Filter::Cache]).await, Source::Cache);
 }
 
 #[tokio::test]
 async fn downloads_go_past_the_cache_where_the_pipeline_has_no_cache_filter() {
-    let second = second_source(Vec::new()).await;
-    assert_eq!(second, (Source::Store, [0, 0]));
+    assert_eq!(second_source(Vec::new()).await, Source::Store);
 }
 
 #[tokio::test]

@@ -15,7 +15,6 @@ use glance::ops::{Glance, Parts};
 use glance::policy::Policy;
 use glance::server;
 use glance::store::Registry;
-use glance::telemetry::counters::Counters;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use http_body_util::BodyExt as _;
@@ -212,7 +211,6 @@ async fn open(config: Config) -> Glance {
         None => None,
     };
     Glance::new(Parts {
-        counters: Counters::default(),
         config,
         db,
         stores,

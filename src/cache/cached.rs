@@ -13,9 +13,8 @@ use futures_util::{Stream, StreamExt as _, stream};
 
 use super::FillBroken;
 use super::growing::beyond;
-use super::layout::names;
+use super::layout::{self, names};
 use super::node::{Node, blocking};
-use super::parked;
 use super::source::Source;
 use super::space::SpaceLock;
 use super::sums::{SPAN, bytes_of, span_at};
@@ -187,7 +186,7 @@ impl CachedImage {
         }
         let layout = &self.node.layout;
         let path = layout.image(self.id);
-        let Some(file) = parked::open(&path)? else {
+        let Some(file) = layout::open_to_write(&path)? else {
             return Ok(false);
         };
         let mine = names(&path, &self.file.metadata()?) && names(&path, &file.metadata()?);

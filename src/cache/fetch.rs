@@ -46,7 +46,12 @@ impl Fetch {
         };
         if let Err(error) = brought {
             let id = self.open.partial.id();
-            tracing::warn!(image.id = %id, "spans of image {id} were not fetched: {error}");
+            // A full cache is what a cache is, and every range would say so.
+            if error.kind() == io::ErrorKind::QuotaExceeded {
+                tracing::debug!(image.id = %id, "spans of image {id} were not fetched: {error}");
+            } else {
+                tracing::warn!(image.id = %id, "spans of image {id} were not fetched: {error}");
+            }
             self.land_all(&Err(error.to_string()));
         }
     }
@@ -110,7 +115,8 @@ impl Fetch {
         if granted.await? {
             Ok(())
         } else {
-            Err(io::Error::other("the cache has no room for it"))
+            let full = io::ErrorKind::QuotaExceeded;
+            Err(io::Error::new(full, "the cache has no room for it"))
         }
     }
 

@@ -235,12 +235,21 @@ pub fn files(dir: &Path) -> io::Result<Vec<(std::ffi::OsString, Metadata)>> {
 
 /// Opens a file for reading. A link is not followed: it is nobody's image.
 pub fn open_existing(path: &Path) -> io::Result<Option<File>> {
+    open(path, OFlags::RDONLY)
+}
+
+/// Opens a file that is there for writing as well.
+pub fn open_to_write(path: &Path) -> io::Result<Option<File>> {
+    open(path, OFlags::RDWR)
+}
+
+fn open(path: &Path, access: OFlags) -> io::Result<Option<File>> {
     use rustix::io::Errno;
     // Without NONBLOCK a named pipe would wait for its other end.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => Ok(Some(File::from(file))),
-        Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => Ok(None),
+        Err(Errno::NOENT | Errno::LOOP | Errno::NXIO | Errno::ISDIR) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

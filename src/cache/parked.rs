@@ -6,9 +6,8 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 
-use rustix::fs::{FallocateFlags, Mode, OFlags};
+use rustix::fs::FallocateFlags;
 
 use super::layout::{self, Layout, files, image_named};
 use super::space::{self, SpaceLock};
@@ -16,22 +15,11 @@ use super::spans::Table;
 use super::sums::{bytes_of, spans_of};
 use crate::domain::ImageId;
 
-/// Opens such a file to go on with it. A link is not followed.
-pub fn open(path: &Path) -> io::Result<Option<File>> {
-    use rustix::io::Errno;
-    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => Ok(Some(File::from(file))),
-        Err(Errno::NOENT | Errno::LOOP | Errno::NXIO | Errno::ISDIR) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// Puts what a dead process has left in `incomplete/` aside, where somebody can go on with it. False where
 /// there is nothing to go on with: then it is removed.
 pub fn put(layout: &Layout, id: ImageId, _lock: &SpaceLock) -> io::Result<bool> {
     let path = layout.partial(id);
-    let Some(file) = open(&path)? else {
+    let Some(file) = layout::open_to_write(&path)? else {
         return Ok(false);
     };
     let inode = file.metadata()?.ino();

@@ -241,13 +241,18 @@ impl Part {
             if right.is_ok_and(|found| found == sum) {
                 return Ok(true);
             }
-            let id = partial.id();
-            tracing::warn!(image.id = %id, span, "span {span} of image {id} went bad and is fetched again");
-            partial.table().clear(span)?;
+            // The fill may have written it anew since it was read, and says itself what is here.
+            let filling = open.filling.read().unwrap_or_else(PoisonError::into_inner);
+            if !*filling {
+                let id = partial.id();
+                tracing::warn!(image.id = %id, span, "span {span} of image {id} went bad and is fetched again");
+                partial.table().clear(span)?;
+            }
             Ok(false)
         })
         .await
     }
+
     /// Sends for a span, and for those after it up to `last` that are missing as well.
     fn fetch(&self, span: u64, last: u64, source: &Arc<dyn Source>) -> watch::Receiver<Outcome> {
         let mut flights = self.open.flights();

@@ -110,7 +110,7 @@ impl Partial {
         lock: &SpaceLock,
     ) -> io::Result<Option<Self>> {
         let path = layout.part(id);
-        let Some(file) = parked::open(&path)? else {
+        let Some(file) = layout::open_to_write(&path)? else {
             return Ok(None);
         };
         match file.try_lock_exclusive() {

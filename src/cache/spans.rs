@@ -23,8 +23,6 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use rustix::fs::{Mode, OFlags};
-
 use super::layout::{self, Layout};
 use super::sums::{SPAN, Sum, spans_of};
 use crate::domain::ImageId;
@@ -128,17 +126,13 @@ impl Table {
 
     /// Opens the table of an image. None where there is none, or none that can be read.
     pub fn open(layout: &Layout, id: ImageId) -> io::Result<Option<Self>> {
-        use rustix::io::Errno;
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match rustix::fs::open(layout.spans(id), flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            // What we may not write we may still read.
-            Err(Errno::ACCESS | Errno::ROFS) => match layout::open_existing(&layout.spans(id))? {
-                Some(file) => file,
-                None => return Ok(None),
-            },
-            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(None),
-            Err(error) => return Err(error.into()),
+        let path = layout.spans(id);
+        let opened = match layout::open_to_write(&path) {
+            Err(error) if is_readable_only(&error) => layout::open_existing(&path),
+            opened => opened,
+        };
+        let Some(file) = opened? else {
+            return Ok(None);
         };
         Ok(Self::read(file).ok())
     }
@@ -259,6 +253,15 @@ impl Table {
         self.file.read_exact_at(&mut bytes, FILLED_AT)?;
         Ok(Some(u64::from_le_bytes(bytes)).filter(|filled| *filled != CUT))
     }
+}
+
+/// What we may not write we may still read.
+fn is_readable_only(error: &io::Error) -> bool {
+    let kinds = [
+        io::ErrorKind::PermissionDenied,
+        io::ErrorKind::ReadOnlyFilesystem,
+    ];
+    kinds.contains(&error.kind())
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ impl Location {
     /// Whether it is fetched from a web server.
     #[must_use]
     pub fn is_web(&self) -> bool {
-        matches!(self.scheme(), "http" | "https")
+        self.url.starts_with("http:") || self.url.starts_with("https:")
     }
 }
 

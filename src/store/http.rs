@@ -181,7 +181,20 @@ fn address(text: &str) -> Result<Url> {
     if !text.starts_with("http://") && !text.starts_with("https://") {
         return Err(bad());
     }
-    Url::parse(text).map_err(|_| bad())
+    let url = Url::parse(text).map_err(|_| bad())?;
+    if !credentials(text).is_none_or(|both| both.matches(':').count() == 1) {
+        let why = "its credentials are not a name and a password".to_owned();
+        return Err(Error::BadAddress(why));
+    }
+    Ok(url)
+}
+
+/// What stands before the host. The parsed address does not tell an empty password from none.
+fn credentials(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (credentials, _) = authority.rsplit_once('@')?;
+    (!credentials.is_empty()).then_some(credentials)
 }
 
 /// The length that the server declares.

@@ -72,7 +72,7 @@ fn one(name: &str, value: &str) -> Result<Option<Filter>, Unlistable> {
     }
     if let Some(column) = known(&NUMBERS, name) {
         // A number is never equal to a text.
-        return Ok(integer(value).map(|number| Filter::Number(column, number)));
+        return Ok(whole(value).map(|number| Filter::Number(column, number)));
     }
     if name == "deleted_at" {
         return Ok(None);
@@ -94,6 +94,12 @@ fn bound(name: &str, value: &str) -> Result<Option<Filter>, Unlistable> {
         "min" => Filter::AtLeast(column, number),
         _ => Filter::AtMost(column, number),
     }))
+}
+
+/// `5`, and `5.0`, which databases take for the same.
+fn whole(value: &str) -> Option<i64> {
+    let (number, fraction) = value.trim().split_once('.').unwrap_or((value, ""));
+    (fraction.bytes().all(|digit| digit == b'0')).then(|| integer(number))?
 }
 
 fn time(column: &'static str, value: &str) -> Result<Filter, Unlistable> {

@@ -175,6 +175,11 @@ fn what_is_no_number_has_no_bounds() {
 }
 
 #[test]
+fn a_whole_number_may_have_a_fraction_of_noughts() {
+    assert_eq!(filters("size=5.00"), [Filter::Number("size", 5)]);
+}
+
+#[test]
 fn a_text_of_tags_is_taken_apart() {
     let tag = |name: &str| Filter::Tag(name.to_owned());
     assert_eq!(filters("tags=xy"), [tag("x"), tag("y")]);

@@ -1,12 +1,14 @@
 //! `/v2/images/{id}/actions`
 
 use axum::extract::State;
+use axum::response::IntoResponse;
 use http::StatusCode;
 
 use crate::domain::Caller;
 use crate::ops::Glance;
 use crate::server::error::Result;
 use crate::server::extract::{NoBody, Path};
+use crate::server::view::Empty;
 
 /// `POST /v2/images/{id}/actions/deactivate`
 pub async fn deactivate(
@@ -14,9 +16,9 @@ pub async fn deactivate(
     _: NoBody,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<StatusCode> {
+) -> Result<impl IntoResponse> {
     glance.deactivate_image(&caller, &id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Empty(StatusCode::NO_CONTENT))
 }
 
 /// `POST /v2/images/{id}/actions/reactivate`
@@ -25,7 +27,7 @@ pub async fn reactivate(
     _: NoBody,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<StatusCode> {
+) -> Result<impl IntoResponse> {
     glance.reactivate_image(&caller, &id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Empty(StatusCode::NO_CONTENT))
 }

@@ -11,7 +11,7 @@ use crate::ops::cached::Clear;
 use crate::server::error::Result;
 use crate::server::extract::{NoBody, Path};
 use crate::server::fault::Fault;
-use crate::server::view::{self, Document};
+use crate::server::view::{self, Document, Empty};
 
 /// `GET /v2/cache`
 pub async fn show(
@@ -31,7 +31,7 @@ pub async fn clear(
     State(glance): State<Glance>,
     caller: Caller,
     headers: HeaderMap,
-) -> Result<StatusCode> {
+) -> Result<impl IntoResponse> {
     glance.may_clear_cache(&caller)?;
     let target = headers.get("x-image-cache-clear-target");
     let target = target.map_or("", |target| target.to_str().unwrap_or("?"));
@@ -47,7 +47,7 @@ pub async fn clear(
         }
     };
     glance.clear_cache(&caller, what).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Empty(StatusCode::NO_CONTENT))
 }
 
 /// `PUT /v2/cache/{id}`
@@ -56,9 +56,9 @@ pub async fn fetch(
     _: NoBody,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<StatusCode> {
+) -> Result<impl IntoResponse> {
     glance.cache_image(&caller, &id).await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok(Empty(StatusCode::ACCEPTED))
 }
 
 /// `DELETE /v2/cache/{id}`
@@ -66,9 +66,9 @@ pub async fn remove(
     State(glance): State<Glance>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<StatusCode> {
+) -> Result<impl IntoResponse> {
     glance.uncache_image(&caller, &id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Empty(StatusCode::NO_CONTENT))
 }
 
 /// `GET /v2/cache/nodes/{id}`
@@ -83,9 +83,13 @@ pub async fn nodes(
 }
 
 /// `POST /v2/cache/clean`
-pub async fn clean(State(glance): State<Glance>, _: NoBody, caller: Caller) -> Result<StatusCode> {
+pub async fn clean(
+    State(glance): State<Glance>,
+    _: NoBody,
+    caller: Caller,
+) -> Result<impl IntoResponse> {
     glance.clean_cache(&caller).await?;
-    Ok(StatusCode::OK)
+    Ok(Empty(StatusCode::OK))
 }
 
 /// `POST /v2/cache/prune`

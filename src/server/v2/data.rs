@@ -15,6 +15,7 @@ use crate::ops::{Error, Glance};
 use crate::server::error::Result;
 use crate::server::extract::{Conditions, ETag, NoBody, Path, Query, Range, is_overdue};
 use crate::server::fault::Fault;
+use crate::server::view::Empty;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const OCTETS: &str = "application/octet-stream";
@@ -49,7 +50,7 @@ pub async fn upload(
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<StatusCode> {
+) -> Result<impl IntoResponse> {
     are_octets(&headers)?;
     let size = declared_size(&headers)?;
     let id = image_id(id)?;
@@ -57,7 +58,7 @@ pub async fn upload(
     let store = headers.get("x-image-meta-store");
     let store = store.map(|name| String::from_utf8_lossy(name.as_bytes()));
     (glance.upload_to(&caller, id, Box::pin(bytes), size, store.as_deref())).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Empty(StatusCode::NO_CONTENT))
 }
 
 /// What the operation learns of a body that broke: above all, whether it came too slowly.
@@ -76,14 +77,14 @@ pub async fn stage(
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<StatusCode> {
+) -> Result<impl IntoResponse> {
     glance.may_be_staged()?;
     are_octets(&headers)?;
     let size = declared_size(&headers)?;
     let id = image_id(id)?;
     let bytes = body.into_data_stream().map_err(broken);
     (glance.stage(&caller, id, Box::pin(bytes), size)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Empty(StatusCode::NO_CONTENT))
 }
 
 /// The stores that the client names, in its order.

@@ -12,7 +12,7 @@ use crate::ops::{Error, Glance};
 use crate::server::BaseUrl;
 use crate::server::error::Result;
 use crate::server::extract::{Json, NoBody, Patch, Path, Query};
-use crate::server::view::{self, Document};
+use crate::server::view::{self, Document, Empty};
 
 const IMPORT_METHODS: HeaderName = HeaderName::from_static("openstack-image-import-methods");
 const STORE_IDS: HeaderName = HeaderName::from_static("openstack-image-store-ids");
@@ -81,7 +81,7 @@ pub async fn delete(
     _: NoBody,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<StatusCode> {
+) -> Result<impl IntoResponse> {
     glance.delete_image(&caller, &id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Empty(StatusCode::NO_CONTENT))
 }

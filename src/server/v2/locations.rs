@@ -9,7 +9,7 @@ use crate::domain::Caller;
 use crate::ops::Glance;
 use crate::server::error::Result;
 use crate::server::extract::{Json, NoBody, Path};
-use crate::server::view::{self, Document};
+use crate::server::view::{self, Document, Empty};
 
 /// `GET /v2/images/{id}/locations`
 pub async fn list(
@@ -29,7 +29,7 @@ pub async fn add(
     caller: Caller,
     Path(id): Path<String>,
     Json(document): Json,
-) -> Result<StatusCode> {
+) -> Result<impl IntoResponse> {
     glance.add_location(&caller, &id, &document).await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok(Empty(StatusCode::ACCEPTED))
 }

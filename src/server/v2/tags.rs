@@ -1,12 +1,14 @@
 //! `/v2/images/{id}/tags`
 
 use axum::extract::State;
+use axum::response::IntoResponse;
 use http::StatusCode;
 
 use crate::domain::Caller;
 use crate::ops::Glance;
 use crate::server::error::Result;
 use crate::server::extract::{NoBody, Path};
+use crate::server::view::Empty;
 
 /// `PUT /v2/images/{id}/tags/{tag}`
 pub async fn add(
@@ -14,9 +16,9 @@ pub async fn add(
     _: NoBody,
     caller: Caller,
     Path((id, tag)): Path<(String, String)>,
-) -> Result<StatusCode> {
+) -> Result<impl IntoResponse> {
     glance.add_tag(&caller, &id, &tag).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Empty(StatusCode::NO_CONTENT))
 }
 
 /// `DELETE /v2/images/{id}/tags/{tag}`
@@ -25,7 +27,7 @@ pub async fn remove(
     _: NoBody,
     caller: Caller,
     Path((id, tag)): Path<(String, String)>,
-) -> Result<StatusCode> {
+) -> Result<impl IntoResponse> {
     glance.remove_tag(&caller, &id, &tag).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Empty(StatusCode::NO_CONTENT))
 }

@@ -15,8 +15,8 @@ pub(super) use task::{image_tasks, task};
 pub(super) use task_list::task_page;
 
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
 use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 
 /// A JSON document as an answer.
@@ -26,6 +26,16 @@ pub(super) struct Document(pub(super) Value);
 impl IntoResponse for Document {
     fn into_response(self) -> Response {
         Text(self.0.to_string()).into_response()
+    }
+}
+
+/// A status and nothing else. The original types even that: as a page.
+#[derive(Debug)]
+pub(super) struct Empty(pub(super) StatusCode);
+
+impl IntoResponse for Empty {
+    fn into_response(self) -> Response {
+        (self.0, [(CONTENT_TYPE, "text/html; charset=UTF-8")]).into_response()
     }
 }
 

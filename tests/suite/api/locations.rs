@@ -155,6 +155,31 @@ async fn places_of_this_machine_are_never_taken_nor_looked_at() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_none_of_the_web_is_malformed_and_nobody_is_asked() {
+    let origin = Origin::new().await;
+    let cloud = cloud(&origin).await;
+    let path = queued(&cloud).await;
+    let with = |credentials: &str| {
+        origin
+            .url("/bytes/5")
+            .replacen("//", &format!("//{credentials}@"), 1)
+    };
+    for url in [
+        "http:".to_owned(),
+        "http:\\\\127.0.0.1".to_owned(),
+        with("name"),
+        with("a:b:c"),
+    ] {
+        let answer = refused(&cloud, &path, &add(&url)).await;
+        let malformed = (400, "The Store URI was malformed.".to_owned());
+        assert_eq!(answer, malformed, "{url}");
+    }
+    assert!(origin.asked().is_empty());
+    let answer = cloud.member().patch(&path, &add(&with("name:word"))).await;
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn an_image_has_no_more_locations_than_its_quota() {
     let origin = Origin::new().await;
     let cloud = with(&origin, "image_location_quota = 2").await;

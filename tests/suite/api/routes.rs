@@ -1,6 +1,7 @@
 //! Paths and methods.
 
 use http::{Method, StatusCode};
+use serde_json::json;
 
 use crate::support::Cloud;
 
@@ -77,4 +78,22 @@ async fn escapes_that_no_path_needs_do_not_matter() {
     let get = async |path| cloud.member().get(path).await.status;
     assert_eq!(get("/%76%32%2Fimages").await, StatusCode::OK);
     assert_eq!(get("/v2/%69mages").await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_has_the_type_of_a_page() {
+    let cloud = Cloud::new().await;
+    let tag = format!(
+        "/v2/images/{}/tags/x",
+        cloud.member().create(&json!({})).await
+    );
+    for method in [Method::PUT, Method::DELETE] {
+        let answer = cloud.member().call(method, &tag).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+        assert_eq!(answer.headers["content-type"], "text/html; charset=UTF-8");
+    }
+    // The original leaves it out where there is no data to give it a type.
+    let answer = cloud.member().get(&tag.replace("tags/x", "file")).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    assert!(!answer.headers.contains_key("content-type"));
 }

@@ -182,7 +182,7 @@ fn address(text: &str) -> Result<Url> {
         return Err(bad());
     }
     let url = Url::parse(text).map_err(|_| bad())?;
-    if !credentials(text).is_none_or(|both| both.matches(':').count() == 1) {
+    if credentials(text).is_some_and(|both| both.matches(':').count() != 1) {
         let why = "its credentials are not a name and a password".to_owned();
         return Err(Error::BadAddress(why));
     }

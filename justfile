@@ -24,6 +24,10 @@ release:
 clients: release
     tests/clients/run.sh {{ target }}/release
 
+# Tokens of a real Keystone against the release build
+keystone: release
+    GLANCE_SHARED={{ shared }} tests/keystone/run.sh {{ target }}/release
+
 # Recorded conversations (all that should pass, or PATHS) against the release build
 recordings *paths: release
     .ci/recordings.sh "{{ shared }}" {{ target }}/release/glance-api {{ paths }}

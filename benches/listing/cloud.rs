@@ -14,6 +14,7 @@ use glance::ops::{Glance, Parts};
 use glance::policy::Policy;
 use glance::server;
 use glance::store::Registry;
+use glance::telemetry::counters::Counters;
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 use rusqlite::Connection;
@@ -62,6 +63,7 @@ impl Cloud {
         let db = Db::open(&config.database).await?;
         fill(&dir.path().join("glance.db"), images)?;
         let glance = Glance::new(Parts {
+            counters: Counters::default(),
             stores: Registry::open(&config.stores).await?,
             keystone: None,
             policy: Policy::load(&config.policy)?,

@@ -18,6 +18,7 @@ use glance::policy::Policy;
 use glance::server::listener::{self, Limits, Plain};
 use glance::server::{router, service};
 use glance::store::{FileStore, Registry, Throttled};
+use glance::telemetry::counters::Counters;
 use tokio_util::sync::CancellationToken;
 
 /// Where the number of reads can be asked for.
@@ -49,15 +50,17 @@ async fn run(config: Config, rate: u64) -> Result<()> {
     let files = FileStore::open(files.context("no file store")?, None).await?;
     let store = Arc::new(Throttled::new(files, rate));
     let clock = Clock::system();
+    let counters = Counters::default();
     let cache = config.cache.clone().context("no cache")?;
     let glance = Glance::new(Parts {
         db: Db::open(&config.database).await?,
         stores: Registry::of_one("file", Arc::clone(&store) as _),
-        cache: Some(Cache::open(cache, clock.clone()).await),
+        cache: Some(Cache::open(cache, clock.clone(), counters.clone()).await),
         keystone: None,
         policy: Policy::load(&config.policy)?,
         config,
         clock,
+        counters,
     });
     let stop = CancellationToken::new();
     let routes = service(&glance, router::router(glance.clone()), stop.clone())

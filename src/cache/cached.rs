@@ -22,6 +22,7 @@ use super::trust::{Checked, Copy, Touch};
 use crate::config::Verify;
 use crate::domain::ImageId;
 use crate::stream::{Blob, ByteRange, ByteStream, read_file};
+use crate::telemetry::counters::Reason;
 
 /// An open copy. It stays readable when the cache lets it go.
 #[derive(Clone)]
@@ -159,7 +160,8 @@ impl CachedImage {
             return Ok(touch);
         }
         let id = self.id;
-        tracing::warn!(image.id = %id, span, "span {span} of the copy of image {id} is bad");
+        self.node.counters.verify_failures.inc();
+        tracing::warn!(image.id = %id, span, what = "copy", "span {span} of the copy of image {id} is bad");
         let Some(source) = &self.source else {
             return Err(self.broken("the copy is bad, and there is nothing to repair it from"));
         };
@@ -169,7 +171,8 @@ impl CachedImage {
         let (image, checked) = (self.clone(), Arc::clone(copy));
         let repaired = blocking(move || image.replace(&checked, span, &fetched)).await?;
         if repaired && let Checked::Right(touch) = self.check(copy, span).await? {
-            tracing::info!(image.id = %id, span, "repaired span {span} of the copy of image {id}");
+            self.node.counters.spans_repaired.inc();
+            tracing::info!(image.id = %id, span, what = "copy", "repaired span {span} of the copy of image {id}");
             return Ok(touch);
         }
         // Either the table is wrong or the store is: the whole image will tell, when it is fetched anew.
@@ -202,9 +205,10 @@ impl CachedImage {
         let place = layout.image(self.id);
         if names(&place, &self.file.metadata()?) {
             let id = self.id;
-            tracing::warn!(image.id = %id, "the copy of image {id} was put into invalid/");
+            let (size, reason) = (self.size, Reason::Bad.word());
+            tracing::warn!(image.id = %id, size, reason, "the copy of image {id} was put into invalid/");
             std::fs::rename(place, layout.invalid().join(id.as_str()))?;
-            self.node.journal.gone(id);
+            self.node.left(id, self.size, Reason::Bad);
         }
         self.node.copies.forget(self.id);
         Ok(())

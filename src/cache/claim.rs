@@ -1,9 +1,11 @@
 //! The right to bring one image in.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use super::account::Account;
 use super::fill;
 use super::growing::{Fill, Growing, Progress};
 use super::layout::InPlace;
@@ -18,6 +20,7 @@ use super::sums::bytes_of;
 use super::{Expected, FillBroken, Past, queue};
 use crate::domain::ImageId;
 use crate::stream::ByteRange;
+use crate::telemetry::counters::Reason;
 
 /// Room is taken in such steps where nobody knows how much there will be.
 const STEP: u64 = 64 * 1024 * 1024;
@@ -89,6 +92,18 @@ pub(super) enum Failure {
     Broken(String),
     /// The directory failed us.
     Disk(io::Error),
+    /// It was dropped from the cache meanwhile.
+    Dropped,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Wrong(reason) | Failure::Broken(reason) => f.write_str(reason),
+            Failure::Disk(error) => error.fmt(f),
+            Failure::Dropped => f.write_str("it was dropped from the cache meanwhile"),
+        }
+    }
 }
 
 impl From<io::Error> for Failure {
@@ -169,10 +184,12 @@ impl Claim {
                 let size = expected.size.unwrap_or_default();
                 tracing::warn!(
                     image.id = %id,
+                    size = got,
+                    reason = Reason::Bad.word(),
                     "the copy of image {id} has {got} bytes in place of {size}: moved to invalid/"
                 );
                 std::fs::rename(layout.image(id), layout.invalid().join(id.as_str()))?;
-                node.journal.gone(id);
+                node.left(id, got, Reason::Bad);
             }
             hold
         };
@@ -221,7 +238,7 @@ fn promise(node: &Node, partial: &Partial, bytes: u64) -> io::Result<bool> {
     let uses = || node.journal.uses();
     let room = space::reserve(partial, node.limits(), bytes, node.clock.now(), &uses)?;
     for image in &room.evicted {
-        node.journal.gone(image.id);
+        node.left(image.id, image.size, Reason::Room);
     }
     if room.disk_full {
         node.trouble.tell_disk_full();
@@ -256,44 +273,30 @@ impl Running {
     }
 
     /// The copy is in its place.
-    pub(super) fn committed(&self, size: u64) {
+    pub(super) fn committed(&self, account: &Account) {
         let id = self.fill.id;
         self.node.journal.committed(id, self.node.clock.now());
         if let Err(error) = queue::remove(&self.node.layout, id) {
             tracing::warn!(image.id = %id, "image {id} stays in the queue: {error}");
         }
-        tracing::info!(image.id = %id, size, "cached image {id}");
+        account.cached(&self.node.counters);
     }
 
     /// Says in the log why nothing was committed, and tells those who read along that nothing more comes.
-    pub(super) fn failed(self, failure: Failure) -> FillBroken {
-        let id = self.fill.id;
-        let resumable = !matches!(failure, Failure::Wrong(_));
-        let reason = match failure {
-            Failure::Wrong(reason) => {
-                tracing::warn!(
-                    image.id = %id,
-                    "the store's data of image {id} is not the image's, and was put into invalid/: {reason}"
-                );
-                reason
-            }
-            Failure::Broken(reason) => {
-                tracing::warn!(image.id = %id, "image {id} was not cached: {reason}");
-                reason
-            }
-            Failure::Disk(error) => {
-                self.node.trouble.begin(&error);
-                tracing::warn!(image.id = %id, "image {id} was not cached: {error}");
-                error.to_string()
-            }
+    pub(super) fn failed(self, failure: &Failure, account: &Account) -> FillBroken {
+        if let Failure::Disk(error) = failure {
+            self.node.trouble.begin(error);
+        }
+        account.failed(failure, &self.node.counters);
+        let broken = FillBroken {
+            id: self.fill.id,
+            reason: failure.to_string(),
+            resumable: !matches!(failure, Failure::Wrong(_)),
         };
         self.node.fills.part(&self.fill);
-        self.fill.break_off(reason.as_str(), resumable);
-        FillBroken {
-            id,
-            reason,
-            resumable,
-        }
+        self.fill
+            .break_off(broken.reason.as_str(), broken.resumable);
+        broken
     }
 }
 

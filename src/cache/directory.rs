@@ -19,6 +19,7 @@ use super::{Error, Result};
 use crate::clock::Clock;
 use crate::config::CacheConfig;
 use crate::domain::ImageId;
+use crate::telemetry::counters::Reason;
 
 /// A cache directory.
 #[derive(Debug)]
@@ -72,15 +73,17 @@ impl Directory {
 
     /// Drops the copy of an image, a growing one too. Who reads it reads on.
     pub fn evict(&self, id: ImageId) -> Result<bool> {
-        let gone = evict::image(&self.layout, id).map_err(|error| self.at(error))?;
+        let dropped =
+            evict::image(&self.layout, id, Reason::Asked).map_err(|error| self.at(error))?;
         self.forget(&[id]);
-        Ok(gone)
+        Ok(dropped.any())
     }
 
     /// Drops every copy and says how many there were.
     pub fn clear(&self) -> Result<u64> {
         let gone = evict::all(&self.layout).map_err(|error| self.at(error))?;
-        self.forget(&gone);
+        let ids: Vec<ImageId> = gone.iter().map(|image| image.id).collect();
+        self.forget(&ids);
         Ok(gone.len() as u64)
     }
 

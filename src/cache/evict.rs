@@ -1,24 +1,47 @@
 //! Dropping copies. Who reads one reads on: an open file outlives its name.
 
 use std::io;
+use std::path::Path;
 
-use super::layout::{self, Layout, files, image_named};
+use super::layout::{self, Layout, Placed, files, image_named};
 use crate::domain::ImageId;
+use crate::telemetry::counters::Reason;
 
-/// Drops the copy of an image, whole or growing. False where there was none.
-pub fn image(layout: &Layout, id: ImageId) -> io::Result<bool> {
+/// What was there of an image, and is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dropped {
+    /// Bytes of the whole copy.
+    pub whole: Option<u64>,
+    /// There was one in the making.
+    growing: bool,
+}
+
+impl Dropped {
+    /// Whether there was a copy, whole or growing.
+    pub fn any(self) -> bool {
+        self.growing || self.whole.is_some()
+    }
+}
+
+/// Drops the copy of an image, whole or growing.
+pub fn image(layout: &Layout, id: ImageId, reason: Reason) -> io::Result<Dropped> {
     // In this order: a fill that ends in between has moved its file to where the second look finds it.
     let growing = remove(&layout.partial(id))?;
     let parts = remove(&layout.part(id))?;
-    let whole = remove(&layout.image(id))?;
-    if growing || parts || whole {
+    let place = layout.image(id);
+    let size = std::fs::symlink_metadata(&place).map_or(0, |found| found.len());
+    let whole = remove(&place)?.then_some(size);
+    if growing || parts || whole.is_some() {
         remove(&layout.spans(id))?;
     }
-    Ok(growing || whole)
+    if let Some(size) = whole {
+        tell(id, size, reason);
+    }
+    Ok(Dropped { whole, growing })
 }
 
-/// Drops every copy, and says which were whole.
-pub fn all(layout: &Layout) -> io::Result<Vec<ImageId>> {
+/// Drops every copy because somebody asked for it, and says which were whole.
+pub fn all(layout: &Layout) -> io::Result<Vec<Placed>> {
     for (name, _) in files(&layout.incomplete())? {
         if image_named(&name).is_some() {
             remove(&layout.incomplete().join(name))?;
@@ -30,7 +53,8 @@ pub fn all(layout: &Layout) -> io::Result<Vec<ImageId>> {
     let mut gone = Vec::new();
     for placed in layout.contents()?.images {
         if remove(&layout.image(placed.id))? {
-            gone.push(placed.id);
+            tell(placed.id, placed.size, Reason::Asked);
+            gone.push(placed);
         }
     }
     for (name, _) in files(&layout.tables())? {
@@ -39,7 +63,11 @@ pub fn all(layout: &Layout) -> io::Result<Vec<ImageId>> {
     Ok(gone)
 }
 
-fn remove(path: &std::path::Path) -> io::Result<bool> {
+fn tell(id: ImageId, size: u64, reason: Reason) {
+    tracing::info!(image.id = %id, size, reason = reason.word(), "dropped the copy of image {id}");
+}
+
+fn remove(path: &Path) -> io::Result<bool> {
     match layout::remove(path) {
         // Nobody's copy.
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(false),

@@ -18,6 +18,7 @@ use super::source::Supply;
 use super::sums::{self, bytes_of, spans_of};
 use crate::domain::checksum::Hasher;
 use crate::stream::{ByteRange, ByteStream};
+use crate::telemetry::counters::Counters;
 
 /// Bytes that are written at once, where the store is quick enough.
 const BATCH: usize = 1024 * 1024;
@@ -71,6 +72,7 @@ pub struct Feed {
     pub supply: Supply,
     pub writer: mpsc::Sender<Step>,
     pub hasher: mpsc::Sender<Piece>,
+    pub counters: Counters,
 }
 
 /// The writer has ended before its time, and knows why.
@@ -129,6 +131,9 @@ impl Feed {
             Ok(open.partial.table().sum(span) == Some(found))
         });
         if !right.await.unwrap_or(false) {
+            let id = self.open.partial.id();
+            self.counters.verify_failures.inc();
+            tracing::warn!(image.id = %id, span, what = "fill", "span {span} of image {id} went bad and is fetched again");
             return Ok(false);
         }
         // Nobody hashes an image whose hash is not known.

@@ -84,6 +84,7 @@ impl Fetch {
             let count = written.at - at;
             (at, summing) = (written.at, written.summing);
             while self.next < written.next {
+                self.node.counters.spans_fetched.inc();
                 self.land(Ok(()));
             }
             if at < range.end && (end.is_some() || count == 0) {

@@ -17,13 +17,12 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::FillBroken;
+use super::account::Account;
 use super::claim::{Claim, Failure};
 use super::feed::{Feed, Step, hash};
 use super::growing::{HELD_BACK, Progress};
 use super::source::Supply;
 use super::sums::{Summing, span_at};
-
-const DROPPED: &str = "it was dropped from the cache meanwhile";
 
 /// Starts the fill. What is received says how it ended.
 pub fn start(claim: Claim, supply: Supply) -> oneshot::Receiver<Result<(), FillBroken>> {
@@ -39,14 +38,16 @@ pub fn start(claim: Claim, supply: Supply) -> oneshot::Receiver<Result<(), FillB
         supply,
         writer: data,
         hasher: copies,
+        counters: claim.running.node().counters.clone(),
     };
     let announced = feed.supply.first.as_ref().and_then(|blob| blob.size);
+    let account = Account::begin(claim.open().partial.id(), feed.supply.store.clone());
     let open = Arc::clone(claim.open());
     let threads = hasher
         .map(|hasher| spawn("cache-hash", move || hash(&open, hasher, to_hash)))
         .transpose()
         .and_then(|hashing| {
-            let writer = Writer::new(claim, announced);
+            let writer = Writer::new(claim, announced, account);
             spawn("cache-fill", move || {
                 // Nobody may be waiting for it.
                 let _ = outcome.send(writer.run(inbox, hashing));
@@ -74,15 +75,17 @@ struct Writer {
     size: Option<u64>,
     written: u64,
     summing: Summing,
+    account: Account,
 }
 
 impl Writer {
-    fn new(claim: Claim, announced: Option<u64>) -> Self {
+    fn new(claim: Claim, announced: Option<u64>, account: Account) -> Self {
         Self {
             size: claim.expected.size.or(announced),
             claim,
             written: 0,
             summing: Summing::default(),
+            account,
         }
     }
 
@@ -95,14 +98,16 @@ impl Writer {
         // The store need not be read any further.
         drop(inbox);
         let Claim { hold, running, .. } = self.claim;
+        let mut account = self.account;
+        account.bytes = self.written;
         let partial = &hold.open.partial;
         let failure = match proven {
             Ok(()) => match partial.commit() {
                 Ok(true) => {
-                    running.committed(self.written);
+                    running.committed(&account);
                     return Ok(());
                 }
-                Ok(false) => Failure::Broken(DROPPED.into()),
+                Ok(false) => Failure::Dropped,
                 Err(error) => Failure::Disk(error),
             },
             Err(failure) => {
@@ -110,7 +115,7 @@ impl Writer {
                     Failure::Wrong(_) => partial.reject(),
                     // The disk gets its room back.
                     Failure::Disk(_) => partial.discard(),
-                    Failure::Broken(_) => Ok(()),
+                    Failure::Broken(_) | Failure::Dropped => Ok(()),
                 };
                 if let Err(error) = left {
                     tracing::warn!("a partial file was left behind: {error}");
@@ -120,7 +125,7 @@ impl Writer {
         };
         // Only its spans are left: who hears of it and asks again goes on with them.
         drop(hold);
-        Err(running.failed(failure))
+        Err(running.failed(&failure, &account))
     }
 
     /// Writes what comes, and tells how far one may read.
@@ -200,7 +205,7 @@ impl Writer {
             return Err(Failure::Broken(reason.into()));
         }
         if found.nlink() == 0 && self.claim.running.has_no_readers() {
-            return Err(Failure::Broken(DROPPED.into()));
+            return Err(Failure::Dropped);
         }
         Ok(())
     }

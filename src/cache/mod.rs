@@ -8,6 +8,7 @@
 //! [`prune`], [`clean`]); tools reach it through [`Directory`]. Above it, for the service, is [`Cache`],
 //! which never blocks: lookups, fills that many read along with, and the index written on the side.
 
+mod account;
 mod cached;
 mod claim;
 mod clean;
@@ -38,6 +39,7 @@ mod source;
 mod space;
 mod spans;
 mod sums;
+mod survey;
 mod trouble;
 mod trust;
 
@@ -53,6 +55,7 @@ pub use prune::Pruned;
 pub use queue::Queued;
 pub use queue_watch::QueueWatch;
 pub use source::{Source, Supply};
+pub use survey::Survey;
 
 use std::io;
 use std::sync::Arc;
@@ -63,6 +66,7 @@ use crate::config::CacheConfig;
 use crate::domain::ImageId;
 use crate::domain::checksum::Checksums;
 use crate::stream::ByteRange;
+use crate::telemetry::counters::{Counters, Reason};
 use layout::Layout;
 use node::{Node, blocking};
 
@@ -156,8 +160,8 @@ pub struct Cache {
 impl Cache {
     /// Opens the cache and reconciles files and index. A directory that cannot be used is no error: every
     /// lookup is a bypass until it can, and the log says so once.
-    pub async fn open(config: CacheConfig, clock: Clock) -> Self {
-        let node = Arc::new(Node::new(&config, clock));
+    pub async fn open(config: CacheConfig, clock: Clock, counters: Counters) -> Self {
+        let node = Arc::new(Node::new(&config, clock, counters));
         let cache = Self { node };
         let node = Arc::clone(&cache.node);
         match blocking(move || reconcile::files(&node.layout, node.clock.now())).await {
@@ -260,19 +264,22 @@ impl Cache {
     pub async fn evict(&self, id: ImageId) -> Result<bool> {
         self.node.fills.detach(id);
         self.node.copies.forget(id);
-        let gone = self
-            .work(move |node| evict::image(&node.layout, id))
+        let dropped = self
+            .work(move |node| evict::image(&node.layout, id, Reason::Asked))
             .await?;
-        self.node.journal.gone(id);
-        Ok(gone)
+        match dropped.whole {
+            Some(bytes) => self.node.left(id, bytes, Reason::Asked),
+            None => self.node.journal.gone(id),
+        }
+        Ok(dropped.any())
     }
 
     /// Drops every copy and says how many there were.
     pub async fn clear(&self) -> Result<u64> {
         self.node.fills.detach_all();
         let gone = self.work(|node| evict::all(&node.layout)).await?;
-        for id in &gone {
-            self.node.journal.gone(*id);
+        for image in &gone {
+            self.node.left(image.id, image.size, Reason::Asked);
         }
         Ok(gone.len() as u64)
     }
@@ -298,7 +305,7 @@ impl Cache {
             })
             .await?;
         for image in &gone {
-            self.node.journal.gone(image.id);
+            self.node.left(image.id, image.size, Reason::Pruned);
         }
         Ok(Pruned::of(&gone))
     }
@@ -306,6 +313,12 @@ impl Cache {
     /// Removes bad data and fills that nobody goes on with, and says how many files that were.
     pub async fn clean(&self) -> Result<u64> {
         self.work(|node| clean::run(&node.layout, node.stall_time(), node.clock.now()))
+            .await
+    }
+
+    /// What the directory holds, in numbers, whichever processes work on it.
+    pub async fn survey(&self) -> Result<Survey> {
+        self.work(|node| Survey::take(&node.layout, node.limits().max_size, node.clock.now()))
             .await
     }
 

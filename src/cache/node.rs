@@ -27,12 +27,14 @@ use crate::clock::Clock;
 use crate::config::{CacheConfig, Verify};
 use crate::domain::ImageId;
 use crate::stream::ByteRange;
+use crate::telemetry::counters::{Counters, Reason};
 
 /// The cache of one directory, in one process.
 #[derive(Debug)]
 pub struct Node {
     pub layout: Layout,
     pub clock: Clock,
+    pub counters: Counters,
     pub journal: Journal,
     pub fills: Fills,
     /// What is not whole, as far as this process has it open.
@@ -70,10 +72,11 @@ impl Bounds {
 }
 
 impl Node {
-    pub fn new(config: &CacheConfig, clock: Clock) -> Self {
+    pub fn new(config: &CacheConfig, clock: Clock, counters: Counters) -> Self {
         let layout = Layout::new(&config.dir, &config.index_file);
         Self {
             clock,
+            counters,
             journal: Journal::start(Index::new(layout.clone())),
             fills: Fills::new(),
             parts: Parts::new(),
@@ -103,6 +106,12 @@ impl Node {
     /// Goes by the limits of another configuration from now on.
     pub fn limit(&self, config: &CacheConfig) {
         *self.bounds.write().unwrap_or_else(PoisonError::into_inner) = Bounds::of(config);
+    }
+
+    /// A whole copy of so many bytes left the cache.
+    pub fn left(&self, id: ImageId, bytes: u64, reason: Reason) {
+        self.counters.evicted(reason, bytes);
+        self.journal.gone(id);
     }
 
     fn bounds(&self) -> Bounds {
@@ -285,9 +294,8 @@ impl Node {
                 image(Some(copy))
             }
             Some(table) if table.inode == inode && !table.proof.is_none() && !proof.is_none() => {
-                tracing::warn!(image.id = %id, "image {id} has other data now: its copy was dropped");
-                evict::image(&self.layout, id)?;
-                self.journal.gone(id);
+                evict::image(&self.layout, id, Reason::Stale)?;
+                self.left(id, size, Reason::Stale);
                 Ok(None)
             }
             _ => image(Some(prove::begin(self, id, &file, (inode, size), expected))),

@@ -234,7 +234,7 @@ impl Part {
         let Some(sum) = self.open.partial.table().sum(span) else {
             return Ok(false);
         };
-        let (open, size) = (Arc::clone(&self.open), self.size);
+        let (open, size, node) = (Arc::clone(&self.open), self.size, Arc::clone(&self.node));
         blocking(move || {
             let partial = &open.partial;
             let right = sums::sum_of(partial.file(), bytes_of(span, span + 1, size));
@@ -245,7 +245,8 @@ impl Part {
             let filling = open.filling.read().unwrap_or_else(PoisonError::into_inner);
             if !*filling {
                 let id = partial.id();
-                tracing::warn!(image.id = %id, span, "span {span} of image {id} went bad and is fetched again");
+                node.counters.verify_failures.inc();
+                tracing::warn!(image.id = %id, span, what = "part", "span {span} of image {id} went bad and is fetched again");
                 partial.table().clear(span)?;
             }
             Ok(false)

@@ -20,6 +20,7 @@ use super::sums::Summing;
 use super::trust::Copy;
 use super::{Expected, FillBroken};
 use crate::domain::ImageId;
+use crate::telemetry::counters::Reason;
 
 /// Bytes that are read at once.
 const PIECE: usize = 1024 * 1024;
@@ -72,7 +73,8 @@ impl Proving {
                     .send_replace(Progress::Verified(self.copy.size));
             }
             Ok(Some(wrong)) => {
-                tracing::warn!(image.id = %id, "the copy of image {id} is not the image, and was put into invalid/: {wrong}");
+                let reason = Reason::Bad.word();
+                tracing::warn!(image.id = %id, size = self.copy.size, reason, "the copy of image {id} is not the image, and was put into invalid/: {wrong}");
                 self.reject();
                 self.end(&wrong, false);
             }
@@ -156,7 +158,7 @@ impl Proving {
             let place = layout.image(self.copy.id);
             if names(&place, &self.file.metadata()?) {
                 std::fs::rename(place, layout.invalid().join(self.copy.id.as_str()))?;
-                self.node.journal.gone(self.copy.id);
+                self.node.left(self.copy.id, self.copy.size, Reason::Bad);
             }
             Ok(())
         });

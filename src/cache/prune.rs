@@ -61,7 +61,8 @@ pub fn run(
         // Whoever takes no locks may have been there first.
         if layout::remove(&layout.image(image.id))? {
             layout::remove(&layout.spans(image.id))?;
-            tracing::info!(image.id = %image.id, size = image.size, "pruned image {}", image.id);
+            let (id, size) = (image.id, image.size);
+            tracing::info!(image.id = %id, size, reason = "pruned", "pruned image {id}");
             gone.push(image);
         }
     }

@@ -23,6 +23,8 @@ pub struct Supply {
     pub need: Need,
     /// The data of that.
     pub first: Option<Blob>,
+    /// The store that the data of that comes from, by its name.
+    pub store: Option<String>,
     /// Where more can be had; none where there is no more.
     pub source: Option<Arc<dyn Source>>,
 }
@@ -33,6 +35,7 @@ impl From<Blob> for Supply {
         Self {
             need: Need::All,
             first: Some(blob),
+            store: None,
             source: None,
         }
     }

@@ -218,7 +218,7 @@ pub fn reserve(
         layout::remove(&layout.image(image.id))?;
         layout::remove(&layout.spans(image.id))?;
         let (id, size) = (image.id, image.size);
-        tracing::info!(image.id = %id, size, "evicted image {id} to make room");
+        tracing::info!(image.id = %id, size, reason = "room", "evicted image {id} to make room");
     }
     // A disk gets room back only when the last reader of a removed file is done, so it is asked again.
     let usage = Usage::measure(layout, now, &lock)?;

@@ -10,6 +10,7 @@ pub mod database;
 pub mod image;
 pub mod keystone;
 pub mod log;
+pub mod metrics;
 pub mod paste;
 pub mod policy;
 pub mod schedule;
@@ -41,6 +42,7 @@ pub use error::{Error, Origin, Place};
 pub use image::ImageConfig;
 pub use keystone::KeystoneConfig;
 pub use log::LogConfig;
+pub use metrics::MetricsConfig;
 pub use paste::Pipeline;
 pub use policy::PolicyConfig;
 pub use report::{Summary, print, summary};
@@ -67,6 +69,7 @@ pub struct Config {
     /// How tokens are checked, where the pipeline wants that.
     pub authtoken: Option<AuthTokenConfig>,
     pub log: LogConfig,
+    pub metrics: MetricsConfig,
     /// Where all state is, where glance was started without any configuration.
     pub state_dir: Option<PathBuf>,
 }
@@ -136,8 +139,9 @@ impl Config {
         let policy = problems.note(PolicyConfig::from(found));
         let log = problems.note(LogConfig::from(settings, "glance-api"));
         let authtoken = problems.note(AuthTokenConfig::from(settings));
+        let metrics = problems.note(MetricsConfig::from(settings));
         let read = (
-            walk, api, image, cache, database, stores, policy, log, authtoken,
+            walk, api, image, cache, database, stores, policy, log, authtoken, metrics,
         );
         let (
             Some(walk),
@@ -149,6 +153,7 @@ impl Config {
             Some(policy),
             Some(log),
             Some(mut authtoken),
+            Some(metrics),
         ) = read
         else {
             return Err(problems.told());
@@ -170,6 +175,7 @@ impl Config {
             pipeline: walk.pipeline,
             authtoken: checks.then_some(authtoken),
             log,
+            metrics,
             state_dir: found.state_dir.clone(),
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! It holds the original's options with their defaults and limits, those that the original lost
 //! with its own server, those that old files still write though nothing reads them (`removed`),
-//! and ours in `[server]` and `[image_cache]`. A default stands there and nowhere else.
+//! and ours in `[server]`, `[image_cache]` and `[metrics]`. A default stands there and nowhere else.
 
 use std::str::FromStr;
 use std::sync::LazyLock;

@@ -8,7 +8,7 @@ use super::ini::{self, Settings};
 use super::obstacles::{Trouble, database_file, is_of_this_machine};
 use super::options::{self, Kind, Known};
 use super::stores::DriverConfig;
-use super::{CacheConfig, Config, Loaded, StoresConfig, secrecy};
+use super::{CacheConfig, Config, Loaded, MetricsConfig, StoresConfig, metrics, secrecy};
 
 /// Every option that has a value, as a configuration file, with secrets hidden.
 pub fn print(loaded: &Loaded<Config>) -> Result<String, Error> {
@@ -121,6 +121,7 @@ pub fn summary(loaded: &Loaded<Config>) -> Summary {
             },
         ),
         ("Policy", policy(config)),
+        ("Metrics", metrics(config)),
         (
             "Log",
             config
@@ -183,6 +184,22 @@ fn cache(cache: &CacheConfig) -> String {
         schedule(&cache.prune_schedule),
         schedule(&cache.clean_schedule)
     )
+}
+
+fn metrics(config: &Config) -> String {
+    let MetricsConfig {
+        listen,
+        path,
+        authenticate,
+    } = &config.metrics;
+    let own = listen.map(|address| format!("{address}{}", metrics::PATH));
+    let beside = path.as_ref().map(|path| format!("{path} beside the API"));
+    let places: Vec<String> = own.into_iter().chain(beside).collect();
+    match (places.join(", "), authenticate) {
+        (places, _) if places.is_empty() => "off: [metrics] sets no listen and no path".to_owned(),
+        (places, true) => format!("{places}, for callers who may list the cache"),
+        (places, false) => format!("{places}, for everybody"),
+    }
 }
 
 fn policy(config: &Config) -> String {

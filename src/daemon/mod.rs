@@ -28,8 +28,9 @@ use crate::db::Db;
 use crate::ops::{Glance, Parts};
 use crate::policy::Policy;
 use crate::server::listener::{self, BindError, Limits, Plain};
-use crate::server::{router, service};
+use crate::server::{metrics, router, service};
 use crate::store::Registry;
+use crate::telemetry::counters::Counters;
 use crate::{client, db, policy, store, telemetry};
 use notify::Notify;
 use reload::Reload;
@@ -79,6 +80,10 @@ pub async fn run(start: Start) -> Result<(), Error> {
     let address = socket
         .local_addr()
         .unwrap_or_else(|_| SocketAddr::new(config.api.bind_host, config.api.bind_port));
+    let metrics = match config.metrics.listen {
+        Some(address) => Some(listener::bind_metrics(address)?),
+        None => None,
+    };
     let glance = open(config).await?;
 
     let stop = CancellationToken::new();
@@ -88,6 +93,17 @@ pub async fn run(start: Start) -> Result<(), Error> {
     let limits = Limits::of(&glance.config.api);
     let serving = listener::serve(socket, Plain, routes, limits, stop.clone());
     let serving = tokio::spawn(serving);
+    if let Some(socket) = metrics {
+        let routes = metrics::service(&glance);
+        // Whoever waits for a number does not keep the service from ending.
+        between.spawn(listener::serve(
+            socket,
+            Plain,
+            routes,
+            limits.at_once(),
+            stop.clone(),
+        ));
+    }
 
     notify.ready();
     tracing::info!(%address, "listening on {address}");
@@ -142,8 +158,9 @@ async fn open(config: Config) -> Result<Glance, Error> {
         Some(authtoken) => Some(Keystone::new(authtoken, clock.clone())?),
         None => None,
     };
+    let counters = Counters::default();
     let cache = match &config.cache {
-        Some(cache) => Some(Cache::open(cache.clone(), clock.clone()).await),
+        Some(cache) => Some(Cache::open(cache.clone(), clock.clone(), counters.clone()).await),
         None => None,
     };
     Ok(Glance::new(Parts {
@@ -154,6 +171,7 @@ async fn open(config: Config) -> Result<Glance, Error> {
         policy,
         keystone,
         clock,
+        counters,
     }))
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 
+use super::measured::{Answer, measured};
 use super::proven::proven;
 use super::resume::resumed;
 use super::source::StoreSource;
@@ -14,6 +15,7 @@ use crate::domain::{Caller, Image, ImageId, Location, Status};
 use crate::store;
 use crate::store::registry::Reader;
 use crate::stream::{Blob, ByteRange};
+use crate::telemetry::counters::Asked;
 
 pub use super::range::RequestedRange;
 
@@ -130,33 +132,37 @@ impl Glance {
 
     async fn open(&self, image: &Image, range: Option<ByteRange>) -> Result<(Source, Blob)> {
         let store = self.source(image);
-        let (source, mut blob) = match range {
+        let (answer, mut blob) = match range {
             None => self.open_whole(image, &store).await?,
             Some(range) => self.open_range(image, range, &store).await?,
         };
+        let asked = range.map_or(Asked::Whole, |_| Asked::Range);
         blob.size = range.map(|range| range.len()).or(image.size).or(blob.size);
-        Ok((source, blob))
+        Ok((
+            answer.source(),
+            measured(&self.counters, answer, asked, blob),
+        ))
     }
 
-    async fn open_whole(&self, image: &Image, store: &StoreSource) -> Result<(Source, Blob)> {
-        let (source, blob) = match self.lookup(image).await {
+    async fn open_whole(&self, image: &Image, store: &StoreSource) -> Result<(Answer, Blob)> {
+        let (answer, blob) = match self.lookup(image).await {
             Lookup::Cached(copy) => {
                 let copy = copy.repaired_from(Arc::new(store.clone()));
-                (Source::Cache, copy.read(None))
+                (Answer::Hit, copy.read(None))
             }
-            Lookup::Growing(fill) => (Source::Along, fill.read(None)),
-            Lookup::Missing(claim) => (Source::Along, store.fill(claim).await?.read(None)),
-            Lookup::Part(_) | Lookup::Bypass(_) => {
+            Lookup::Growing(fill) => (Answer::Follow, fill.read(None)),
+            Lookup::Missing(claim) => (Answer::Fill, store.fill(claim).await?.read(None)),
+            found @ (Lookup::Part(_) | Lookup::Bypass(_)) => {
                 let blob = store.read(None, Reader::Client).await?;
                 let blob = if self.verifies() {
                     proven(image, blob).map_err(store::Error::Failed)?
                 } else {
                     blob
                 };
-                return Ok((Source::Store, blob));
+                return Ok((past(&found), blob));
             }
         };
-        Ok((source, resumed(self, image, None, blob)))
+        Ok((answer, resumed(self, image, None, blob)))
     }
 
     async fn open_range(
@@ -164,16 +170,16 @@ impl Glance {
         image: &Image,
         range: ByteRange,
         store: &StoreSource,
-    ) -> Result<(Source, Blob)> {
-        let (source, blob) = match self.lookup_part(image, range).await {
+    ) -> Result<(Answer, Blob)> {
+        let (answer, blob) = match self.lookup_part(image, range).await {
             Lookup::Cached(copy) => {
                 let copy = copy.repaired_from(Arc::new(store.clone()));
-                (Source::Cache, copy.read(Some(range)))
+                (Answer::Hit, copy.read(Some(range)))
             }
-            Lookup::Growing(fill) => (Source::Along, fill.read(Some(range))),
+            Lookup::Growing(fill) => (Answer::Follow, fill.read(Some(range))),
             Lookup::Part(part) if part.has(range) => {
                 self.consider_filling(image);
-                (Source::Cache, part.read(range, Arc::new(store.clone())))
+                (Answer::Hit, part.read(range, Arc::new(store.clone())))
             }
             // Where clients do not get parts, they rely on being told.
             Lookup::Part(part) if self.stores.offers_parts(image) => {
@@ -181,19 +187,16 @@ impl Glance {
                     self.consider_filling(image);
                 }
                 match begun(part.read(range, Arc::new(store.clone()))).await {
-                    Some(blob) => (Source::Store, blob),
-                    None => (
-                        Source::Store,
-                        store.read(Some(range), Reader::Client).await?,
-                    ),
+                    Some(blob) => (Answer::Fetch, blob),
+                    None => (Answer::Past, store.read(Some(range), Reader::Client).await?),
                 }
             }
-            Lookup::Part(_) | Lookup::Missing(_) | Lookup::Bypass(_) => {
+            found @ (Lookup::Part(_) | Lookup::Missing(_) | Lookup::Bypass(_)) => {
                 let blob = store.read(Some(range), Reader::Client).await?;
-                return Ok((Source::Store, blob));
+                return Ok((past(&found), blob));
             }
         };
-        Ok((source, resumed(self, image, Some(range), blob)))
+        Ok((answer, resumed(self, image, Some(range), blob)))
     }
 
     /// What is left of the image, for who reads on where something broke. Who wants all of it brings it in.
@@ -223,7 +226,12 @@ impl Glance {
 
     /// The data of an image in its stores.
     pub(super) fn source(&self, image: &Image) -> StoreSource {
-        StoreSource::new(&self.stores, image, self.config.stores.patience)
+        StoreSource::new(
+            &self.stores,
+            image,
+            self.config.stores.patience,
+            &self.counters,
+        )
     }
 
     /// The cache, where requests go through it.
@@ -276,6 +284,14 @@ impl Glance {
                 tracing::warn!(image.id = %image.id, "image {} is not brought in: {error}", image.id);
             }
         });
+    }
+}
+
+/// An answer past the cache, or where there is none.
+fn past(found: &Lookup) -> Answer {
+    match found {
+        Lookup::Bypass(Past::NoCache) => Answer::NoCache,
+        _ => Answer::Past,
     }
 }
 

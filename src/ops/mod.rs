@@ -18,8 +18,10 @@ mod interrupted;
 mod let_go;
 mod location_import;
 mod locations;
+mod measured;
 mod members;
 mod metadefs;
+mod metrics;
 mod outside;
 pub mod prefetch;
 mod proven;
@@ -46,6 +48,7 @@ use crate::db::Db;
 use crate::domain::schema::{Schema, documents};
 use crate::policy::Policy;
 use crate::store::Registry;
+use crate::telemetry::counters::Counters;
 
 use afterwards::Afterwards;
 use stage::Staging;
@@ -80,6 +83,7 @@ pub struct Parts {
     /// Who checks tokens, where the pipeline wants them checked.
     pub keystone: Option<Keystone>,
     pub clock: Clock,
+    pub counters: Counters,
 }
 
 impl Glance {

@@ -199,13 +199,14 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::config::CacheConfig;
+    use crate::telemetry::counters::Counters;
 
     async fn cache(dir: &std::path::Path) -> Cache {
         let config = CacheConfig {
             max_size: 1 << 20,
             ..CacheConfig::at(dir.to_owned())
         };
-        Cache::open(config, Clock::system()).await
+        Cache::open(config, Clock::system(), Counters::default()).await
     }
 
     /// Works until `enough` fetches were made, and says of what.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
@@ -16,6 +16,7 @@ use crate::domain::Image;
 use crate::store::registry::Reader;
 use crate::store::{self, Registry};
 use crate::stream::{Blob, ByteRange, ByteStream};
+use crate::telemetry::counters::{Counter, Counters};
 
 /// How often to go on without having got a byte, before the data is given up.
 const TRIES: u32 = 5;
@@ -34,32 +35,50 @@ struct Inner {
     image: Image,
     /// How long a store may send nothing.
     patience: Duration,
+    counters: Counters,
 }
 
 impl StoreSource {
-    pub fn new(stores: &Registry, image: &Image, patience: Duration) -> Self {
+    pub fn new(stores: &Registry, image: &Image, patience: Duration, counters: &Counters) -> Self {
         Self(Arc::new(Inner {
             stores: stores.clone(),
             image: image.clone(),
             patience,
+            counters: counters.clone(),
         }))
     }
 
     /// Opens all of the data, or the range of it.
     pub async fn read(&self, range: Option<ByteRange>, reader: Reader) -> store::Result<Blob> {
+        Ok(self.begin(range, reader).await?.1)
+    }
+
+    /// The same, and the name of the store it begins with.
+    async fn begin(
+        &self,
+        range: Option<ByteRange>,
+        reader: Reader,
+    ) -> store::Result<(String, Blob)> {
         let (location, blob) = self.open_at(range, reader, 0).await?;
+        let store = self.store_at(location);
+        let count = self.0.counters.read_from(&store);
         let whole = self.0.image.size.map(|size| ByteRange {
             start: 0,
             end: size,
         });
         // Without a known size there is no telling what is left.
         let Some(rest) = range.or(whole) else {
-            return Ok(blob);
+            let bytes = blob.bytes.inspect_ok(move |bytes| {
+                count.inc_by(bytes.len() as u64);
+            });
+            let bytes = Box::pin(bytes);
+            return Ok((store, Blob { bytes, ..blob }));
         };
         let steady = Steady {
             source: self.clone(),
             bytes: blob.bytes,
             location,
+            count,
             rest,
             tries: 0,
             ended: 0,
@@ -68,10 +87,20 @@ impl StoreSource {
             let next = steady.next().await?;
             Ok::<_, io::Error>(next.map(|bytes| (bytes, steady)))
         });
-        Ok(Blob {
+        let blob = Blob {
             size: blob.size,
             bytes: Box::pin(bytes),
-        })
+        };
+        Ok((store, blob))
+    }
+
+    /// What the store of a location is called: by its name, or where it has none by its scheme, which some store
+    /// has read.
+    fn store_at(&self, location: usize) -> String {
+        let Inner { stores, image, .. } = &*self.0;
+        let location = &image.locations[location];
+        let name = location.store().filter(|name| stores.has(name));
+        name.unwrap_or(location.scheme()).to_owned()
     }
 
     async fn open_at(
@@ -84,6 +113,7 @@ impl StoreSource {
             stores,
             image,
             patience,
+            ..
         } = &*self.0;
         let opened = stores.read(image, range, reader, first);
         // Every location may take its time.
@@ -104,12 +134,14 @@ impl StoreSource {
         let need = claim.need();
         let first = match need {
             Need::Nothing => None,
-            Need::All => Some(self.read(None, Reader::Service).await?),
-            Need::Part(range) => Some(self.read(Some(range), Reader::Service).await?),
+            Need::All => Some(self.begin(None, Reader::Service).await?),
+            Need::Part(range) => Some(self.begin(Some(range), Reader::Service).await?),
         };
+        let (store, first) = first.unzip();
         Ok(Supply {
             need,
             first,
+            store,
             source: Some(Arc::new(self.clone())),
         })
     }
@@ -129,6 +161,8 @@ struct Steady {
     bytes: ByteStream,
     /// Where it comes from.
     location: usize,
+    /// Counts what comes from there.
+    count: Counter,
     /// What has not come.
     rest: ByteRange,
     /// How often it was gone on with, since a byte came.
@@ -144,6 +178,7 @@ impl Steady {
             let why = match next {
                 Ok(Some(Ok(bytes))) => {
                     let count = bytes.len() as u64;
+                    self.count.inc_by(count);
                     self.rest.start = (self.rest.start + count).min(self.rest.end);
                     (self.tries, self.ended) = (0, 0);
                     return Ok(Some(bytes));
@@ -171,6 +206,7 @@ impl Steady {
         let places = image.locations.len().max(1);
         while self.tries < TRIES {
             self.tries += 1;
+            self.source.0.counters.store_failovers.inc();
             let at = self.rest.start;
             warn!(image.id = %image.id, at, error = %why,
                 "a store failed in the middle of image {}, reading on at byte {at}", image.id);
@@ -185,6 +221,8 @@ impl Steady {
             match opened.await {
                 Ok((location, blob)) => {
                     self.location = location;
+                    self.count =
+                        (self.source.0.counters).read_from(&self.source.store_at(location));
                     self.bytes = blob.bytes;
                     return Ok(());
                 }

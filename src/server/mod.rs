@@ -8,6 +8,7 @@ pub mod fault;
 pub mod layers;
 pub mod listener;
 mod methods;
+pub mod metrics;
 pub mod router;
 pub mod v2;
 pub mod versions;
@@ -41,6 +42,8 @@ pub fn service(glance: &Glance, router: Router, draining: CancellationToken) -> 
             policy: glance.policy.clone(),
             keystone: glance.keystone.clone(),
             draining,
+            metrics: metrics::beside(glance),
+            counters: glance.counters.clone(),
         },
     )
 }

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::extract::Request;
+use axum::middleware::from_fn;
 use axum::response::Response;
 use http::header::ALLOW;
 use http::{Method, StatusCode, Uri};
@@ -9,6 +10,7 @@ use tower::ServiceExt as _;
 
 use super::extract::NoBody;
 use super::fault;
+use super::layers;
 use super::methods::{absent, delete, get, post, put, unoffered};
 use super::v2::{
     actions, cache, cached_images, data, images, import, info, locations, members, metadefs,
@@ -22,7 +24,7 @@ use crate::ops::Glance;
 /// The API. Who asks is known before a request comes here, and faults are spelled after it left.
 pub fn router(glance: Glance) -> Router {
     let routes = routes(&glance).fallback(async |method: Method| fault::unrouted(&method));
-    let routes = routes.with_state(glance);
+    let routes = routes.layer(from_fn(layers::name_route)).with_state(glance);
     // Paths are put straight before they are matched, so the routes are behind a service of their own.
     let straightened = tower::service_fn(move |request: Request| {
         let routes = routes.clone();

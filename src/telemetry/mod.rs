@@ -1,9 +1,10 @@
-//! Logs, set up the same way in every binary.
+//! Logs, set up the same way in every binary, and what is counted.
 //!
 //! Lines look as oslo.log writes them by default, so that what reads the original's logs reads
 //! these. They go to a file, to standard error, or to both; [`Handle::reopen`] follows a file that
 //! logrotate has moved away.
 
+pub mod counters;
 mod levels;
 mod line;
 mod sink;

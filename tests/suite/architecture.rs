@@ -44,7 +44,7 @@ const BEHIND_DOORS: [&str; 7] = [
 ];
 
 /// Crates that belong to some layers alone.
-const ROOMS: [(&str, &[&str]); 7] = [
+const ROOMS: [(&str, &[&str]); 8] = [
     ("anyhow", &["bin", "daemon"]),
     ("axum", &["server", "daemon"]),
     ("hyper", &["server", "daemon"]),
@@ -52,6 +52,7 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("sqlx", &["db"]),
     ("rusqlite", &["cache", "db"]),
     ("saphyr", &["policy"]),
+    ("prometheus_client", &["telemetry"]),
 ];
 
 const MAX_LINES: usize = 400;

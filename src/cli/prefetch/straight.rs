@@ -11,6 +11,7 @@ use crate::db::Db;
 use crate::domain::{ImageId, Status};
 use crate::ops::source::StoreSource;
 use crate::store::Registry;
+use crate::telemetry::counters::Counters;
 
 /// How often to look whether another process is done with an image.
 const POLL: Duration = Duration::from_millis(200);
@@ -35,7 +36,7 @@ pub async fn fetch(config: &ToolConfig, queue: &[ImageId]) -> Result<Fetched, St
     let stores = Registry::open(&config.stores)
         .await
         .map_err(|error| error.to_string())?;
-    let cache = Cache::open(cache, Clock::system()).await;
+    let cache = Cache::open(cache, Clock::system(), Counters::default()).await;
 
     let mut fetched = Fetched::default();
     for id in queue {
@@ -82,7 +83,7 @@ async fn fetch_one(
             Lookup::Part(_) => return Err("only a part of it is here".to_owned()),
             Lookup::Bypass(why) => return Err(why.to_string()),
             Lookup::Missing(claim) => {
-                let source = StoreSource::new(stores, &image, patience);
+                let source = StoreSource::new(stores, &image, patience, &Counters::default());
                 let supply = source
                     .supply(&claim)
                     .await

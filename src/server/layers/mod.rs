@@ -10,6 +10,7 @@ mod faults;
 mod gzip;
 mod healthcheck;
 mod identity;
+mod measure;
 mod page;
 mod panics;
 mod proxy_headers;
@@ -26,6 +27,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, LOCATION};
 use tokio_util::sync::CancellationToken;
 
+pub use measure::name_route;
 pub use proxy_headers::{BaseUrl, Client, Peer};
 pub use request_id::RequestId;
 
@@ -34,8 +36,9 @@ use crate::auth::Keystone;
 use crate::config::paste::Filter;
 use crate::config::{ApiConfig, Pipeline};
 use crate::policy::Policy;
+use crate::telemetry::counters::Counters;
 use healthcheck::Healthcheck;
-use identity::Identity;
+pub use identity::Identity;
 
 /// What the layers go by.
 #[derive(Debug)]
@@ -48,6 +51,9 @@ pub struct Settings<'c> {
     pub keystone: Option<Keystone>,
     /// Cancelled when the node begins to end.
     pub draining: CancellationToken,
+    /// What the operator wants to have on this address besides the API.
+    pub metrics: Option<Router>,
+    pub counters: Counters,
 }
 
 /// Puts all layers around the routes. The routes become a fallback, for layers that change a path must have
@@ -60,6 +66,8 @@ pub fn wrap(router: Router, settings: Settings<'_>) -> Router {
         policy,
         keystone,
         draining,
+        metrics,
+        counters,
     } = settings;
     let versioned = Router::new()
         .route("/v2", any(to_its_root))
@@ -82,6 +90,9 @@ pub fn wrap(router: Router, settings: Settings<'_>) -> Router {
         let healthcheck = Arc::new(Healthcheck { config, draining });
         service = service.layer(from_fn_with_state(healthcheck, healthcheck::layer));
     }
+    if let Some(metrics) = metrics {
+        service = metrics.fallback_service(service);
+    }
     service = service
         .layer(from_fn(panics::layer))
         .layer(from_fn_with_state(
@@ -94,9 +105,23 @@ pub fn wrap(router: Router, settings: Settings<'_>) -> Router {
     }
     let trusted = api.proxy_headers && pipeline.filters.contains(&Filter::HttpProxyToWsgi);
     service
+        .layer(from_fn_with_state(counters, measure::layer))
         .layer(from_fn(access_log::layer))
         .layer(from_fn(request_id::layer))
         .layer(from_fn_with_state(trusted, proxy_headers::layer))
+}
+
+/// Puts around a page of our own what every page has: a request id, and faults as clients want them.
+pub fn around_own(router: Router) -> Router {
+    router
+        .layer(from_fn(panics::layer))
+        .layer(from_fn(faults::layer))
+        .layer(from_fn(request_id::layer))
+}
+
+/// Lets nobody in whom the pipeline would not let in.
+pub fn guarded(router: Router, identity: Identity) -> Router {
+    router.layer(from_fn_with_state(Arc::new(identity), identity::layer))
 }
 
 /// The version's path without a slash leads to the one with it.

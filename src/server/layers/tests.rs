@@ -14,6 +14,7 @@ use super::*;
 use crate::config::PolicyConfig;
 use crate::config::paste::{CorsConfig, HealthcheckConfig};
 use crate::domain::Caller;
+use crate::telemetry::counters::Counters;
 
 const ID: &str = "x-openstack-request-id";
 
@@ -67,6 +68,8 @@ fn service(identity: Filter) -> Router {
     wrap(
         routes,
         Settings {
+            metrics: None,
+            counters: Counters::default(),
             api: &api(),
             pipeline: &pipeline,
             versions: Versions {

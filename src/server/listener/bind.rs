@@ -28,6 +28,11 @@ pub enum BindError {
         address: SocketAddr,
         source: io::Error,
     },
+    #[error("cannot listen on {address} for [metrics] listen")]
+    Metrics {
+        address: SocketAddr,
+        source: io::Error,
+    },
     #[error("cannot use the socket that systemd handed over: {0}")]
     HandedOver(io::Error),
 }
@@ -40,6 +45,13 @@ pub fn bind(config: &ApiConfig) -> Result<TcpListener, BindError> {
     }
     let address = SocketAddr::new(config.bind_host, config.bind_port);
     open(address, config.backlog).map_err(|error| explain(address, error))
+}
+
+/// Listens for those who read the metrics.
+pub fn bind_metrics(address: SocketAddr) -> Result<TcpListener, BindError> {
+    /// More need not wait.
+    const BACKLOG: u32 = 16;
+    open(address, BACKLOG).map_err(|source| BindError::Metrics { address, source })
 }
 
 fn explain(address: SocketAddr, source: io::Error) -> BindError {

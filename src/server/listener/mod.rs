@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use bind::{BindError, bind};
+pub use bind::{BindError, bind, bind_metrics};
 pub use stage::{Plain, Stage};
 
 use super::layers::Peer;
@@ -65,6 +65,16 @@ impl Limits {
             drain: config.drain_timeout,
             head_size: config.max_header_size,
             connections: config.max_connections,
+        }
+    }
+
+    /// The same, where nobody is waited for at the end.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        Self {
+            notice: Duration::ZERO,
+            drain: Duration::ZERO,
+            ..self
         }
     }
 }

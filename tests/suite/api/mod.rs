@@ -9,6 +9,7 @@ mod images;
 mod location_calls;
 mod locations;
 mod members;
+mod metrics;
 mod patch;
 mod policy;
 mod properties;

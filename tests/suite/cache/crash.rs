@@ -9,6 +9,7 @@ use bytes::Bytes;
 use glance::cache::{Cache, Lookup, Past};
 use glance::clock::Clock;
 use glance::domain::ImageId;
+use glance::telemetry::counters::Counters;
 
 use super::support::{Image, MIB, Shelf, broken, by_hand, collect, config, read_some};
 
@@ -66,7 +67,12 @@ fn victim() {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let cache = Cache::open(config(Path::new(&dir)), Clock::system()).await;
+        let cache = Cache::open(
+            config(Path::new(&dir)),
+            Clock::system(),
+            Counters::default(),
+        )
+        .await;
         let mut fills = Vec::new();
         for line in std::io::stdin().lines() {
             let line = line.unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use glance::cache::{Cache, Lookup};
 use glance::clock::Clock;
+use glance::telemetry::counters::Counters;
 
 use super::support::{Image, MIB, Shelf, broken, by_hand, collect, config, read_some, until};
 
@@ -18,7 +19,7 @@ async fn is_bypass(cache: &Cache, image: &Image) -> bool {
 async fn a_directory_that_is_not_there_is_made() {
     let shelf = Shelf::new();
     let dir = shelf.path("a/b/c");
-    let cache = Cache::open(config(&dir), Clock::system()).await;
+    let cache = Cache::open(config(&dir), Clock::system(), Counters::default()).await;
     Image::of(1000).fill(&cache).await;
     std::fs::remove_dir_all(&dir).unwrap();
     assert!(cache.entries().await.is_err());
@@ -31,7 +32,7 @@ async fn where_there_can_be_no_directory_all_is_read_past_the_cache_until_there_
     let shelf = Shelf::new();
     let dir = shelf.path("cache");
     std::fs::write(&dir, b"in the way").unwrap();
-    let cache = Cache::open(config(&dir), Clock::system()).await;
+    let cache = Cache::open(config(&dir), Clock::system(), Counters::default()).await;
     let image = Image::of(1000);
     assert!(is_bypass(&cache, &image).await);
     assert!(cache.queue(image.id).await.is_err());
@@ -104,7 +105,7 @@ async fn a_full_disk_is_read_past_until_there_is_room_again() {
     let Some(_disk) = SmallDisk::mount(&dir, 8) else {
         return;
     };
-    let cache = Cache::open(config(&dir), Clock::system()).await;
+    let cache = Cache::open(config(&dir), Clock::system(), Counters::default()).await;
     let kept = Image::of(MIB);
     kept.fill(&cache).await;
     std::fs::write(dir.join("notes.txt"), vec![0; 6 * MIB]).unwrap();
@@ -124,7 +125,7 @@ async fn a_disk_that_fills_up_during_a_fill_breaks_it_and_nothing_else() {
     let Some(_disk) = SmallDisk::mount(&dir, 8) else {
         return;
     };
-    let cache = Cache::open(config(&dir), Clock::system()).await;
+    let cache = Cache::open(config(&dir), Clock::system(), Counters::default()).await;
     let image = Image::of(6 * MIB);
     let mut expected = image.expected();
     // Of a known size the blocks would be taken at once.

@@ -93,6 +93,7 @@ async fn supply(claim: &glance::cache::Claim, store: &Store) -> Supply {
     Supply {
         need,
         first,
+        store: None,
         source: Some(store.source()),
     }
 }

@@ -12,6 +12,7 @@ use glance::config::CacheConfig;
 use glance::domain::ImageId;
 use glance::domain::checksum::{Checksums, HashAlgorithm, SecureHash};
 use glance::stream::{Blob, ByteRange};
+use glance::telemetry::counters::Counters;
 use tokio::sync::mpsc;
 
 pub(crate) const MIB: usize = 1024 * 1024;
@@ -44,7 +45,7 @@ impl Shelf {
 
     /// A handle that shares nothing with others: it is to them like another process.
     pub(crate) async fn open(&self) -> Cache {
-        Cache::open(self.config.clone(), Clock::system()).await
+        Cache::open(self.config.clone(), Clock::system(), Counters::default()).await
     }
 
     /// Names of what is in one of the directories.

@@ -33,7 +33,7 @@ fn known(section: &str) -> Options {
 
 #[test]
 fn our_options_are_told_with_their_defaults() {
-    for section in ["image_cache", "server"] {
+    for section in ["image_cache", "metrics", "server"] {
         let known = known(section);
         assert!(!known.is_empty(), "[{section}]");
         assert_eq!(told(section), known, "[{section}]");

@@ -6,6 +6,7 @@ mod full;
 mod http;
 mod jobs;
 mod limit;
+mod metrics;
 mod original;
 mod process;
 mod published;

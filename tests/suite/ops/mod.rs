@@ -11,7 +11,8 @@ use glance::cache::Cache;
 use glance::clock::Clock;
 use glance::config::stores::{DriverConfig, FileStoreConfig, StoreConfig, StoresConfig};
 use glance::config::{
-    ApiConfig, Config, DatabaseConfig, ImageConfig, LogConfig, Pipeline, PolicyConfig,
+    ApiConfig, Config, DatabaseConfig, ImageConfig, LogConfig, MetricsConfig, Pipeline,
+    PolicyConfig,
 };
 use glance::db::Db;
 use glance::domain::checksum::HashAlgorithm;
@@ -21,6 +22,7 @@ use glance::domain::{Caller, Image, ImageId, Status, Visibility};
 use glance::ops::{Glance, Parts};
 use glance::policy::Policy;
 use glance::store::Registry;
+use glance::telemetry::counters::Counters;
 
 /// The service on a directory of its own, without a cache.
 async fn service(dir: &Path) -> Glance {
@@ -28,8 +30,9 @@ async fn service(dir: &Path) -> Glance {
 }
 
 async fn assemble(config: Config) -> Glance {
+    let counters = Counters::default();
     let cache = match &config.cache {
-        Some(cache) => Some(Cache::open(cache.clone(), Clock::system()).await),
+        Some(cache) => Some(Cache::open(cache.clone(), Clock::system(), counters.clone()).await),
         None => None,
     };
     let parts = Parts {
@@ -39,6 +42,7 @@ async fn assemble(config: Config) -> Glance {
         keystone: None,
         policy: Policy::load(&config.policy).unwrap(),
         clock: Clock::system(),
+        counters,
         config,
     };
     Glance::new(parts)
@@ -82,6 +86,7 @@ async fn image(glance: &Glance, disk_format: &str) -> ImageId {
 fn config(dir: &Path) -> Config {
     Config {
         state_dir: None,
+        metrics: MetricsConfig::default(),
         authtoken: None,
         api: ApiConfig {
             bind_host: [127, 0, 0, 1].into(),

@@ -15,6 +15,7 @@ use glance::ops::{Glance, Parts};
 use glance::policy::Policy;
 use glance::server;
 use glance::store::Registry;
+use glance::telemetry::counters::Counters;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use http_body_util::BodyExt as _;
@@ -206,8 +207,9 @@ async fn open(config: Config) -> Glance {
         .authtoken
         .as_ref()
         .map(|authtoken| Keystone::new(authtoken, clock.clone()).expect("a client for Keystone"));
+    let counters = Counters::default();
     let cache = match &config.cache {
-        Some(cache) => Some(Cache::open(cache.clone(), clock.clone()).await),
+        Some(cache) => Some(Cache::open(cache.clone(), clock.clone(), counters.clone()).await),
         None => None,
     };
     Glance::new(Parts {
@@ -218,6 +220,7 @@ async fn open(config: Config) -> Glance {
         keystone,
         policy,
         clock,
+        counters,
     })
 }
 

@@ -3,6 +3,7 @@
 mod child;
 mod cloud;
 mod database;
+mod exposition;
 mod keystone;
 mod origin;
 
@@ -15,5 +16,6 @@ pub(crate) use child::{
 };
 pub(crate) use cloud::{Answer, Client, Cloud};
 pub(crate) use database::{Database, mysql, postgres};
+pub(crate) use exposition::Exposition;
 pub(crate) use keystone::{FakeKeystone, Mood};
 pub(crate) use origin::Origin;

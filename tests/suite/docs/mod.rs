@@ -1,5 +1,6 @@
 //! What the documents say is so.
 
+mod metrics;
 mod parity;
 mod readme;
 

@@ -17,7 +17,7 @@ fn page(node: &Node) -> Exposition {
 }
 
 #[track_caller]
-fn counts(node: &Node, expected: &[(&str, f64)]) {
+fn counts(node: &Node, expected: &[(&str, u64)]) {
     let page = page(node);
     for (series, value) in expected {
         assert_eq!(page.value(series), *value, "{series}: {:#?}", page.samples);
@@ -26,12 +26,11 @@ fn counts(node: &Node, expected: &[(&str, f64)]) {
 
 /// Waits until nothing of it is on its way any more.
 fn settled(node: &Node) {
-    eventually(|| (page(node).value("glance_open_downloads") == 0.0).then_some(()));
+    eventually(|| (page(node).value("glance_open_downloads") == 0).then_some(()));
 }
 
-#[expect(clippy::cast_precision_loss, reason = "small")]
-fn bytes(images: &[&Image]) -> f64 {
-    images.iter().map(|image| image.data.len()).sum::<usize>() as f64
+fn bytes(images: &[&Image]) -> u64 {
+    images.iter().map(|image| image.data.len()).sum::<usize>() as u64
 }
 
 #[test]
@@ -50,26 +49,23 @@ fn downloads_and_fills_are_counted_where_they_happen() {
     counts(
         &node,
         &[
-            (
-                r#"glance_downloads_total{result="miss",asked="whole"}"#,
-                1.0,
-            ),
-            (r#"glance_downloads_total{result="hit",asked="whole"}"#, 2.0),
-            (r#"glance_downloads_total{result="hit",asked="range"}"#, 1.0),
+            (r#"glance_downloads_total{result="miss",asked="whole"}"#, 1),
+            (r#"glance_downloads_total{result="hit",asked="whole"}"#, 2),
+            (r#"glance_downloads_total{result="hit",asked="range"}"#, 1),
             (r#"glance_served_bytes_total{source="along"}"#, whole),
             (
                 r#"glance_served_bytes_total{source="cache"}"#,
-                2.0 * whole + 10.0,
+                2 * whole + 10,
             ),
-            ("glance_saved_bytes_total", 2.0 * whole + 10.0),
+            ("glance_saved_bytes_total", 2 * whole + 10),
             (r#"glance_store_read_bytes_total{store="file"}"#, whole),
-            (r#"glance_cache_fills_total{outcome="cached"}"#, 1.0),
+            (r#"glance_cache_fills_total{outcome="cached"}"#, 1),
             ("glance_cache_filled_bytes_total", whole),
-            ("glance_cache_fill_seconds_count", 1.0),
-            ("glance_cache_copies", 1.0),
+            ("glance_cache_fill_seconds_count", 1),
+            ("glance_cache_copies", 1),
             ("glance_cache_used_bytes", whole),
-            ("glance_cache_limit_bytes", 10_737_418_240.0),
-            ("glance_cache_growing", 0.0),
+            ("glance_cache_limit_bytes", 10_737_418_240),
+            ("glance_cache_growing", 0),
         ],
     );
     node.stop();
@@ -98,16 +94,16 @@ fn what_leaves_or_goes_bad_is_counted_with_its_reason() {
     counts(
         &node,
         &[
-            (r#"glance_cache_evictions_total{reason="room"}"#, 1.0),
+            (r#"glance_cache_evictions_total{reason="room"}"#, 1),
             (
                 r#"glance_cache_evicted_bytes_total{reason="room"}"#,
                 bytes(&[&images[0]]),
             ),
-            (r#"glance_cache_evictions_total{reason="asked"}"#, 1.0),
-            (r#"glance_cache_evictions_total{reason="pruned"}"#, 0.0),
-            ("glance_cache_verify_failures_total", 1.0),
-            ("glance_cache_spans_repaired_total", 1.0),
-            (r#"glance_cache_fills_total{outcome="wrong"}"#, 1.0),
+            (r#"glance_cache_evictions_total{reason="asked"}"#, 1),
+            (r#"glance_cache_evictions_total{reason="pruned"}"#, 0),
+            ("glance_cache_verify_failures_total", 1),
+            ("glance_cache_spans_repaired_total", 1),
+            (r#"glance_cache_fills_total{outcome="wrong"}"#, 1),
         ],
     );
     // Each has a line in the log, too.

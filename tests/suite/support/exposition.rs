@@ -8,7 +8,7 @@ pub(crate) struct Exposition {
     /// The type of each metric.
     pub(crate) types: BTreeMap<String, String>,
     /// Every sample, by its name and labels as they are written.
-    pub(crate) samples: BTreeMap<String, f64>,
+    pub(crate) samples: BTreeMap<String, String>,
 }
 
 impl Exposition {
@@ -31,7 +31,8 @@ impl Exposition {
             } else {
                 let (series, value) = line.rsplit_once(' ').unwrap();
                 assert!(page.knows(series), "no type for {series}");
-                let before = page.samples.insert(series.to_owned(), number(value));
+                let before = page.samples.insert(series.to_owned(), value.to_owned());
+                assert!(value == "+Inf" || value.parse::<f64>().is_ok(), "{line}");
                 assert_eq!(before, None, "{series} twice");
             }
         }
@@ -49,21 +50,15 @@ impl Exposition {
         histogram || self.types.contains_key(name)
     }
 
-    /// The value of a sample.
+    /// The value of a sample that is a whole number.
     #[track_caller]
-    pub(crate) fn value(&self, series: &str) -> f64 {
+    pub(crate) fn value(&self, series: &str) -> u64 {
         let value = self.samples.get(series);
-        *value.unwrap_or_else(|| panic!("no {series} in {:#?}", self.samples))
+        let value = value.and_then(|value| value.parse().ok());
+        value.unwrap_or_else(|| panic!("no {series} in {:#?}", self.samples))
     }
 }
 
 fn name(series: &str) -> &str {
     series.split('{').next().unwrap()
-}
-
-fn number(text: &str) -> f64 {
-    match text {
-        "+Inf" => f64::INFINITY,
-        text => text.parse().unwrap(),
-    }
 }

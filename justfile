@@ -40,6 +40,10 @@ bench *args:
 bench-listing *args:
     cargo bench --bench listing -- {{ args }}
 
+# Orders in which copies leave the cache, over traces
+bench-eviction:
+    cargo bench --bench eviction
+
 # Looks for inputs that break the parsers, each target for so many seconds (needs cargo-fuzz and a C++ compiler)
 fuzz seconds="60" targets="inspect config policy patch query range":
     for target in {{ targets }}; do \

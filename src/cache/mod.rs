@@ -15,6 +15,7 @@ mod clean;
 mod directory;
 mod entry;
 mod evict;
+pub mod eviction;
 mod feed;
 mod fetch;
 mod fill;

@@ -3,6 +3,7 @@
 //! It is the same service, put together here, as the configuration knows no such store. And it is a process
 //! of its own, this program again, so that its memory is its own as well.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,8 +22,16 @@ use glance::store::{FileStore, Registry, Throttled};
 use glance::telemetry::counters::Counters;
 use tokio_util::sync::CancellationToken;
 
-/// Where the number of reads can be asked for.
-pub const READS: &str = "/reads";
+use crate::http;
+
+/// Where the number of bytes can be asked for that the store gave.
+const READ: &str = "/read";
+
+/// The bytes that the store behind the service at `address` gave so far.
+pub fn read(address: SocketAddr) -> Result<u64> {
+    let answer = http::call(address, "GET", READ, &http::Body::None)?;
+    Ok(std::str::from_utf8(&answer)?.parse()?)
+}
 
 /// Serves until it is killed, from a store that is read at `rate` bytes a second.
 pub fn serve(conf: PathBuf, rate: u64) -> Result<()> {
@@ -64,7 +73,7 @@ async fn run(config: Config, rate: u64) -> Result<()> {
     });
     let stop = CancellationToken::new();
     let routes = service(&glance, router::router(glance.clone()), stop.clone())
-        .route(READS, get(async move || store.reads().to_string()));
+        .route(READ, get(async move || store.bytes().to_string()));
     let limits = Limits::of(&glance.config.api);
     listener::serve(socket, Plain, routes, limits, stop).await;
     Ok(())

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::net::{RecvFlags, recv};
@@ -11,6 +13,8 @@ const BUFFER: usize = 256 * 1024;
 /// The body of a request.
 pub enum Body<'a> {
     None,
+    /// None, but only a part of the answer is wanted.
+    Part(Range<u64>),
     Json(&'a str),
     /// `size` bytes: a piece, again and again.
     Data(&'a [u8], u64),
@@ -49,15 +53,39 @@ pub fn download(address: SocketAddr, path: &str) -> Result<u64> {
     Ok(answer.length)
 }
 
-/// The same, but the bytes are counted where they arrive and never copied: a crowd that shares its
-/// processors with the server must not be what is measured.
-pub fn discard(address: SocketAddr, path: &str) -> Result<u64> {
-    let mut answer = Answer::to(address, "GET", path, &Body::None)?;
+/// How an answer came.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken {
+    /// From the question to the first byte of the body, and to its last.
+    pub first: Duration,
+    pub whole: Duration,
+    pub bytes: u64,
+}
+
+/// Downloads `path`, or a part of it, and says how it came. The bytes are counted where they arrive and never copied:
+/// a crowd that shares its processors with the server must not be what is measured.
+pub fn timed(address: SocketAddr, path: &str, range: Option<Range<u64>>) -> Result<Taken> {
+    let body = range.map_or(Body::None, Body::Part);
+    let start = Instant::now();
+    let mut answer = Answer::to(address, "GET", path, &body)?;
+    let mut first = (answer.seen > 0).then(|| start.elapsed());
     while answer.left() > 0 {
         let (_, got) = recv(&answer.stream, &mut answer.buffer[..], RecvFlags::TRUNC)?;
+        first.get_or_insert_with(|| start.elapsed());
         answer.count(got)?;
     }
-    Ok(answer.length)
+    Ok(Taken {
+        first: first.unwrap_or_default(),
+        whole: start.elapsed(),
+        bytes: answer.length,
+    })
+}
+
+/// Asks for `path` and reads nothing of it yet.
+pub fn ask(address: SocketAddr, path: &str) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    send(&mut stream, address, "GET", path, &Body::None)?;
+    Ok(stream)
 }
 
 /// Calls the API, and gives back what it answers.
@@ -136,17 +164,21 @@ fn send(
     body: &Body,
 ) -> Result<()> {
     let (kind, size) = match body {
-        Body::None => ("text/plain", 0),
+        Body::None | Body::Part(_) => ("text/plain", 0),
         Body::Json(json) => ("application/json", json.len() as u64),
         Body::Data(_, size) => ("application/octet-stream", *size),
     };
+    let range = match body {
+        Body::Part(part) => format!("Range: bytes={}-{}\r\n", part.start, part.end - 1),
+        _ => String::new(),
+    };
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{range}\
          Content-Type: {kind}\r\nContent-Length: {size}\r\n\r\n"
     );
     stream.write_all(head.as_bytes())?;
     match body {
-        Body::None => {}
+        Body::None | Body::Part(_) => {}
         Body::Json(json) => stream.write_all(json.as_bytes())?,
         Body::Data(piece, size) => {
             for part in parts(piece, *size) {

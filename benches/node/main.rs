@@ -1,14 +1,18 @@
-//! What one node can do, beside nginx serving the same file: downloads from a warm cache, a stampede on a
-//! cold one, uploads, and the memory all of it takes. `cargo bench --bench node`, or `just bench`.
+//! What one node can do, beside nginx serving the same file: downloads from a warm cache, uploads, and the memory
+//! all of it takes. And beside nginx and Varnish as caching proxies: a stampede on a cold cache, ranges, and the
+//! memory that thousands of slow readers take. `cargo bench --bench node`, or `just bench`.
 //!
 //! Everything is measured from outside, on the release build, in one run: what is compared takes turns, and
 //! medians are shown. The ratios say more than the rates, for the machine is in both sides of them.
 
+mod edge;
 mod far;
 mod hashes;
 mod http;
 mod memory;
 mod nginx;
+mod origin;
+mod proxy;
 mod service;
 mod table;
 
@@ -21,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use memory::Watch;
 use nginx::Nginx;
@@ -66,6 +71,8 @@ enum What {
     Warm,
     Upload,
     Cold,
+    Ranges,
+    Slow,
 }
 
 fn main() -> Result<()> {
@@ -77,6 +84,14 @@ fn main() -> Result<()> {
         println!("a debug build is not worth measuring: cargo bench --bench node");
         return Ok(());
     }
+    let open = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: open.maximum,
+            ..open
+        },
+    )?;
     let mut table = Table::default();
     let wanted = |what| args.what.is_empty() || args.what.contains(&what);
     if wanted(What::Start) {
@@ -97,7 +112,15 @@ fn main() -> Result<()> {
     }
     drop(service);
     if wanted(What::Cold) {
-        cold(32, &mut table)?;
+        for clients in [32, 256] {
+            edge::cold(clients, &mut table)?;
+        }
+    }
+    if wanted(What::Ranges) {
+        edge::ranges(&mut table)?;
+    }
+    if wanted(What::Slow) {
+        edge::slow(2000, &mut table)?;
     }
     println!("{table}");
     Ok(())
@@ -181,28 +204,6 @@ fn upload(service: &Service, size: u64, rounds: usize, table: &mut Table) -> Res
         }
     }
     table.memory("upload", run.most, 60);
-    Ok(())
-}
-
-/// A crowd on an image that is not in the cache, before a far store.
-fn cold(clients: usize, table: &mut Table) -> Result<()> {
-    let size = 4 * STORE_RATE;
-    let dir = tempfile::tempdir()?;
-    let service = Service::start(&mut Command::new(std::env::current_exe()?), dir.path())?;
-    let image = service.image(size)?;
-    let path = format!("/v2/images/{image}/file");
-    let run = Watch::during(service.pid(), || {
-        let start = Instant::now();
-        crowd(clients, size, || http::discard(service.address(), &path))?;
-        Ok(start.elapsed())
-    })?;
-    let reads = http::call(service.address(), "GET", far::READS, &http::Body::None)?;
-    let reads: u64 = std::str::from_utf8(&reads)?.parse()?;
-    let name = format!("cold stampede, {clients} at once");
-    let ideal = Duration::from_secs(size / STORE_RATE);
-    table.count(&format!("{name}, store reads"), reads, 1);
-    table.at_most(&name, run.value, "the store alone", ideal, 1.3);
-    table.memory(&name, run.most, 60);
     Ok(())
 }
 

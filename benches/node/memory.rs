@@ -1,4 +1,5 @@
-//! The anonymous memory of a process while something goes on. What the page cache holds is not its own.
+//! The anonymous memory of a process and its children while something goes on. What the page cache holds is not
+//! its own.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,5 +49,9 @@ fn anonymous(pid: u32) -> Result<u64> {
         .and_then(|line| line.trim().strip_suffix(" kB"))
         .context("no RssAnon")?
         .parse()?;
-    Ok(kib * 1024)
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    let children = children
+        .split_whitespace()
+        .map(|pid| anonymous(pid.parse()?));
+    Ok(kib * 1024 + children.sum::<Result<u64>>()?)
 }

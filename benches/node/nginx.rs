@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Result;
@@ -20,37 +20,21 @@ pub struct Nginx {
 impl Nginx {
     /// Serves `file` under every path; none where nginx is not installed.
     pub fn start(file: &Path) -> Result<Option<Self>> {
-        let Some(binary) = binary() else {
+        let Some(binary) = service::installed("nginx") else {
             return Ok(None);
         };
         let dir = tempfile::tempdir()?;
         let address = service::free_address()?;
-        let (at, file) = (dir.path().display(), file.display());
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {at}/{kind};"))
-            .join("\n");
-        let conf = dir.path().join("nginx.conf");
-        fs::write(
-            &conf,
-            format!(
-                "daemon off;\nworker_processes auto;\npid {at}/pid;\nerror_log {at}/error.log;\n\
-                 {user}events {{ worker_connections 1024; }}\n\
-                 http {{\naccess_log off;\nsendfile on;\ntcp_nopush on;\n{temporary}\n\
-                 server {{ listen {address}; location / {{ root /; try_files {file} =404; }} }}\n}}\n",
-                user = if rustix::process::geteuid().is_root() {
-                    "user root;\n"
-                } else {
-                    ""
-                },
+        let file = file.display();
+        let child = command(
+            &binary,
+            dir.path(),
+            &format!(
+                "server {{ listen {address}; location / {{ root /; try_files {file} =404; }} }}"
             ),
-        )?;
-        let child = Command::new(binary)
-            .arg("-c")
-            .arg(&conf)
-            .arg("-e")
-            .arg(dir.path().join("error.log"))
-            .stdin(Stdio::null())
-            .spawn()?;
+        )?
+        .stdin(Stdio::null())
+        .spawn()?;
         let nginx = Self {
             child,
             address,
@@ -71,10 +55,28 @@ impl Drop for Nginx {
     }
 }
 
-fn binary() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into()])
-        .map(|dir| dir.join("nginx"))
-        .find(|binary| binary.is_file())
+/// What runs nginx in the foreground with everything in `dir`, and these servers.
+pub fn command(binary: &Path, dir: &Path, servers: &str) -> Result<Command> {
+    let at = dir.display();
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {at}/{kind};"))
+        .join("\n");
+    let user = if rustix::process::geteuid().is_root() {
+        "user root;\n"
+    } else {
+        ""
+    };
+    let conf = dir.join("nginx.conf");
+    fs::write(
+        &conf,
+        format!(
+            "daemon off;\nworker_processes auto;\npid {at}/pid;\nerror_log {at}/error.log;\n\
+             {user}worker_rlimit_nofile 16384;\nevents {{ worker_connections 8192; }}\n\
+             http {{\naccess_log off;\nsendfile on;\ntcp_nopush on;\n{temporary}\n{servers}\n}}\n"
+        ),
+    )?;
+    let mut command = Command::new(binary);
+    command.arg("-c").arg(conf);
+    command.arg("-e").arg(dir.join("error.log"));
+    Ok(command)
 }

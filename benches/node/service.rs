@@ -1,7 +1,7 @@
 //! A running service, with everything it has in one directory.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -154,6 +154,15 @@ pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
+/// The binary of this name, where there is one.
+pub fn installed(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into()])
+        .map(|dir| dir.join(name))
+        .find(|binary| binary.is_file())
+}
+
 /// Waits until somebody answers.
 pub fn wait_for(address: SocketAddr, path: &str) -> Result<()> {
     let start = Instant::now();
@@ -162,6 +171,18 @@ pub fn wait_for(address: SocketAddr, path: &str) -> Result<()> {
             return Err(error);
         }
         thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Waits until somebody listens.
+pub fn wait_until_open(address: SocketAddr) -> Result<()> {
+    let start = Instant::now();
+    while let Err(error) = TcpStream::connect(address) {
+        if start.elapsed() > PATIENCE {
+            return Err(error.into());
+        }
+        thread::sleep(Duration::from_millis(10));
     }
     Ok(())
 }

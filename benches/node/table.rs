@@ -73,6 +73,33 @@ impl Table {
         );
     }
 
+    /// How somebody else fared, for whoever wants to know; none of it where they are not installed.
+    pub fn peer(&mut self, what: &str, who: &str, told: Option<(Duration, String)>) {
+        let (taken, notes) = match told {
+            Some((taken, notes)) if taken.is_zero() => (String::new(), notes),
+            Some((taken, notes)) => (format!("{:.2} s", taken.as_secs_f64()), notes),
+            None => (String::new(), "not installed".to_owned()),
+        };
+        self.add(
+            &format!("{what}: {who}"),
+            taken,
+            notes,
+            String::new(),
+            "-".to_owned(),
+        );
+    }
+
+    /// A number that has a limit.
+    pub fn up_to(&mut self, what: &str, count: u64, most: u64) {
+        self.add(
+            what,
+            count.to_string(),
+            String::new(),
+            String::new(),
+            verdict(count <= most, &format!("<= {most}")),
+        );
+    }
+
     pub fn count(&mut self, what: &str, count: u64, wanted: u64) {
         self.add(
             what,

@@ -28,6 +28,7 @@ impl<S: Store> Throttled<S> {
             line: Arc::new(Line {
                 bytes_per_second,
                 free_at: Mutex::new(None),
+                passed: AtomicU64::new(0),
             }),
             reads: AtomicU64::new(0),
         }
@@ -36,6 +37,11 @@ impl<S: Store> Throttled<S> {
     /// How often data was asked for.
     pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of it were given.
+    pub fn bytes(&self) -> u64 {
+        self.line.passed.load(Ordering::Relaxed)
     }
 }
 
@@ -82,11 +88,13 @@ const SLACK: Duration = Duration::from_millis(50);
 struct Line {
     bytes_per_second: u64,
     free_at: Mutex<Option<Instant>>,
+    passed: AtomicU64,
 }
 
 impl Line {
     /// Takes the line for as long as `bytes` need, and says when they will have passed.
     fn pass(&self, bytes: u64) -> Instant {
+        self.passed.fetch_add(bytes, Ordering::Relaxed);
         let now = Instant::now();
         let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
         let begins = free_at.filter(|free| *free + SLACK > now).unwrap_or(now);

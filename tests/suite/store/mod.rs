@@ -125,5 +125,5 @@ async fn a_throttled_store_is_as_slow_as_it_should_be_and_counts() {
     assert_eq!(read.0, read.1);
     // Two readers share the rate: 800,000 bytes at 4 MB/s.
     assert!(start.elapsed() >= Duration::from_millis(200));
-    assert_eq!(store.reads(), 2);
+    assert_eq!((store.reads(), store.bytes()), (2, 800_000));
 }

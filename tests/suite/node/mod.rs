@@ -16,6 +16,7 @@ mod site;
 mod spans;
 mod stampede;
 mod stop;
+mod stores;
 mod uploads;
 
 use crate::support::eventually;

@@ -15,8 +15,12 @@ use crate::support::{self, API, CACHE_MANAGE, Database, Running};
 use super::process::{Image, Node};
 
 /// Everybody may do what the tests do.
-const ALLOWED: [&str; 13] = [
+const ALLOWED: [&str; 17] = [
     "add_image",
+    "modify_image",
+    "set_image_location",
+    "get_image_location",
+    "delete_image_location",
     "upload_image",
     "get_image",
     "get_images",
@@ -87,6 +91,13 @@ impl Site {
             .replace(&images(self), &images(other))
             .replace(self.database.url(), other.database.url());
         fs::write(self.path("glance-api.conf"), shared).unwrap();
+    }
+
+    /// Goes by these lines of a configuration as well.
+    pub(super) fn adds(&self, options: &str) {
+        let path = self.path("glance-api.conf");
+        let conf = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{conf}{options}\n")).unwrap();
     }
 
     /// A path in the cache directory.

@@ -15,21 +15,28 @@ use tokio::task::{JoinHandle, JoinSet};
 #[derive(Debug)]
 pub(crate) struct Origin {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    log: Arc<Log>,
     serving: JoinHandle<()>,
+}
+
+/// What was asked of it.
+#[derive(Debug, Default)]
+struct Log {
+    requests: Mutex<Vec<String>>,
+    ranges: Mutex<Vec<String>>,
 }
 
 impl Origin {
     pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let asked = Arc::<Mutex<Vec<String>>>::default();
-        let log = Arc::clone(&asked);
+        let log = Arc::<Log>::default();
+        let noted = Arc::clone(&log);
         let serving = tokio::spawn(async move {
             // They end with the server.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let log = Arc::clone(&log);
+                let log = Arc::clone(&noted);
                 connections.spawn(async move {
                     // Who hangs up has seen enough.
                     let _ = serve(stream, &log).await;
@@ -38,7 +45,7 @@ impl Origin {
         });
         Self {
             address,
-            asked,
+            log,
             serving,
         }
     }
@@ -53,7 +60,12 @@ impl Origin {
 
     /// What was asked so far: `GET /bytes/5`.
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("the log").clone()
+        self.log.requests.lock().expect("the log").clone()
+    }
+
+    /// The parts that were asked for so far: `GET /bytes/5 bytes=2-4`.
+    pub(crate) fn ranges(&self) -> Vec<String> {
+        self.log.ranges.lock().expect("the log").clone()
     }
 
     /// Goes away, with every connection.
@@ -75,7 +87,7 @@ impl Drop for Origin {
     }
 }
 
-async fn serve(stream: TcpStream, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
+async fn serve(stream: TcpStream, log: &Log) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     loop {
         let mut lines = Vec::new();
@@ -92,13 +104,14 @@ async fn serve(stream: TcpStream, log: &Mutex<Vec<String>>) -> std::io::Result<(
         let first = lines.first().cloned().unwrap_or_default();
         let (asked, _) = first.rsplit_once(' ').unwrap_or_default();
         let before = {
-            let mut log = log.lock().expect("the log");
-            log.push(asked.to_owned());
-            log.iter().filter(|one| *one == asked).count() - 1
+            let mut requests = log.requests.lock().expect("the log");
+            requests.push(asked.to_owned());
+            requests.iter().filter(|one| *one == asked).count() - 1
         };
         let range = lines.iter().find_map(|line| {
             let (name, value) = line.split_once(':')?;
             let range = name.eq_ignore_ascii_case("range").then(|| value.trim())?;
+            (log.ranges.lock().expect("the log")).push(format!("{asked} {range}"));
             let (start, last) = range.strip_prefix("bytes=")?.split_once('-')?;
             Some((start.parse().ok()?, last.parse().ok()?))
         });
@@ -106,7 +119,7 @@ async fn serve(stream: TcpStream, log: &Mutex<Vec<String>>) -> std::io::Result<(
         if target.starts_with("/slow/") && method == "GET" {
             let _ = dribble(&mut stream, target).await;
             let left = format!("left {target}");
-            log.lock().expect("the log").push(left);
+            log.requests.lock().expect("the log").push(left);
             return Ok(());
         }
         if !answer(&mut stream, method, target, range, before).await? {

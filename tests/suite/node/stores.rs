@@ -1,0 +1,91 @@
+//! Stores that fail in the middle of an image, and clients that do not notice.
+
+use tokio::runtime::Runtime;
+
+use super::MIB;
+use super::http;
+use super::process::{Image, Node};
+use super::site::Site;
+use crate::support::Origin;
+
+const SIZE: usize = 9 * MIB + 5;
+
+const PATCH: &str = "application/openstack-images-v2.1-json-patch";
+
+/// A node that reads from web servers, and from `origin` on this machine, too.
+fn site(origin: &Origin, cached: bool) -> Site {
+    let room = if cached {
+        ""
+    } else {
+        "image_cache_max_size = 0"
+    };
+    let site = Site::with(&format!("show_multiple_locations = true\n{room}"), "");
+    site.adds(&format!(
+        "[glance_store]\nstores = file, http\n[server]\nstore_timeout = 1\n\
+         [import_filtering_opts]\nallowed_ports = [{}]\nallowed_hosts = [127.0.0.1]",
+        origin.port()
+    ));
+    site
+}
+
+/// An image whose data is at these places of the web server, in this order.
+fn located(node: &Node, origin: &Origin, places: &[String]) -> Image {
+    let image = Image {
+        data: Origin::bytes(SIZE),
+        ..node.create()
+    };
+    for place in places {
+        let url = origin.url(place);
+        let add = format!(
+            r#"[{{"op": "add", "path": "/locations/-", "value": {{"url": "{url}", "metadata": {{}}}}}}]"#
+        );
+        let path = format!("/v2/images/{}", image.id);
+        let added = http::ask(node.address, "PATCH", &path, PATCH, add.as_bytes()).unwrap();
+        assert_eq!(added.status, 200, "{}", added.text());
+    }
+    image
+}
+
+/// Downloads an image from these places, through the cache and past it, and sees that the rest of it was asked
+/// for of `second`.
+fn is_read_on(places: &[&str], second: &str) {
+    let runtime = Runtime::new().unwrap();
+    for cached in [true, false] {
+        let origin = runtime.block_on(Origin::new());
+        let site = site(&origin, cached);
+        let node = site.start();
+        let places = places.iter().map(|place| format!("/{place}/{SIZE}"));
+        let image = located(&node, &origin, &places.collect::<Vec<_>>());
+        node.serves(&image);
+        node.says("reading on at byte");
+        let rest = origin.ranges();
+        let rest = rest.last().expect("the rest was asked for");
+        let asked = rest.strip_prefix(&format!("GET /{second}/{SIZE} bytes="));
+        let from = asked.and_then(|range| range.strip_suffix(&format!("-{}", SIZE - 1)));
+        let from: usize = from.unwrap_or_else(|| panic!("{rest}")).parse().unwrap();
+        // What the connection had buffered when it broke may have been lost with it.
+        assert!((1..=SIZE / 2).contains(&from), "{rest}");
+        if cached {
+            node.caches(&image);
+            let before = origin.asked().len();
+            node.serves(&image);
+            assert_eq!(origin.asked().len(), before);
+        }
+        node.stop();
+    }
+}
+
+#[test]
+fn a_store_that_breaks_in_the_middle_is_read_on_at_that_byte_at_the_next_location() {
+    is_read_on(&["short", "bytes"], "bytes");
+}
+
+#[test]
+fn a_store_that_falls_silent_in_the_middle_is_read_on_at_that_byte_at_the_next_location() {
+    is_read_on(&["stall", "bytes"], "bytes");
+}
+
+#[test]
+fn a_store_that_breaks_once_is_read_on_there_where_there_is_no_other() {
+    is_read_on(&["flaky"], "flaky");
+}

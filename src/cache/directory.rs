@@ -10,11 +10,12 @@ use super::clean::{self, Waste};
 use super::entry::{Entry, listing};
 use super::evict;
 use super::index::Index;
+use super::inventory::Inventory;
 use super::layout::{Layout, Placed};
 use super::prune::{self, Pruned, Uses};
 use super::queue::{self, Queued};
 use super::rows::{Change, Changes, Rows};
-use super::space::SpaceLock;
+use super::space::{Limits, SpaceLock};
 use super::{Error, Result};
 use crate::clock::Clock;
 use crate::config::CacheConfig;
@@ -25,7 +26,7 @@ use crate::telemetry::counters::Reason;
 #[derive(Debug)]
 pub struct Directory {
     layout: Layout,
-    max_size: u64,
+    limits: Limits,
     stall_time: Duration,
     index: Mutex<Index>,
     clock: Clock,
@@ -37,7 +38,10 @@ impl Directory {
         let layout = Layout::new(&config.dir, &config.index_file);
         std::fs::read_dir(layout.root()).map_err(|error| Error::at(&layout, error))?;
         Ok(Self {
-            max_size: config.max_size,
+            limits: Limits {
+                max_size: config.max_size,
+                min_free: config.min_free_space,
+            },
             stall_time: config.stall_time,
             index: Mutex::new(Index::new(layout.clone())),
             clock,
@@ -60,6 +64,17 @@ impl Directory {
     /// Asks for an image. False where it is here, on its way or asked for already.
     pub fn queue(&self, id: ImageId) -> Result<bool> {
         queue::add(&self.layout, id, self.clock.now()).map_err(|error| self.at(error))
+    }
+
+    /// Asks for an image in the name of a rule. False where it is here, on its way or asked for already.
+    pub fn queue_for_rule(&self, id: ImageId, rule: &str) -> Result<bool> {
+        queue::add_for_rule(&self.layout, id, rule, self.clock.now())
+            .map_err(|error| self.at(error))
+    }
+
+    /// What is here, on its way and asked for.
+    pub fn inventory(&self) -> Result<Inventory> {
+        Inventory::of(&self.layout, self.limits, self.clock.now()).map_err(|error| self.at(error))
     }
 
     pub fn unqueue(&self, id: ImageId) -> Result<bool> {
@@ -91,7 +106,13 @@ impl Directory {
     pub fn plan_prune(&self) -> Result<Vec<Placed>> {
         let uses = self.uses();
         let plan = SpaceLock::look(&self.layout).and_then(|lock| {
-            prune::plan(&self.layout, self.max_size, &uses, self.clock.now(), &lock)
+            prune::plan(
+                &self.layout,
+                self.limits.max_size,
+                &uses,
+                self.clock.now(),
+                &lock,
+            )
         });
         plan.map_err(|error| self.at(error))
     }
@@ -99,7 +120,7 @@ impl Directory {
     /// Removes least recently used copies until the rest is within the limit.
     pub fn prune(&self) -> Result<Pruned> {
         let uses = self.uses();
-        let gone = prune::run(&self.layout, self.max_size, &uses, self.clock.now())
+        let gone = prune::run(&self.layout, self.limits.max_size, &uses, self.clock.now())
             .map_err(|error| self.at(error))?;
         let ids: Vec<ImageId> = gone.iter().map(|image| image.id).collect();
         self.forget(&ids);

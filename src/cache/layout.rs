@@ -4,7 +4,7 @@
 //! DIR/<id>               a whole, verified copy: it is cached because it is here
 //! DIR/incomplete/<id>    a copy that is being made; the lock on it says by whom
 //! DIR/invalid/<id>       data that was not the image's; `clean` takes it away
-//! DIR/queue/<id>         an empty file: the image is wanted, since the file's mtime
+//! DIR/queue/<id>         the image is wanted, since the file's mtime: by somebody, or by the rule whose name is in it
 //! DIR/cache.db           hits and last access of what is here
 //! DIR/.glance/space.lock held while room is given away, and while files change their place
 //! DIR/.glance/fills/     the room that each copy in the making has been promised

@@ -22,6 +22,7 @@ mod fill;
 mod fills;
 mod growing;
 mod index;
+mod inventory;
 mod journal;
 mod layout;
 mod node;
@@ -50,6 +51,7 @@ pub use clean::{Waste, Why};
 pub use directory::Directory;
 pub use entry::Entry;
 pub use growing::Growing;
+pub use inventory::Inventory;
 pub use layout::Placed;
 pub use parts::Part;
 pub use prune::Pruned;
@@ -240,6 +242,22 @@ impl Cache {
             .await?;
         self.node.wishes.change();
         Ok(added)
+    }
+
+    /// Puts an image into the queue in the name of a rule. False where it is cached, growing or queued already.
+    pub async fn queue_for_rule(&self, id: ImageId, rule: &str) -> Result<bool> {
+        let rule = rule.to_owned();
+        let added = self
+            .work(move |node| queue::add_for_rule(&node.layout, id, &rule, node.clock.now()))
+            .await?;
+        self.node.wishes.change();
+        Ok(added)
+    }
+
+    /// What this node has, makes and is asked for.
+    pub async fn inventory(&self) -> Result<Inventory> {
+        self.work(|node| Inventory::of(&node.layout, node.limits(), node.clock.now()))
+            .await
     }
 
     /// An image that is in the queue need not rest there: it is fetched as soon as somebody can.

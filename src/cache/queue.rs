@@ -1,7 +1,11 @@
-//! Images asked for ahead of time: empty files, put there by us or by anyone.
+//! Images asked for ahead of time: files, put there by us or by anyone.
+//!
+//! An empty one is somebody's wish. One that a rule has put there has the name of the rule in it, and becomes
+//! somebody's when it is asked for by hand.
 
-use std::fs::{FileTimes, OpenOptions};
-use std::io;
+use std::fs::{self, File, FileTimes, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
@@ -10,11 +14,16 @@ use super::owner;
 use super::space::SpaceLock;
 use crate::domain::ImageId;
 
+/// The name of a rule is no longer than this.
+const LONGEST_RULE: u64 = 1024;
+
 /// An image that is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Queued {
     pub since: DateTime<Utc>,
     pub id: ImageId,
+    /// The rule that wants it; none where somebody does.
+    pub rule: Option<String>,
 }
 
 /// The queue, first to be fetched first, and the names in it that are no image's.
@@ -26,6 +35,11 @@ pub fn list(layout: &Layout) -> io::Result<(Vec<Queued>, Vec<String>)> {
             Some(id) => queue.push(Queued {
                 since: DateTime::from(found.modified()?),
                 id,
+                rule: if found.len() == 0 {
+                    None
+                } else {
+                    rule_in(&layout.queue().join(&name))?
+                },
             }),
             None => strange.push(name.to_string_lossy().into_owned()),
         }
@@ -34,26 +48,73 @@ pub fn list(layout: &Layout) -> io::Result<(Vec<Queued>, Vec<String>)> {
     Ok((queue, strange))
 }
 
-/// Asks for an image. False where it is here, on its way or asked for already.
+/// The rule that a file names. None where it went away meanwhile, too.
+fn rule_in(path: &Path) -> io::Result<Option<String>> {
+    let Some(file) = layout::open_existing(path)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    file.take(LONGEST_RULE).read_to_end(&mut bytes)?;
+    let name = String::from_utf8_lossy(&bytes).trim().to_owned();
+    Ok((!name.is_empty()).then_some(name))
+}
+
+/// Asks for an image. False where it is here, on its way or asked for by somebody already.
 pub fn add(layout: &Layout, id: ImageId, now: DateTime<Utc>) -> io::Result<bool> {
-    {
-        let lock = SpaceLock::take(layout)?;
-        let here = std::fs::symlink_metadata(layout.image(id)).is_ok_and(|found| found.is_file());
-        if here || owner::is_growing(layout, id, now, &lock)? {
-            return Ok(false);
-        }
+    if is_here(layout, id, now)? {
+        return Ok(false);
     }
     let path = layout.queue().join(id.as_str());
-    match OpenOptions::new().write(true).create_new(true).open(path) {
+    match OpenOptions::new().write(true).create_new(true).open(&path) {
         Ok(file) => {
             layout.adopt(&file)?;
             // Finer than the kernel's own stamps, so that the order is that of the asking.
             file.set_times(FileTimes::new().set_modified(now.into()))?;
             Ok(true)
         }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let found = fs::symlink_metadata(&path);
+            let by_rule = found.is_ok_and(|found| found.is_file() && found.len() > 0);
+            if by_rule && let Some(file) = layout::open_to_write(&path)? {
+                file.set_len(0)?;
+                file.set_times(FileTimes::new().set_modified(now.into()))?;
+            }
+            Ok(by_rule)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks for an image in the name of a rule. False where it is here, on its way or asked for already.
+pub fn add_for_rule(
+    layout: &Layout,
+    id: ImageId,
+    rule: &str,
+    now: DateTime<Utc>,
+) -> io::Result<bool> {
+    if is_here(layout, id, now)? {
+        return Ok(false);
+    }
+    // It comes whole: an empty one would be somebody's.
+    let draft = layout.own().join(format!("wish-{id}"));
+    let mut file = File::create(&draft)?;
+    layout.adopt(&file)?;
+    writeln!(file, "{rule}")?;
+    file.set_times(FileTimes::new().set_modified(now.into()))?;
+    let linked = fs::hard_link(&draft, layout.queue().join(id.as_str()));
+    layout::remove(&draft)?;
+    match linked {
+        Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether there is a copy, or somebody is making one.
+fn is_here(layout: &Layout, id: ImageId, now: DateTime<Utc>) -> io::Result<bool> {
+    let lock = SpaceLock::take(layout)?;
+    let here = fs::symlink_metadata(layout.image(id)).is_ok_and(|found| found.is_file());
+    Ok(here || owner::is_growing(layout, id, now, &lock)?)
 }
 
 /// Takes a wish back. False where there was none.

@@ -3,6 +3,7 @@
 //! The directory is watched, and since watches can be lost (a directory that is replaced, a full event
 //! queue, a network file system) it is also read every now and then.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -67,7 +68,7 @@ impl Wishes {
     }
 
     /// How long an image still has to rest.
-    fn rests(&self, queued: Queued, now: DateTime<Utc>) -> Duration {
+    fn rests(&self, queued: &Queued, now: DateTime<Utc>) -> Duration {
         // Since a time to come: the clock was set back, and nobody remembers for how long it has rested.
         let waited = (now - queued.since).to_std().unwrap_or(self.settle);
         if self.is_hurried(queued.id) {
@@ -102,10 +103,16 @@ impl QueueWatch {
         }
     }
 
-    /// The next image to fetch: the first in the queue that has settled and is in neither set. Waits for
-    /// one. Who is in `resting` is taken all the same where it is wanted at once. May be dropped and called
-    /// again.
-    pub async fn next(&self, busy: &HashSet<ImageId>, resting: &HashSet<ImageId>) -> ImageId {
+    /// The next image to fetch: the first in the queue that has settled and is in neither set. What somebody
+    /// wants comes before what rules want; of that the highest `rank` comes first, and what has none is not
+    /// to be fetched now. Waits for one. Who is in `resting` is taken all the same where it is wanted at once.
+    /// May be dropped and called again.
+    pub async fn next(
+        &self,
+        busy: &HashSet<ImageId>,
+        resting: &HashSet<ImageId>,
+        rank: impl Fn(&str) -> Option<i64>,
+    ) -> Queued {
         loop {
             let wishes = &self.node.wishes;
             let queue = self.look().await;
@@ -117,12 +124,18 @@ impl QueueWatch {
                 .map(|queued| (queued, wishes.is_hurried(queued.id)))
                 .filter(|(queued, hurried)| *hurried || !resting.contains(&queued.id))
                 // Of those that need not wait any longer the hurried ones go first.
-                .map(|(queued, hurried)| (wishes.rests(*queued, now), !hurried, queued.id))
-                .min_by_key(|(rest, unhurried, _)| (*rest, *unhurried));
+                .filter_map(|(queued, hurried)| {
+                    let rank = match queued.rule.as_deref().filter(|_| !hurried) {
+                        Some(rule) => (true, Reverse(rank(rule)?)),
+                        None => (false, Reverse(0)),
+                    };
+                    Some((wishes.rests(queued, now), (!hurried, rank), queued))
+                })
+                .min_by_key(|(rest, order, _)| (*rest, *order));
             let rest = match first {
-                Some((Duration::ZERO, _, id)) => {
-                    wishes.taken(id);
-                    return id;
+                Some((Duration::ZERO, _, queued)) => {
+                    wishes.taken(queued.id);
+                    return queued.clone();
                 }
                 Some((rest, ..)) => rest.min(SWEEP),
                 None => SWEEP,

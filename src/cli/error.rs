@@ -25,6 +25,10 @@ pub enum Error {
     Log(#[from] telemetry::Error),
     #[error("{0} is no directory")]
     NoDirectory(PathBuf),
+    #[error("The database cannot be asked: {0}")]
+    NoDatabase(String),
+    #[error("No rule of prefetching is called {0:?}; there are: {1}")]
+    NoRule(String, String),
     #[error("No cache is configured")]
     NoCache,
     #[error("Image ID '{0}' is not a valid UUID.")]
@@ -83,6 +87,8 @@ impl Error {
             }
             Error::Config(_) | Error::Log(_) => self.causes().pop(),
             Error::Database { .. }
+            | Error::NoDatabase(_)
+            | Error::NoRule(..)
             | Error::Options(_)
             | Error::NoId
             | Error::NotAnId(_)

@@ -11,6 +11,7 @@ pub mod schema;
 
 mod completion;
 mod console;
+mod database;
 mod directory;
 mod error;
 mod job;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::ini::Settings;
+use super::prefetch::PrefetchRule;
 use super::schedule::Schedule;
 
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct CacheConfig {
     pub sweep_period: Duration,
     /// `[image_cache] fill_on_range`
     pub fill_on_range: FillOnRange,
+    /// `[image_cache_prefetch:NAME]`, the most important first.
+    pub rules: Vec<PrefetchRule>,
 }
 
 /// When the bytes of a copy are compared with their checksums.
@@ -104,6 +107,7 @@ impl CacheConfig {
             sweep_rate: 0,
             sweep_period: Duration::from_hours(24),
             fill_on_range: FillOnRange::Never,
+            rules: Vec::new(),
         }
     }
 
@@ -137,10 +141,11 @@ impl CacheConfig {
             clean_schedule: schedule("clean_schedule")?,
             // The table of options lets nothing else pass.
             verify: Verify::parse(&ours.string("verify")?).unwrap_or(Verify::Changed),
-            sweep_rate: ours.size("sweep_rate")?,
+            sweep_rate: ours.rate("sweep_rate")?,
             sweep_period: ours.seconds("sweep_period")?,
             fill_on_range: FillOnRange::parse(&ours.string("fill_on_range")?)
                 .unwrap_or(FillOnRange::Never),
+            rules: PrefetchRule::all(settings)?,
         }))
     }
 }

@@ -101,7 +101,7 @@ pub fn check(settings: &Settings, problems: &mut Problems) -> Vec<Warning> {
                 place: entry.place(),
                 instead: (known.section, known.option),
             });
-        } else if !section.starts_with("image_cache_prefetch:") {
+        } else {
             warnings.push(Warning::UnknownOption(entry.place()));
         }
     }

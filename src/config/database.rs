@@ -58,7 +58,7 @@ impl DatabaseConfig {
         let connection = database
             .read("connection", |url| Url::parse(url).map(|_| url.to_owned()))?
             .ok_or(Error::Missing {
-                section: "database",
+                section: "database".to_owned(),
                 option: "connection",
                 must: "the URL of the database, such as sqlite:////var/lib/glance/glance.db",
             })?;

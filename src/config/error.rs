@@ -33,7 +33,7 @@ pub enum Error {
     Circle { place: Box<Place> },
     #[error("[{section}] {option} is not set: it must be {must}")]
     Missing {
-        section: &'static str,
+        section: String,
         option: &'static str,
         must: &'static str,
     },

@@ -13,6 +13,7 @@ pub mod log;
 pub mod metrics;
 pub mod paste;
 pub mod policy;
+pub mod prefetch;
 pub mod schedule;
 pub mod stores;
 
@@ -45,6 +46,7 @@ pub use log::LogConfig;
 pub use metrics::MetricsConfig;
 pub use paste::Pipeline;
 pub use policy::PolicyConfig;
+pub use prefetch::PrefetchRule;
 pub use report::{Summary, print, summary};
 pub use schedule::Schedule;
 pub use secrecy::hide_passwords;

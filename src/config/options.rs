@@ -2,7 +2,8 @@
 //!
 //! It holds the original's options with their defaults and limits, those that the original lost
 //! with its own server, those that old files still write though nothing reads them (`removed`),
-//! and ours in `[server]`, `[image_cache]` and `[metrics]`. A default stands there and nowhere else.
+//! and ours in `[server]`, `[image_cache]`, `[metrics]` and the sections of [`RULE`]. A default stands
+//! there and nowhere else.
 
 use std::str::FromStr;
 use std::sync::LazyLock;
@@ -39,6 +40,8 @@ pub enum Kind {
     Integer,
     Float,
     Size,
+    /// Bytes a second.
+    Rate,
     List,
     Bracketed,
     Dict,
@@ -66,6 +69,15 @@ static TABLE: LazyLock<Vec<Known>> = LazyLock::new(|| {
     let rows = include_str!("options.tsv").lines().skip(1);
     rows.filter_map(parse).collect()
 });
+
+/// The section that stands in the table for those of all rules: `[image_cache_prefetch:NAME]`.
+pub const RULE: &str = "image_cache_prefetch:NAME";
+
+/// The name of the rule that a section is of.
+pub fn rule_of(section: &str) -> Option<&str> {
+    let name = section.strip_prefix("image_cache_prefetch:")?;
+    (!name.trim().is_empty()).then_some(name)
+}
 
 /// Every known option, in the order in which they are printed.
 pub fn all() -> &'static [Known] {
@@ -95,6 +107,7 @@ impl Known {
                 return Ok(());
             }
             Kind::Integer => return self.check_whole(values::integer(text)?),
+            Kind::Rate => return self.check_whole(values::rate(text)?.into()),
             Kind::Size => return self.check_whole(values::size(text)?.into()),
             Kind::Float => values::float(text)?,
             Kind::Address => return values::address(text),
@@ -168,6 +181,7 @@ fn kind(name: &str) -> Option<Kind> {
         "int" => Kind::Integer,
         "float" => Kind::Float,
         "size" => Kind::Size,
+        "rate" => Kind::Rate,
         "list" => Kind::List,
         "bracketed" => Kind::Bracketed,
         "dict" => Kind::Dict,

@@ -15,7 +15,8 @@ pub fn print(loaded: &Loaded<Config>) -> Result<String, Error> {
     let settings = &loaded.settings;
     let mut text = String::new();
     let mut current = "";
-    for known in options::all() {
+    let lone = |known: &&Known| known.section != options::RULE;
+    for known in options::all().iter().filter(lone) {
         let lines = lines(settings, known.section, known)?;
         if !lines.is_empty() && current != known.section {
             let gap = if current.is_empty() { "" } else { "\n" };
@@ -34,6 +35,12 @@ pub fn print(loaded: &Loaded<Config>) -> Result<String, Error> {
             if settings.entry(&section, known.option).is_some() {
                 text.push_str(&lines(settings, &section, known)?);
             }
+        }
+    }
+    for section in settings.rule_sections() {
+        let _ = writeln!(text, "\n[{section}]");
+        for known in options::all().iter().filter(|known| !lone(known)) {
+            text.push_str(&lines(settings, section, known)?);
         }
     }
     Ok(text)

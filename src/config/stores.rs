@@ -155,7 +155,7 @@ impl StoresConfig {
         }
         let section = settings.section("glance_store");
         let default = section.text("default_backend")?.ok_or(Error::Missing {
-            section: "glance_store",
+            section: "glance_store".to_owned(),
             option: "default_backend",
             must: "the name of one of enabled_backends, where new images go",
         })?;

@@ -44,6 +44,22 @@ pub fn start(glance: &Glance, stop: &CancellationToken, tasks: &TaskTracker) {
         let (glance, stop) = (glance.clone(), stop.clone());
         tasks.spawn(async move { glance.sweep(stop).await });
     }
+    for rule in &config.rules {
+        let Some(times) = rule.schedule.clone() else {
+            continue;
+        };
+        let (glance, name) = (glance.clone(), rule.name.clone());
+        let clock = glance.clock.clone();
+        let job = move || {
+            let (glance, name) = (glance.clone(), name.clone());
+            async move { glance.run_rule(&name).await }
+        };
+        tasks.spawn(schedule::run(times, clock, stop.clone(), job));
+    }
+    {
+        let (glance, stop) = (glance.clone(), stop.clone());
+        tasks.spawn(async move { glance.follow_uploads(stop).await });
+    }
     let (glance, stop) = (glance.clone(), stop.clone());
     tasks.spawn(async move { glance.prefetch(stop).await });
 }

@@ -43,6 +43,7 @@ impl Glance {
         }
         cache.queue(image.id).await?;
         cache.hurry(image.id);
+        self.hasten(image.id);
         Ok(())
     }
 

@@ -150,7 +150,10 @@ impl Glance {
                 let copy = copy.repaired_from(Arc::new(store.clone()));
                 (Answer::Hit, copy.read(None))
             }
-            Lookup::Growing(fill) => (Answer::Follow, fill.read(None)),
+            Lookup::Growing(fill) => {
+                self.hasten(image.id);
+                (Answer::Follow, fill.read(None))
+            }
             Lookup::Missing(claim) => (Answer::Fill, store.fill(claim).await?.read(None)),
             found @ (Lookup::Part(_) | Lookup::Bypass(_)) => {
                 let blob = store.read(None, Reader::Client).await?;
@@ -176,7 +179,10 @@ impl Glance {
                 let copy = copy.repaired_from(Arc::new(store.clone()));
                 (Answer::Hit, copy.read(Some(range)))
             }
-            Lookup::Growing(fill) => (Answer::Follow, fill.read(Some(range))),
+            Lookup::Growing(fill) => {
+                self.hasten(image.id);
+                (Answer::Follow, fill.read(Some(range)))
+            }
             Lookup::Part(part) if part.has(range) => {
                 self.consider_filling(image);
                 (Answer::Hit, part.read(range, Arc::new(store.clone())))

@@ -29,6 +29,7 @@ mod publish;
 mod quota;
 pub mod range;
 mod resume;
+pub mod rules;
 pub mod source;
 mod stage;
 mod storage;
@@ -51,6 +52,7 @@ use crate::store::Registry;
 use crate::telemetry::counters::Counters;
 
 use afterwards::Afterwards;
+use rules::Rules;
 use stage::Staging;
 
 pub use error::{Error, Result};
@@ -68,6 +70,7 @@ struct Inner {
     location_schema: Schema,
     staging: Staging,
     afterwards: Afterwards,
+    rules: Rules,
     /// What images may be. It changes while the service runs.
     image_rules: RwLock<Arc<ImageConfig>>,
 }
@@ -92,6 +95,7 @@ impl Glance {
         let image_schema =
             documents::image_at_site(&image.disk_formats, &image.container_formats, &image.site);
         let staging = Staging::new(image.staging_dir.clone());
+        let rules = Rules::new(parts.config.cache.as_ref());
         Self(Arc::new(Inner {
             image_rules: RwLock::new(Arc::new(parts.config.image.clone())),
             parts,
@@ -99,6 +103,7 @@ impl Glance {
             location_schema: documents::location(),
             staging,
             afterwards: Afterwards::default(),
+            rules,
         }))
     }
 
@@ -115,6 +120,11 @@ impl Glance {
     /// Where data waits for its import.
     fn staging(&self) -> &Staging {
         &self.0.staging
+    }
+
+    /// What rules of prefetching have come to.
+    fn rules(&self) -> &Rules {
+        &self.0.rules
     }
 
     /// What images may be, as configured last.

@@ -4,26 +4,22 @@
 //! the queue when it is cached, or when it was deleted; whatever else goes wrong, it stays, rests for a while
 //! and is tried again. That includes an id that the database does not know: it may be about to.
 
+mod failures;
+
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::OptionFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Glance;
 use super::download::expected;
-use crate::cache::{Cache, Lookup};
+use crate::cache::{Cache, Lookup, Past, Queued};
+use crate::config::PrefetchRule;
 use crate::domain::{ImageId, Status};
 
-/// How long an image rests after its first failure, and at most.
-const REST: Duration = Duration::from_secs(5);
-const LONGEST_REST: Duration = Duration::from_mins(5);
-
-/// How soon to look again where another process brings the image in.
-const BUSY_REST: Duration = Duration::from_secs(1);
+use failures::Failures;
 
 /// What came of fetching an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +30,8 @@ enum Fetched {
     Gone,
     /// Somebody else is at it.
     Busy,
+    /// A rule wants it, and there is no room for it.
+    NoRoom(String),
     /// It is not here, and this is why.
     Failed(String),
 }
@@ -44,16 +42,17 @@ impl Glance {
         let (Some(cache), Some(config)) = (&self.cache, &self.config.cache) else {
             return stop.cancelled().await;
         };
-        let fetch = |id| {
+        let fetch = |queued: Queued| {
             let (glance, cache) = (self.clone(), cache.clone());
-            async move { glance.fetch(&cache, id).await }
+            async move { glance.fetch(&cache, &queued).await }
         };
-        stop.run_until_cancelled(work(cache, config.prefetch_workers, fetch))
-            .await;
+        let working = work(cache, config.prefetch_workers, &config.rules, fetch);
+        stop.run_until_cancelled(working).await;
     }
 
     /// Brings one image in.
-    async fn fetch(&self, cache: &Cache, id: ImageId) -> Fetched {
+    async fn fetch(&self, cache: &Cache, queued: &Queued) -> Fetched {
+        let id = queued.id;
         let image = match self.db.image(id).await {
             Ok(Some(mut image)) => {
                 self.stores.sort(&mut image.locations);
@@ -65,16 +64,29 @@ impl Glance {
         if image.status != Status::Active {
             return Fetched::Failed(format!("it is {}", image.status));
         }
-        match cache.lookup(id, &expected(&image)).await {
+        let found = match &queued.rule {
+            None => cache.lookup(id, &expected(&image)).await,
+            Some(_) => match self.lookup_for_rule(cache, &image).await {
+                Ok(found) => found,
+                Err(why) => return Fetched::NoRoom(why),
+            },
+        };
+        match found {
             Lookup::Cached(_) => Fetched::Cached,
             Lookup::Growing(_) => Fetched::Busy,
             Lookup::Part(_) => Fetched::Failed("only a part of it is here".into()),
+            Lookup::Bypass(why @ (Past::NoRoom | Past::TooLarge)) if queued.rule.is_some() => {
+                Fetched::NoRoom(why.to_string())
+            }
             Lookup::Bypass(why) => Fetched::Failed(why.to_string()),
             Lookup::Missing(claim) => match self.source(&image).supply(&claim).await {
-                Ok(supply) => match claim.fill_whole(supply).await {
-                    Ok(()) => Fetched::Cached,
-                    Err(broken) => Fetched::Failed(broken.reason),
-                },
+                Ok(supply) => {
+                    let (supply, _restrained) = self.restrained(queued, supply);
+                    match claim.fill_whole(supply).await {
+                        Ok(()) => Fetched::Cached,
+                        Err(broken) => Fetched::Failed(broken.reason),
+                    }
+                }
                 Err(error) => Fetched::Failed(error.to_string()),
             },
         }
@@ -93,101 +105,85 @@ impl Glance {
     }
 }
 
-/// Takes images from the queue, up to `workers` at once.
+/// Takes images from the queue, up to `workers` at once, and for each rule up to what it says.
 async fn work<Fetching: Future<Output = Fetched>>(
     cache: &Cache,
     workers: usize,
-    fetch: impl Fn(ImageId) -> Fetching,
+    rules: &[PrefetchRule],
+    fetch: impl Fn(Queued) -> Fetching,
 ) {
     let watch = cache.watch_queue();
     let mut running = FuturesUnordered::new();
     let mut busy = HashSet::new();
+    // For which rules images are fetched now.
+    let mut served: HashMap<ImageId, String> = HashMap::new();
     let mut failures = Failures::default();
     loop {
         let free = running.len() < workers;
         let resting = failures.resting();
         let rested: OptionFuture<_> = failures.next_rested().map(tokio::time::sleep_until).into();
+        let rank = |name: &str| rank(rules, name, &served);
         tokio::select! {
-            id = watch.next(&busy, &resting), if free => {
-                busy.insert(id);
-                let fetching = fetch(id);
-                running.push(async move { (id, fetching.await) });
+            queued = watch.next(&busy, &resting, rank), if free => {
+                busy.insert(queued.id);
+                if let Some(rule) = &queued.rule {
+                    served.insert(queued.id, rule.clone());
+                }
+                let fetching = fetch(queued.clone());
+                running.push(async move { (queued, fetching.await) });
             }
-            Some((id, fetched)) = running.next() => {
-                busy.remove(&id);
-                watch.tried(id);
-                failures.note(id, &fetched);
-                settle(cache, id, &fetched).await;
+            Some((queued, fetched)) = running.next() => {
+                busy.remove(&queued.id);
+                served.remove(&queued.id);
+                watch.tried(queued.id);
+                failures.note(queued.id, &fetched);
+                settle(cache, &queued, &fetched).await;
             }
             Some(()) = rested => {}
         }
     }
 }
 
+/// How important a rule's images are now; none where enough of them are fetched. A rule that is not there any
+/// more comes last.
+fn rank(rules: &[PrefetchRule], name: &str, served: &HashMap<ImageId, String>) -> Option<i64> {
+    let Some(rule) = rules.iter().find(|rule| rule.name == name) else {
+        return Some(i64::MIN);
+    };
+    let now = served.values().filter(|served| *served == name).count() as u64;
+    let most = rule.concurrency.map_or(u64::MAX, u64::from);
+    (now < most).then_some(rule.priority)
+}
+
 /// Takes from the queue what need not be there any more.
-async fn settle(cache: &Cache, id: ImageId, fetched: &Fetched) {
-    if *fetched == Fetched::Gone {
-        tracing::warn!(image.id = %id, "image {id} is not fetched and leaves the queue: it was deleted");
+async fn settle(cache: &Cache, queued: &Queued, fetched: &Fetched) {
+    let id = queued.id;
+    match fetched {
+        Fetched::Gone => {
+            tracing::warn!(image.id = %id, "image {id} is not fetched and leaves the queue: it was deleted");
+        }
+        Fetched::NoRoom(why) => {
+            let rule = queued.rule.as_deref().unwrap_or_default();
+            tracing::warn!(
+                image.id = %id,
+                "rule {rule}: image {id} is not fetched and leaves the queue: {why}"
+            );
+        }
+        Fetched::Cached | Fetched::Busy | Fetched::Failed(_) => {}
     }
-    if matches!(fetched, Fetched::Cached | Fetched::Gone)
-        && let Err(error) = cache.unqueue(id).await
+    if matches!(
+        fetched,
+        Fetched::Cached | Fetched::Gone | Fetched::NoRoom(_)
+    ) && let Err(error) = cache.unqueue(id).await
     {
         tracing::warn!(image.id = %id, "image {id} stays in the queue: {error}");
     }
-}
-
-/// Images that could not be had, and how long they rest.
-#[derive(Debug, Default)]
-struct Failures(HashMap<ImageId, Failure>);
-
-#[derive(Debug)]
-struct Failure {
-    times: u32,
-    until: Instant,
-}
-
-impl Failures {
-    fn note(&mut self, id: ImageId, fetched: &Fetched) {
-        let now = Instant::now();
-        // Who was taken from the queue meanwhile does not come back here.
-        self.0
-            .retain(|_, failure| failure.until + LONGEST_REST * 2 > now);
-        match fetched {
-            Fetched::Cached | Fetched::Gone => drop(self.0.remove(&id)),
-            Fetched::Busy => {
-                let failure = self.0.entry(id).or_insert(Failure {
-                    times: 0,
-                    until: now,
-                });
-                failure.until = now + BUSY_REST;
-            }
-            Fetched::Failed(reason) => {
-                let failure = self.0.entry(id).or_insert(Failure {
-                    times: 0,
-                    until: now,
-                });
-                let rest = (REST * 2_u32.saturating_pow(failure.times)).min(LONGEST_REST);
-                failure.times = (failure.times + 1).min(16);
-                failure.until = now + rest;
-                tracing::warn!(
-                    image.id = %id,
-                    "image {id} was not fetched and stays in the queue: {reason}; next try in {rest:?}"
-                );
-            }
-        }
-    }
-
-    fn resting(&self) -> HashSet<ImageId> {
-        let now = Instant::now();
-        let resting = self.0.iter().filter(|(_, failure)| failure.until > now);
-        resting.map(|(id, _)| *id).collect()
-    }
-
-    /// When the first of them has rested enough.
-    fn next_rested(&self) -> Option<Instant> {
-        let now = Instant::now();
-        let untils = self.0.values().map(|failure| failure.until);
-        untils.filter(|until| *until > now).min()
+    if let (Fetched::Cached, Some(rule)) = (fetched, &queued.rule)
+        && let Ok(inventory) = cache.inventory().await
+    {
+        let of_rule = |queued: &&Queued| queued.rule.as_ref() == Some(rule);
+        let left = inventory.queued.iter().filter(of_rule).count();
+        tracing::info!(image.id = %id, left, "rule {rule}: image {id} is here, {left} to come");
     }
 }
 
@@ -195,6 +191,7 @@ impl Failures {
 mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use super::*;
     use crate::clock::Clock;
@@ -216,10 +213,22 @@ mod tests {
         enough: usize,
         fetch: impl AsyncFn(ImageId, usize) -> Fetched,
     ) -> Vec<ImageId> {
+        fetched_for(&[], cache, workers, enough, fetch).await
+    }
+
+    /// The same with rules.
+    async fn fetched_for(
+        rules: &[PrefetchRule],
+        cache: &Cache,
+        workers: usize,
+        enough: usize,
+        fetch: impl AsyncFn(ImageId, usize) -> Fetched,
+    ) -> Vec<ImageId> {
         let order = Mutex::new(Vec::new());
         let made = AtomicUsize::new(0);
         let done = CancellationToken::new();
-        let fetch = async |id| {
+        let fetch = async |queued: Queued| {
+            let id = queued.id;
             let before = {
                 let mut order = order.lock().unwrap();
                 order.push(id);
@@ -231,7 +240,7 @@ mod tests {
             }
             fetched
         };
-        let working = done.run_until_cancelled(work(cache, workers, fetch));
+        let working = done.run_until_cancelled(work(cache, workers, rules, fetch));
         let bound = Duration::from_mins(1);
         assert!(
             tokio::time::timeout(bound, working).await.is_ok(),
@@ -317,19 +326,69 @@ mod tests {
         assert_eq!(fetched(&cache, 1, 2, fetch).await, [bad, good]);
     }
 
-    #[test]
-    fn rests_grow_up_to_a_limit() {
-        let mut failures = Failures::default();
-        let id = ImageId::random();
-        let mut rests = Vec::new();
-        for _ in 0..20 {
-            let before = Instant::now();
-            failures.note(id, &Fetched::Failed("no".into()));
-            rests.push((failures.0[&id].until - before).as_secs());
+    fn rule(name: &str, priority: i64, concurrency: u64) -> PrefetchRule {
+        PrefetchRule {
+            priority,
+            concurrency: concurrency.try_into().ok(),
+            ..PrefetchRule::named(name)
         }
-        assert_eq!(rests[..7], [5, 10, 20, 40, 80, 160, 300]);
-        assert_eq!(rests[19], 300);
-        failures.note(id, &Fetched::Cached);
-        assert!(failures.resting().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_somebody_wants_comes_before_what_rules_want_in_their_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = cache(dir.path()).await;
+        let images: Vec<ImageId> = (0..5).map(|_| ImageId::random()).collect();
+        for (id, name) in images.iter().zip(["gone", "low", "high", "high"]) {
+            assert!(cache.queue_for_rule(*id, name).await.unwrap());
+        }
+        assert!(cache.queue(images[4]).await.unwrap());
+        // Who asks for what a rule wants makes it his own.
+        assert!(cache.queue(images[3]).await.unwrap());
+        assert!(!cache.queue(images[3]).await.unwrap());
+        let rules = [rule("high", 5, 0), rule("low", -5, 0)];
+        let fetch = async |_, _| Fetched::Cached;
+        let order = fetched_for(&rules, &cache, 1, 5, fetch).await;
+        let expected = [4, 3, 2, 1, 0].map(|at: usize| images[at]);
+        assert_eq!(order, expected);
+        assert!(cache.queued().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn for_a_rule_no_more_are_fetched_at_once_than_it_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = cache(dir.path()).await;
+        for _ in 0..6 {
+            cache
+                .queue_for_rule(ImageId::random(), "one")
+                .await
+                .unwrap();
+            cache
+                .queue_for_rule(ImageId::random(), "all")
+                .await
+                .unwrap();
+        }
+        let inventory = cache.inventory().await.unwrap();
+        let of_one: HashSet<ImageId> = (inventory.queued.iter())
+            .filter(|queued| queued.rule.as_deref() == Some("one"))
+            .map(|queued| queued.id)
+            .collect();
+        let (ones, most_ones, all, most) =
+            <(AtomicUsize, AtomicUsize, AtomicUsize, AtomicUsize)>::default();
+        let fetch = async |id, _| {
+            let is_one = usize::from(of_one.contains(&id));
+            most_ones.fetch_max(
+                ones.fetch_add(is_one, Ordering::SeqCst) + is_one,
+                Ordering::SeqCst,
+            );
+            most.fetch_max(all.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            ones.fetch_sub(is_one, Ordering::SeqCst);
+            all.fetch_sub(1, Ordering::SeqCst);
+            Fetched::Cached
+        };
+        let rules = [rule("one", 5, 1), rule("all", 0, 0)];
+        fetched_for(&rules, &cache, 4, 12, fetch).await;
+        assert_eq!((most_ones.into_inner(), most.into_inner()), (1, 4));
     }
 }

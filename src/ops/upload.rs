@@ -156,6 +156,7 @@ impl Intake {
             });
         }
         self.settle().await;
+        self.glance.arrived();
         Ok(())
     }
 }

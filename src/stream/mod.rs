@@ -1,9 +1,11 @@
 //! Image data in motion: it is streamed everywhere and held nowhere.
 
 mod file;
+mod pace;
 mod pool;
 
 pub use file::read_file;
+pub use pace::{Pace, paced};
 
 use std::fmt;
 use std::fs::File;

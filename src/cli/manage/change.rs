@@ -154,7 +154,7 @@ pub fn delete_all(
     Ok(Exit::Success)
 }
 
-fn agreed(question: &str, options: &Options, console: &mut Console<'_>) -> Result<bool> {
+pub(super) fn agreed(question: &str, options: &Options, console: &mut Console<'_>) -> Result<bool> {
     if options.force {
         return Ok(true);
     }

@@ -5,6 +5,7 @@ mod list;
 mod options;
 mod place;
 mod reach;
+mod rules;
 mod wait;
 
 pub use options::{Command, Options};
@@ -17,6 +18,7 @@ use clap::{CommandFactory, Parser};
 
 use super::console::Console;
 use super::{Exit, Result, completion};
+use crate::config::{Program, Sources};
 use place::Place;
 
 /// Reads the command line and does what it says, on the streams of this process.
@@ -85,6 +87,18 @@ fn obey(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
         }
         Command::DeleteAllQueuedImages { .. } => {
             change::delete_all(&open, change::Kind::Queued, options, console)
+        }
+        Command::PrefetchRules {
+            name,
+            config_file,
+            config_dir,
+        } => {
+            let sources = Sources {
+                files: config_file.clone(),
+                dirs: config_dir.clone(),
+                ..Sources::new(Program::Cache)
+            };
+            rules::run(&sources, name.as_deref(), options, console)
         }
     }
 }

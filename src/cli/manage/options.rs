@@ -120,6 +120,19 @@ pub enum Command {
         #[command(flatten)]
         more: Ignored,
     },
+    /// Ask for what the rules of this node's configuration want; with --dry-run show what each wants and why,
+    /// what of it is here, and whether it fits.
+    PrefetchRules {
+        /// One rule; without it all of them.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Read this configuration file; may be given several times, the last one wins.
+        #[arg(long, value_name = "PATH")]
+        config_file: Vec<PathBuf>,
+        /// Read the *.conf files of this directory.
+        #[arg(long, value_name = "DIR")]
+        config_dir: Vec<PathBuf>,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell that reads it.

@@ -1,10 +1,10 @@
 //! Fetching straight from the store, for a node whose API is down.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Fetched;
 use crate::cache::{Cache, Expected, Lookup};
+use crate::cli::database;
 use crate::clock::Clock;
 use crate::config::ToolConfig;
 use crate::db::Db;
@@ -19,20 +19,7 @@ const POLL: Duration = Duration::from_millis(200);
 /// Reads every image from its store into the cache; an error where neither database nor store can be asked.
 pub async fn fetch(config: &ToolConfig, queue: &[ImageId]) -> Result<Fetched, String> {
     let cache = config.cache.clone().ok_or("no cache is configured")?;
-    let database = config
-        .database
-        .as_ref()
-        .ok_or("the configuration names no database that this build can ask")?;
-    // To open one that is not there would create it.
-    if let Some(file) = sqlite_file(&database.connection)
-        && !file.exists()
-    {
-        return Err(format!("there is no database {}", file.display()));
-    }
-    let db = Db::open(database)
-        .await
-        .map_err(|error| error.to_string())?;
-    db.ping().await.map_err(|error| error.to_string())?;
+    let db = database::open(config).await?;
     let stores = Registry::open(&config.stores)
         .await
         .map_err(|error| error.to_string())?;
@@ -111,29 +98,4 @@ async fn without_image(db: &Db, cache: &Cache, id: ImageId) -> Result<Outcome, S
     cache.unqueue(id).await.map_err(|error| error.to_string())?;
     tracing::warn!(image.id = %id, "image {id} is not fetched and leaves the queue: it was deleted");
     Ok(Outcome::Gone)
-}
-
-/// The file of an SQLite database, `sqlite:///relative` or `sqlite:////absolute`.
-fn sqlite_file(connection: &str) -> Option<PathBuf> {
-    let (scheme, rest) = connection.split_once(":///")?;
-    let dialect = scheme.split('+').next().unwrap_or(scheme);
-    let file = rest.split('?').next().unwrap_or(rest);
-    (dialect == "sqlite").then(|| PathBuf::from(file))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_sqlite_database_is_known_by_its_file() {
-        let file = |connection| sqlite_file(connection).map(|path| path.display().to_string());
-        let glance = Some("/var/lib/glance/glance.sqlite".to_owned());
-        assert_eq!(file("sqlite:////var/lib/glance/glance.sqlite"), glance);
-        assert_eq!(
-            file("sqlite+pysqlite:////var/lib/glance/glance.sqlite?timeout=5"),
-            glance
-        );
-        assert_eq!(file("mysql+pymysql://glance:secret@db/glance"), None);
-    }
 }

@@ -82,9 +82,12 @@ impl Settings {
         })
     }
 
-    /// The row of the table that an option has in that section, also in a store's own section.
+    /// The row of the table that an option has in that section, also in the section of a store or of a rule.
     pub fn known(&self, section: &str, option: &str) -> Option<&'static Known> {
         options::find(section, option).or_else(|| {
+            if options::rule_of(section).is_some() {
+                return options::find(options::RULE, option);
+            }
             let known = options::find("glance_store", option)?;
             self.is_store(section).then_some(known)
         })
@@ -99,6 +102,18 @@ impl Settings {
         stores
             .iter()
             .any(|(name, _)| reader::normal(name) == section)
+    }
+
+    /// The sections of rules that were written, in the order of writing.
+    pub fn rule_sections(&self) -> Vec<&str> {
+        let mut sections: Vec<&str> = Vec::new();
+        for entry in self.entries() {
+            let section = entry.section.as_str();
+            if options::rule_of(section).is_some() && !sections.contains(&section) {
+                sections.push(section);
+            }
+        }
+        sections
     }
 
     fn value_within(

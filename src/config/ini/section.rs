@@ -63,6 +63,11 @@ impl<'a> Section<'a> {
         Ok(self.read(option, values::size)?.unwrap_or_default())
     }
 
+    /// Bytes a second.
+    pub fn rate(&self, option: &str) -> Result<u64, Error> {
+        Ok(self.read(option, values::rate)?.unwrap_or_default())
+    }
+
     /// Bytes that fit into memory.
     pub fn number_of_bytes(&self, option: &str) -> Result<usize, Error> {
         let fit = |text: &str| {

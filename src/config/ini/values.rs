@@ -133,6 +133,13 @@ pub fn size(text: &str) -> Result<u64, Must> {
     count.checked_mul(factor).ok_or_else(must)
 }
 
+/// Bytes a second: a size, and `/s` behind it if you like.
+pub fn rate(text: &str) -> Result<u64, Must> {
+    let text = text.trim();
+    size(text.strip_suffix("/s").unwrap_or(text))
+        .map_err(|_| "bytes a second, such as 100MiB or 100 MiB/s".to_owned())
+}
+
 /// Where a service is. Empty is not set.
 pub fn address(text: &str) -> Result<(), Must> {
     let must = || "a URL such as http://127.0.0.1:9292, without a user in it".to_owned();
@@ -255,6 +262,9 @@ mod tests {
         assert_eq!(size("0"), Ok(0));
         for text in ["", "10 %", "-1", "1.5GB", "99999999999TB"] {
             assert!(size(text).is_err(), "{text}");
+            assert!(rate(text).is_err(), "{text}");
         }
+        assert_eq!(rate("100 MiB/s"), Ok(100 << 20));
+        assert_eq!(rate("100MiB"), Ok(100 << 20));
     }
 }

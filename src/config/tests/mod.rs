@@ -1,5 +1,6 @@
 mod files;
 mod refused;
+mod rules;
 
 use std::path::{Path, PathBuf};
 

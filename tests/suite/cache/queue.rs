@@ -8,6 +8,11 @@ use glance::clock::Clock;
 
 use super::support::{BOUND, Image, Shelf};
 
+/// Nothing here is wanted by one.
+fn no_rules(_: &str) -> Option<i64> {
+    None
+}
+
 #[tokio::test]
 async fn the_queue_keeps_its_order_and_takes_each_image_once() {
     let shelf = Shelf::new();
@@ -54,8 +59,8 @@ async fn a_file_that_anyone_puts_there_is_noticed() {
     let watch = cache.watch_queue();
     let first = Image::of(10).id;
     let waiting = tokio::spawn(async move {
-        let id = watch.next(&HashSet::new(), &HashSet::new()).await;
-        (id, watch)
+        let next = watch.next(&HashSet::new(), &HashSet::new(), no_rules).await;
+        (next.id, watch)
     });
     // Half of the slow sweep: it must be the watch that noticed.
     let soon = Duration::from_secs(15);
@@ -66,13 +71,13 @@ async fn a_file_that_anyone_puts_there_is_noticed() {
 
     let second = Image::of(10).id;
     let (busy, nobody) = (HashSet::from([first]), HashSet::new());
-    let next = watch.next(&busy, &nobody);
+    let next = watch.next(&busy, &nobody, no_rules);
     let put = async {
         cache.queue(second).await.unwrap();
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        found = tokio::time::timeout(soon, next) => assert_eq!(found.unwrap(), second),
+        found = tokio::time::timeout(soon, next) => assert_eq!(found.unwrap().id, second),
         () = put => {}
     }
 }
@@ -89,8 +94,8 @@ async fn an_image_rests_in_the_queue_unless_it_is_wanted_at_once() {
     cache.queue(hurried).await.unwrap();
     cache.hurry(hurried);
     let next = async |busy: HashSet<_>, resting: HashSet<_>| {
-        let next = watch.next(&busy, &resting);
-        tokio::time::timeout(BOUND, next).await.unwrap()
+        let next = watch.next(&busy, &resting, no_rules);
+        tokio::time::timeout(BOUND, next).await.unwrap().id
     };
     let nobody = HashSet::new;
     assert_eq!(next(nobody(), nobody()).await, hurried);
@@ -112,6 +117,6 @@ async fn an_image_whose_time_is_to_come_is_ready() {
     let tomorrow = file.metadata().unwrap().modified().unwrap() + Duration::from_hours(24);
     file.set_modified(tomorrow).unwrap();
     let (watch, nobody) = (cache.watch_queue(), HashSet::new());
-    let found = tokio::time::timeout(BOUND, watch.next(&nobody, &nobody)).await;
-    assert_eq!(found.unwrap(), id);
+    let found = tokio::time::timeout(BOUND, watch.next(&nobody, &nobody, no_rules)).await;
+    assert_eq!(found.unwrap().id, id);
 }

@@ -33,7 +33,12 @@ fn known(section: &str) -> Options {
 
 #[test]
 fn our_options_are_told_with_their_defaults() {
-    for section in ["image_cache", "metrics", "server"] {
+    for section in [
+        "image_cache",
+        "image_cache_prefetch:NAME",
+        "metrics",
+        "server",
+    ] {
         let known = known(section);
         assert!(!known.is_empty(), "[{section}]");
         assert_eq!(told(section), known, "[{section}]");

@@ -11,6 +11,7 @@ mod original;
 mod process;
 mod published;
 mod queue;
+mod rules;
 mod siblings;
 mod site;
 mod spans;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fs, io};
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::http::{self, Answer, Opened};
 use crate::support::{Running, eventually, wait_for};
@@ -79,8 +79,16 @@ impl Node {
 
     /// Makes an image without data.
     pub(super) fn create(&self) -> Image {
-        let document = br#"{"disk_format": "raw", "container_format": "bare"}"#;
-        let kind = "application/json";
+        self.create_as(&json!({}))
+    }
+
+    /// Makes an image that is like this, without data.
+    pub(super) fn create_as(&self, more: &Value) -> Image {
+        let mut document = json!({"disk_format": "raw", "container_format": "bare"});
+        let more = more.as_object().unwrap().clone();
+        document.as_object_mut().unwrap().extend(more);
+        let (kind, document) = ("application/json", document.to_string());
+        let document = document.as_bytes();
         let made = http::ask(self.address, "POST", "/v2/images", kind, document).unwrap();
         let id = made.json()["id"].as_str().unwrap().to_owned();
         let data = Vec::new();
@@ -102,7 +110,15 @@ impl Node {
 
     /// Makes an image of `size` bytes.
     pub(super) fn image(&self, size: usize) -> Image {
-        let image = self.planned(size);
+        self.image_as(size, &json!({}))
+    }
+
+    /// Makes an image of `size` bytes that is like this.
+    pub(super) fn image_as(&self, size: usize, more: &Value) -> Image {
+        let image = Image {
+            data: noise(size),
+            ..self.create_as(more)
+        };
         let uploaded = self.upload(&image, &image.data);
         assert_eq!(uploaded.status, 204, "{}", uploaded.text());
         image

@@ -1,0 +1,216 @@
+//! Images that rules want on this node.
+//!
+//! A rule looks through the database and puts what it wants and is not here into the queue, in its own name;
+//! what it wants no more leaves the queue. All rules together never want more than the cache may hold: the
+//! most important ones keep their room, and one whose images do not fit stops there. Where room must be made for
+//! an image, copies leave that no rule wants.
+
+mod follow;
+mod plan;
+mod restraint;
+mod select;
+
+pub use plan::{Plan, State, Wanted, plans};
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::download::expected;
+use super::{Glance, Result};
+use crate::cache::{Cache, Inventory, Lookup, Queued, Supply};
+use crate::config::{CacheConfig, PrefetchRule};
+use crate::domain::{Image, ImageId};
+
+use restraint::{Restrained, Restraint};
+
+/// What the rules of this process have come to.
+#[derive(Debug)]
+pub(super) struct Rules {
+    restraint: Restraint,
+    /// What is to stay where room is made for others; none as long as nobody has looked.
+    wanted: Mutex<Option<HashSet<ImageId>>>,
+    /// What was said of rules whose images do not fit.
+    told: Mutex<HashMap<String, String>>,
+    /// Rules make room one after the other.
+    making_room: tokio::sync::Mutex<()>,
+    /// An image became active here.
+    arrived: Notify,
+}
+
+impl Rules {
+    pub(super) fn new(config: Option<&CacheConfig>) -> Self {
+        Self {
+            restraint: Restraint::new(config.map_or(&[], |config| &config.rules)),
+            wanted: Mutex::default(),
+            told: Mutex::default(),
+            making_room: tokio::sync::Mutex::default(),
+            arrived: Notify::new(),
+        }
+    }
+}
+
+impl Glance {
+    fn prefetch_rules(&self) -> &[PrefetchRule] {
+        let config = self.config.cache.as_ref();
+        config.map_or(&[], |config| &config.rules)
+    }
+
+    /// An image became active on this node.
+    pub(super) fn arrived(&self) {
+        self.rules().arrived.notify_one();
+    }
+
+    /// Somebody waits for an image that may come slowly.
+    pub(super) fn hasten(&self, id: ImageId) {
+        self.rules().restraint.lift(id);
+    }
+
+    /// The data of an image as fast as the rule says that wants it.
+    pub(super) fn restrained(
+        &self,
+        queued: &Queued,
+        supply: Supply,
+    ) -> (Supply, Option<Restrained<'_>>) {
+        match &queued.rule {
+            None => (supply, None),
+            Some(rule) => self.rules().restraint.hold(queued.id, rule, supply),
+        }
+    }
+
+    /// Looks for what the rule wants, and asks for what of it is not here. A failure is in the log.
+    pub async fn run_rule(&self, name: &str) {
+        if let Err(error) = self.try_rule(name).await {
+            tracing::error!("rule {name} cannot look for images: {error}");
+        }
+    }
+
+    async fn try_rule(&self, name: &str) -> Result<()> {
+        let Some(cache) = &self.cache else {
+            return Ok(());
+        };
+        let inventory = cache.inventory().await?;
+        let plans = self.plans(&inventory).await?;
+        if let Some(plan) = plans.iter().find(|plan| plan.rule == name) {
+            self.ask(cache, plan, &inventory.queued).await?;
+        }
+        for queued in &inventory.queued {
+            let known = |rule: &String| plans.iter().any(|plan| plan.rule == *rule);
+            if queued.rule.as_ref().is_some_and(|rule| !known(rule)) {
+                // Of a rule that is not there any more.
+                cache.unqueue(queued.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What all rules want.
+    async fn plans(&self, inventory: &Inventory) -> Result<Vec<Plan>> {
+        let plans = plans(&self.db, self.prefetch_rules(), inventory).await?;
+        let wanted = plans.iter().flat_map(|plan| &plan.images);
+        let wanted = wanted.filter(|image| image.state != State::NoRoom);
+        *lock(&self.rules().wanted) = Some(wanted.map(|image| image.id).collect());
+        Ok(plans)
+    }
+
+    /// Asks for what is missing, and for nothing else.
+    async fn ask(&self, cache: &Cache, plan: &Plan, queue: &[Queued]) -> Result<()> {
+        let name = &plan.rule;
+        for queued in queue
+            .iter()
+            .filter(|queued| queued.rule.as_ref() == Some(name))
+        {
+            let is_wanted = |image: &Wanted| image.id == queued.id && image.state != State::NoRoom;
+            if !plan.images.iter().any(is_wanted) {
+                cache.unqueue(queued.id).await?;
+            }
+        }
+        for image in plan.in_state(State::Missing) {
+            cache.queue_for_rule(image.id, name).await?;
+        }
+        let (count, bytes) = (plan.in_state(State::Missing).count(), plan.bytes_missing());
+        let here = plan.in_state(State::Cached).count();
+        if count == 0 {
+            tracing::debug!("rule {name} has nothing to ask for: {here} images are here");
+        } else {
+            tracing::info!(
+                count,
+                bytes,
+                "rule {name} asks for {count} images of {bytes} bytes: {here} are here"
+            );
+        }
+        self.tell_what_does_not_fit(plan);
+        Ok(())
+    }
+
+    /// Says it once, as long as it is the same.
+    fn tell_what_does_not_fit(&self, plan: &Plan) {
+        let mut told = lock(&self.rules().told);
+        let Some(image) = plan.in_state(State::NoRoom).next() else {
+            told.remove(&plan.rule);
+            return;
+        };
+        let text = format!(
+            "rule {} stops at image {} of {} bytes: beside what is more important the cache has no room for it",
+            plan.rule, image.id, image.size
+        );
+        if told.get(&plan.rule) != Some(&text) {
+            tracing::warn!("{text}");
+            told.insert(plan.rule.clone(), text);
+        }
+    }
+
+    /// What this node has of an image that a rule wants. The error says why there is no room for it.
+    pub(super) async fn lookup_for_rule(
+        &self,
+        cache: &Cache,
+        image: &Image,
+    ) -> std::result::Result<Lookup, String> {
+        let _turn = self.rules().making_room.lock().await;
+        let made = self.make_room(cache, image).await;
+        made.map_err(|error| error.to_string())??;
+        Ok(cache.lookup(image.id, &expected(image)).await)
+    }
+
+    /// Lets go of copies that no rule wants, those first that were not used for longest: all that must go, or
+    /// none.
+    async fn make_room(
+        &self,
+        cache: &Cache,
+        image: &Image,
+    ) -> Result<std::result::Result<(), String>> {
+        let inventory = cache.inventory().await?;
+        let mut missing = (image.size.unwrap_or(0)).saturating_sub(inventory.free);
+        if missing == 0 || inventory.cached.contains(&image.id) {
+            return Ok(Ok(()));
+        }
+        if lock(&self.rules().wanted).is_none() {
+            self.plans(&inventory).await?;
+        }
+        let wanted = lock(&self.rules().wanted).clone().unwrap_or_default();
+        let mut spare = cache.entries().await?;
+        spare.retain(|entry| !wanted.contains(&entry.id));
+        if spare.iter().map(|entry| entry.size).sum::<u64>() < missing {
+            return Ok(Err(
+                "there is no room for it beside what rules want".to_owned()
+            ));
+        }
+        for entry in spare.iter().rev() {
+            if missing == 0 {
+                break;
+            }
+            cache.evict(entry.id).await?;
+            missing = missing.saturating_sub(entry.size);
+            tracing::info!(
+                image.id = %entry.id,
+                "image {} left the cache for image {}, which a rule wants", entry.id, image.id
+            );
+        }
+        Ok(Ok(()))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

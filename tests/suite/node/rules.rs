@@ -1,0 +1,240 @@
+//! Images that rules bring in before anybody asks.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::process::{Image, Node};
+use super::queue::ran;
+use super::site::Site;
+use super::{KIB, MIB, eventually};
+use crate::support::{CACHE_MANAGE, until};
+
+/// A site with these rules.
+fn site(default: &str, rules: &str) -> Site {
+    let site = Site::with(default, "queue_settle = 0");
+    site.adds(rules);
+    site
+}
+
+fn cached(node: &Node) -> Vec<String> {
+    node.listing().into_keys().collect()
+}
+
+fn ids(images: &[&Image]) -> Vec<String> {
+    let mut ids: Vec<String> = images.iter().map(|image| image.id.clone()).collect();
+    ids.sort();
+    ids
+}
+
+/// `glance-cache-manage prefetch-rules`
+fn rules(site: &Site, arguments: &[&str], code: i32) -> (String, String) {
+    let mut command = site.plain(CACHE_MANAGE);
+    command.args(["prefetch-rules", "--force", "--config-file"]);
+    command.arg(site.path("glance-api.conf")).args(arguments);
+    ran(command, code)
+}
+
+#[test]
+fn an_uploaded_image_is_brought_in_where_a_rule_wants_it() {
+    let site = site(
+        "",
+        "[image_cache_prefetch:gold]\non = upload\ntag = gold\nproperty = os_distro=debian\n",
+    );
+    let node = site.start();
+    let [plain, other, gold] = [
+        json!({"tags": ["gold"]}),
+        json!({"os_distro": "debian"}),
+        json!({"tags": ["new", "gold"], "os_distro": "debian"}),
+    ]
+    .map(|like| node.image_as(MIB, &like));
+    node.caches(&gold);
+    node.says(&format!("rule gold: image {} is here, 0 to come", gold.id));
+    assert_eq!(cached(&node), ids(&[&gold]), "{} {}", plain.id, other.id);
+    node.stop();
+}
+
+#[test]
+fn an_image_that_another_node_took_is_seen_in_the_database() {
+    let far = Site::new();
+    let near = site("", "[image_cache_prefetch:all]\non = upload\n");
+    near.shares_with(&far);
+    let (far, near) = (far.start(), near.start());
+    let image = far.image(MIB);
+    near.caches(&image);
+    assert_eq!(cached(&far), [""; 0]);
+    far.stop();
+    near.stop();
+}
+
+#[test]
+fn what_came_while_nobody_looked_is_brought_in_at_the_start() {
+    let site = Site::new();
+    let node = site.start();
+    let image = node.image(MIB);
+    node.stop();
+    site.adds("[image_cache_prefetch:all]\non = upload\n");
+    let node = site.start();
+    node.caches(&image);
+    node.stop();
+}
+
+#[test]
+fn of_a_family_the_newest_are_brought_in_when_the_schedule_says() {
+    let site = site(
+        "",
+        "[image_cache_prefetch:newest]\nschedule = * * * * * *\nnewest = 2\nfamily = os_distro\n",
+    );
+    let node = site.start();
+    let [debian, suse] = ["debian", "suse"].map(|name| json!({"os_distro": name}));
+    let old = node.image_as(MIB, &debian);
+    node.caches(&old);
+    let alone = node.image(MIB);
+    let new = [&suse, &debian, &debian].map(|like| node.image_as(MIB, like));
+    for image in &new {
+        node.caches(image);
+    }
+    assert!(!cached(&node).contains(&alone.id));
+    let (out, _) = rules(&site, &["--dry-run", "newest"], 0);
+    assert!(out.starts_with(
+        "Rule newest, at \"* * * * * *\", priority 0: 3 images, 3 cached, 0 to ask for (0 B); all fit\n"
+    ), "{out}");
+    for (image, why) in new.iter().zip([
+        "1 of the newest 2 of os_distro=suse",
+        "2 of the newest 2 of os_distro=debian",
+        "1 of the newest 2 of os_distro=debian",
+    ]) {
+        let line = out
+            .lines()
+            .find(|line| line.contains(&image.id))
+            .expect(&out);
+        assert!(line.contains(why) && line.contains(" cached "), "{line}");
+    }
+    node.stop();
+}
+
+#[test]
+fn a_rule_whose_images_do_not_fit_stops_there_says_so_once_and_takes_no_room_from_others() {
+    let site = site(
+        &format!("image_cache_max_size = {}", 4 * MIB),
+        "[image_cache_prefetch:small]\nschedule = * * * * * *\nproperty = is=small\npriority = 5\n\
+         [image_cache_prefetch:large]\nschedule = * * * * * *\nproperty = is=large\n",
+    );
+    let node = site.start();
+    // Of these the rule gets the latest that fit beside what is more important.
+    let large = [(); 3].map(|()| node.image_as(3 * MIB / 2, &json!({"is": "large"})));
+    let bystander = node.image(MIB);
+    node.serves(&bystander);
+    let small = [(); 2].map(|()| node.image_as(3 * MIB / 4, &json!({"is": "small"})));
+    let expected = ids(&[&small[0], &small[1], &large[2]]);
+    let stops = format!(
+        "rule large stops at image {} of {} bytes",
+        large[1].id,
+        3 * MIB / 2
+    );
+    node.says(&stops);
+    until("what fits is here", || {
+        expected.iter().all(|id| cached(&node).contains(id))
+    });
+    let begun = Instant::now();
+    let evicted = || node.lines_with(&["left the cache"]);
+    let before = evicted();
+    while begun.elapsed() < Duration::from_secs(4) {
+        assert!(
+            expected.iter().all(|id| cached(&node).contains(id)),
+            "{}",
+            node.log()
+        );
+    }
+    assert_eq!(node.lines_with(&[&stops]), 1, "{}", node.log());
+    assert_eq!(evicted(), before, "{}", node.log());
+
+    // The other one that is here leaves for what a rule wants, and none of what rules want does.
+    let third = node.image_as(MIB / 4, &json!({"is": "small"}));
+    node.caches(&third);
+    for id in &expected {
+        assert!(cached(&node).contains(id), "{}", node.log());
+    }
+    assert!(!cached(&node).contains(&bystander.id), "{}", node.log());
+    node.stop();
+}
+
+#[test]
+fn what_a_rule_fetches_is_as_slow_as_it_says_until_somebody_waits_for_it() {
+    let site = site(
+        "",
+        "[image_cache_prefetch:slow]\non = upload\nbandwidth = 64KiB/s\n",
+    );
+    let node = site.start();
+    let image = node.image(20 * MIB);
+    until("it is on its way", || {
+        site.cache("incomplete").join(&image.id).exists()
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(cached(&node), [""; 0]);
+    // At that pace it would take more than five minutes.
+    node.serves(&image);
+    node.caches(&image);
+    node.stop();
+}
+
+#[test]
+fn the_tool_shows_what_rules_want_and_asks_for_it() {
+    let site = Site::with("image_cache_max_size = 1000000", "queue_settle = 3600");
+    let node = site.start();
+    let [small, large] = [KIB, 999 * KIB].map(|size| node.image(size));
+    let empty = rules(&site, &["--dry-run"], 0).0;
+    assert_eq!(empty, "No rules of prefetching.\n");
+    node.stop();
+    site.adds(
+        "[image_cache_prefetch:small]\nschedule =\non = upload\nnewest = 2\n\
+         [image_cache_prefetch:tagged]\nschedule = 0 3 1 1 *\ntag = gold\npriority = 1\n",
+    );
+    let (out, err) = rules(&site, &["--dry-run", "--json"], 0);
+    assert_eq!(err, "");
+    let seen: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(seen["rules"][0]["rule"], "tagged");
+    let wanted = &seen["rules"][1];
+    assert_eq!(
+        (&wanted["fits"], &wanted["bytes_missing"]),
+        (&json!(false), &json!(0))
+    );
+    let image = |image: &Image, why: &str, state: &str| json!({"image_id": image.id, "name": null, "size": image.data.len(), "why": why, "state": state});
+    let first = image(&large, "1 of the newest 2", "no-room");
+    assert_eq!(wanted["images"], json!([first]));
+    assert_eq!(
+        site.files("cache/queue"),
+        [""; 0],
+        "a dry run asks for nothing"
+    );
+
+    let conf = fs::read_to_string(site.path("glance-api.conf")).unwrap();
+    let conf = conf.replace(
+        "image_cache_max_size = 1000000",
+        "image_cache_max_size = 2000000",
+    );
+    fs::write(site.path("glance-api.conf"), conf).unwrap();
+    let (out, err) = rules(&site, &["SMALL", "--verbose"], 0);
+    assert_eq!(err, "");
+    for image in [&small, &large] {
+        assert!(
+            out.contains(&format!("Queued image {} for rule small\n", image.id)),
+            "{out}"
+        );
+        let wish = fs::read_to_string(site.cache("queue").join(&image.id)).unwrap();
+        assert_eq!(wish, "small\n");
+    }
+    let (_, err) = rules(&site, &["other"], 1);
+    assert_eq!(
+        err,
+        "No rule of prefetching is called \"other\"; there are: tagged, small\n"
+    );
+
+    // One that is asked for by hand is somebody's, and the queue shows both.
+    let node = site.start();
+    node.ask("PUT", &format!("/v2/queued_images/{}", small.id));
+    eventually(|| (fs::read(site.cache("queue").join(&small.id)).unwrap() == b"").then_some(()));
+    assert_eq!(node.queued().as_array().unwrap().len(), 2);
+    node.stop();
+}

@@ -66,6 +66,7 @@ impl Cloud {
             counters: Counters::default(),
             stores: Registry::open(&config.stores).await?,
             keystone: None,
+            limits: None,
             policy: Policy::load(&config.policy)?,
             cache: None,
             clock: Clock::system(),

@@ -66,6 +66,7 @@ async fn run(config: Config, rate: u64) -> Result<()> {
         stores: Registry::of_one("file", Arc::clone(&store) as _),
         cache: Some(Cache::open(cache, clock.clone(), counters.clone()).await),
         keystone: None,
+        limits: None,
         policy: Policy::load(&config.policy)?,
         config,
         clock,

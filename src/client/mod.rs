@@ -8,12 +8,14 @@ mod believed;
 mod credentials;
 mod error;
 mod keystone;
+mod limits;
 mod session;
 mod transport;
 
 pub use address::Address;
 pub use credentials::{Credentials, Hidden, Keystone, Named, Owner, Scope, User};
 pub use error::{Error, Result};
+pub use limits::{Level, Limits, ProjectLimits, Unknown};
 pub use session::{Endpoint, Failure, Reply, Session};
 pub use transport::{Trust, innermost};
 

@@ -66,6 +66,7 @@ pub struct Session {
     account: Option<Keystone>,
     region: Option<String>,
     interface: String,
+    endpoint: Option<String>,
     patience: Duration,
     retries: u32,
     held: Mutex<Held>,
@@ -134,6 +135,7 @@ impl Session {
             account,
             region: config.region.clone(),
             interface: config.interface.clone(),
+            endpoint: config.endpoint.clone(),
             patience: config.patience(),
             retries: config.retries,
             held: Mutex::default(),
@@ -302,7 +304,9 @@ impl Session {
             interface: &self.interface,
             region: self.region.as_deref(),
         };
-        let base = address(&catalog, wanted).unwrap_or_else(|| account.url.clone());
+        let base = self.endpoint.clone();
+        let base = base.or_else(|| address(&catalog, wanted));
+        let base = base.unwrap_or_else(|| account.url.clone());
         Ok(Token {
             secret: issued.token,
             renew_at: Instant::now() + life.saturating_sub(MARGIN.min(life / 5)),

@@ -55,6 +55,8 @@ pub struct KeystoneConfig {
     pub region: Option<String>,
     /// `public`, `internal` or `admin`.
     pub interface: String,
+    /// `endpoint_override`: where Keystone is, whatever the catalogue says.
+    pub endpoint: Option<String>,
     /// How long one answer may take; zero stands for a time of our own.
     pub timeout: Duration,
     /// How often a connection that failed is tried again.
@@ -73,14 +75,10 @@ impl KeystoneConfig {
             options: settings.section(section),
             section,
         };
-        let (timeout, retries, interface) = if section == "keystone_authtoken" {
-            (
-                "http_connect_timeout",
-                "http_request_max_retries",
-                "interface",
-            )
+        let (timeout, retries) = if section == "keystone_authtoken" {
+            ("http_connect_timeout", "http_request_max_retries")
         } else {
-            ("timeout", "connect_retries", "endpoint_interface")
+            ("timeout", "connect_retries")
         };
         let first = |one, other| Ok::<_, Error>(read.text(one)?.or(read.text(other)?));
         if let Some(other) = read.text("auth_section")?
@@ -124,9 +122,8 @@ impl KeystoneConfig {
             key_file: read.options.path("keyfile")?,
             insecure: read.options.flag("insecure")?,
             region: read.text("region_name")?,
-            interface: read
-                .text(interface)?
-                .unwrap_or_else(|| "internal".to_owned()),
+            interface: read.interface()?,
+            endpoint: read.text("endpoint_override")?,
             timeout: read.options.seconds(timeout)?,
             retries: read.options.number(retries)?,
         })
@@ -161,6 +158,16 @@ impl Account<'_> {
             Some(_) => self.options.text(option),
             None => Ok(None),
         }
+    }
+
+    /// The first that is good enough, where a section lists several.
+    fn interface(&self) -> Result<String, Error> {
+        if let Some(interface) = self.text("interface")? {
+            return Ok(interface);
+        }
+        let interfaces = self.options.list("valid_interfaces")?;
+        let first = interfaces.into_iter().next();
+        Ok(first.unwrap_or_else(|| "public".to_owned()))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod cache;
 pub mod database;
 pub mod image;
 pub mod keystone;
+pub mod limits;
 pub mod log;
 pub mod metrics;
 pub mod paste;
@@ -42,6 +43,7 @@ pub use database::{DatabaseConfig, Server, Target, Url};
 pub use error::{Error, Origin, Place};
 pub use image::ImageConfig;
 pub use keystone::KeystoneConfig;
+pub use limits::{Allowance, LimitsConfig, RequestLimitsConfig};
 pub use log::LogConfig;
 pub use metrics::MetricsConfig;
 pub use paste::Pipeline;
@@ -70,6 +72,9 @@ pub struct Config {
     pub pipeline: Pipeline,
     /// How tokens are checked, where the pipeline wants that.
     pub authtoken: Option<AuthTokenConfig>,
+    /// How Keystone is asked what projects may have, where it sets that.
+    pub limits: Option<LimitsConfig>,
+    pub request_limits: RequestLimitsConfig,
     pub log: LogConfig,
     pub metrics: MetricsConfig,
     /// Where all state is, where glance was started without any configuration.
@@ -142,8 +147,21 @@ impl Config {
         let log = problems.note(LogConfig::from(settings, "glance-api"));
         let authtoken = problems.note(AuthTokenConfig::from(settings));
         let metrics = problems.note(MetricsConfig::from(settings));
+        let limits = problems.note(LimitsConfig::from(settings));
+        let request_limits = problems.note(RequestLimitsConfig::from(settings));
         let read = (
-            walk, api, image, cache, database, stores, policy, log, authtoken, metrics,
+            walk,
+            api,
+            image,
+            cache,
+            database,
+            stores,
+            policy,
+            log,
+            authtoken,
+            limits,
+            request_limits,
+            metrics,
         );
         let (
             Some(walk),
@@ -155,6 +173,8 @@ impl Config {
             Some(policy),
             Some(log),
             Some(mut authtoken),
+            Some(limits),
+            Some(request_limits),
             Some(metrics),
         ) = read
         else {
@@ -176,6 +196,8 @@ impl Config {
             policy,
             pipeline: walk.pipeline,
             authtoken: checks.then_some(authtoken),
+            limits,
+            request_limits,
             log,
             metrics,
             state_dir: found.state_dir.clone(),

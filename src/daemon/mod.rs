@@ -159,6 +159,10 @@ async fn open(config: Config) -> Result<Glance, Error> {
         None => None,
     };
     let counters = Counters::default();
+    let limits = match &config.limits {
+        Some(limits) => Some(client::Limits::new(limits)?),
+        None => None,
+    };
     let cache = match &config.cache {
         Some(cache) => Some(Cache::open(cache.clone(), clock.clone(), counters.clone()).await),
         None => None,
@@ -170,6 +174,7 @@ async fn open(config: Config) -> Result<Glance, Error> {
         cache,
         policy,
         keystone,
+        limits,
         clock,
         counters,
     }))

@@ -13,28 +13,9 @@ use crate::domain::{Image, ImageId, Location, Status};
 impl Db {
     /// Adds an image with its properties, tags and locations, all or nothing.
     pub async fn create_image(&self, image: &Image) -> Result<()> {
-        let statement = query(
-            "INSERT INTO images (name, status, visibility, owner, disk_format, container_format, size, \
-             virtual_size, checksum, os_hash_algo, os_hash_value, min_disk, min_ram, protected, \
-             os_hidden, updated_at, created_at, id, deleted) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE)",
-        );
-        let statement = &bind_columns(statement, image)?
-            .bind(image.created_at)
-            .bind(image.id);
-        let now = image.created_at;
         self.link
             .write(move |mut db| async move {
-                statement
-                    .execute(&mut db)
-                    .await
-                    .map_err(|error| match error {
-                        Error::Taken(_) => Error::Duplicate(image.id),
-                        error => error,
-                    })?;
-                properties::insert(&mut db, image.id, image.properties.iter(), now).await?;
-                tags::insert(&mut db, image.id, &image.tags, now).await?;
-                locations::insert(&mut db, image.id, &image.locations, now).await?;
+                insert(&mut db, image).await?;
                 db.commit_with(()).await
             })
             .await
@@ -109,18 +90,7 @@ impl Db {
     ) -> Result<Status> {
         self.link
             .write(move |mut db| async move {
-                let was = status(&mut db, id).await?.ok_or(Error::Gone(id))?;
-                if !from.contains(&was) {
-                    return Err(Error::Conflict { id, status: was });
-                }
-                let statement = query(
-                    "UPDATE images SET status = ?, updated_at = ? WHERE id = ? AND status = ? AND NOT deleted",
-                )
-                .bind(to.as_str())
-                .bind(now)
-                .bind(id)
-                .bind(was.as_str());
-                guarded(&mut db, &statement, id).await?;
+                let was = transit(&mut db, id, from, to, now).await?;
                 db.commit_with(was).await
             })
             .await
@@ -251,6 +221,48 @@ impl<'i> From<&'i Image> for Was<'i> {
     fn from(image: &'i Image) -> Self {
         Self::Image(image)
     }
+}
+
+/// Adds an image with all that belongs to it.
+pub async fn insert(db: &mut Connection, image: &Image) -> Result<()> {
+    let now = image.created_at;
+    let statement = query(
+        "INSERT INTO images (name, status, visibility, owner, disk_format, container_format, size, \
+         virtual_size, checksum, os_hash_algo, os_hash_value, min_disk, min_ram, protected, \
+         os_hidden, updated_at, created_at, id, deleted) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE)",
+    );
+    let made = bind_columns(statement, image)?.bind(now).bind(image.id);
+    made.execute(db).await.map_err(|error| match error {
+        Error::Taken(_) => Error::Duplicate(image.id),
+        error => error,
+    })?;
+    properties::insert(db, image.id, image.properties.iter(), now).await?;
+    tags::insert(db, image.id, &image.tags, now).await?;
+    locations::insert(db, image.id, &image.locations, now).await
+}
+
+/// Moves an image from any of `from` to `to`, and says where it was.
+pub async fn transit(
+    db: &mut Connection,
+    id: ImageId,
+    from: &[Status],
+    to: Status,
+    now: DateTime<Utc>,
+) -> Result<Status> {
+    let was = status(db, id).await?.ok_or(Error::Gone(id))?;
+    if !from.contains(&was) {
+        return Err(Error::Conflict { id, status: was });
+    }
+    let statement = query(
+        "UPDATE images SET status = ?, updated_at = ? WHERE id = ? AND status = ? AND NOT deleted",
+    )
+    .bind(to.as_str())
+    .bind(now)
+    .bind(id)
+    .bind(was.as_str());
+    guarded(db, &statement, id).await?;
+    Ok(was)
 }
 
 /// Holds an image that nobody has changed since it was read; otherwise [`Error::Conflict`]. Its locations, and

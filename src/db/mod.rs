@@ -19,13 +19,13 @@ mod locations;
 mod members;
 mod migrations;
 mod properties;
+mod quota;
 mod row;
 mod tags;
 mod task_list;
 mod tasks;
 #[cfg(test)]
 mod tests;
-mod usage;
 
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ use crate::domain::{ImageId, Location, Status};
 pub use copies::CopyRow;
 use dialect::query;
 use link::Link;
+pub use quota::{Gate, Judged, LEASE, Usage};
 
 pub use migrations::{REVISION, State as SchemaState, make_schema, schema_state};
 

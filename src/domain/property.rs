@@ -31,6 +31,12 @@ pub const STAGE_HOST: &str = "os_glance_stage_host";
 /// The task that is at work with an image, and keeps others from it.
 pub const TASK_LOCK: &str = "os_glance_import_task";
 
+/// The stores that data is being copied to.
+pub const IMPORTING_TO: &str = "os_glance_importing_to_stores";
+
+/// How many bytes of room are held for data on its way. Never a property that anybody sees.
+pub const HELD_ROOM: &str = "os_glance_held_room";
+
 /// The characters that a property's name may have in a new image.
 const LONGEST_NAME: usize = 255;
 

@@ -2,13 +2,14 @@
 
 use super::format::FormatError;
 use super::range::RangeError;
+use super::resource::OverLimit;
 use crate::domain::evidence::{Doubt, Objection};
 use crate::domain::listing::Unlistable;
 use crate::domain::location::NoPlace;
 use crate::domain::task::NoTask;
 use crate::domain::task_stub::NoTaskList;
 use crate::domain::{ImageId, Refusal, Status};
-use crate::{cache, db, store};
+use crate::{cache, client, db, store};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -135,6 +136,12 @@ pub enum Error {
          the limit. {left} bytes remaining.", size.map_or_else(|| "None".to_owned(), |size| size.to_string())
     )]
     LocationOverQuota { size: Option<i64>, left: i64 },
+    /// More than Keystone lets the project have.
+    #[error(
+        "The request returned a 413 Request Entity Too Large. This generally means that rate limiting or a \
+         quota threshold was breached.\n\nThe response body:\n{0}"
+    )]
+    OverLimit(OverLimit),
     #[error("Image tag limit exceeded for image {image}: {refusal}:")]
     TooManyTags { image: String, refusal: Refusal },
     #[error("Image member limit exceeded for image {image}: {refusal}:")]
@@ -188,6 +195,8 @@ pub enum Error {
     #[error("the work was interrupted")]
     Interrupted(#[from] tokio::task::JoinError),
 
+    #[error("what the project may have is not known")]
+    Limits(#[from] client::Unknown),
     #[error("the database failed")]
     Db(#[from] db::Error),
     #[error("the image store failed")]

@@ -34,10 +34,10 @@ impl Glance {
         quota::tags(&self.image_rules(), &image)?;
         quota::properties(&self.image_rules(), &image)?;
         property::storable(&image)?;
-        match self.db.create_image(&stored(&image)).await {
+        match self.add_image(caller, &stored(&image)).await {
             Ok(()) => Ok(image),
-            Err(db::Error::Duplicate(id)) => Err(Error::IdTaken(id.to_string())),
-            Err(error) => Err(error.into()),
+            Err(Error::Db(db::Error::Duplicate(id))) => Err(Error::IdTaken(id.to_string())),
+            Err(error) => Err(error),
         }
     }
 

@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
+use super::resource::Resource;
 use super::{Error, Glance, Result};
+use crate::domain::Caller;
 use crate::domain::literal::literal;
 
 impl Glance {
-    /// Refuses a request that names no import method of this site.
-    pub fn check_import(&self, document: &Value) -> Result<()> {
+    /// Refuses a request that names no import method of this site, or of a project that has too much already.
+    pub async fn check_import(&self, caller: &Caller, document: &Value) -> Result<()> {
         let refused = |sentence: &str| Error::ImportRefused(sentence.to_owned());
         let member = |name: &str| document.get(name);
         let method =
@@ -26,6 +28,6 @@ impl Glance {
                 return Err(Error::ImportRefused(sentence));
             }
         }
-        Ok(())
+        self.check_limit(caller, Resource::SizeTotal, None).await
     }
 }

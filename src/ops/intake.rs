@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{error, warn};
 
 use super::interrupted::{RETRY, Verdict};
+use super::room::{Room, Wish};
 use super::{Error, Glance, Result};
-use crate::db;
+use crate::db::{self, Usage};
 use crate::domain::{ImageId, Status};
 use crate::store::{Store, Stored};
 
@@ -18,6 +19,8 @@ pub(super) struct Intake {
     pub(super) id: ImageId,
     /// What the image is meanwhile: `saving` or `uploading`.
     during: Status,
+    /// What is held for the data, where there is a limit.
+    pub(super) room: Option<Arc<Room>>,
     /// Data that goes again unless the image is settled.
     pub(super) stored: Option<(Arc<dyn Store>, Stored)>,
     /// There is nothing to take back any more.
@@ -25,26 +28,33 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Moves the image from `queued` to `during`: of several at once one gets so far.
-    pub(super) async fn begin(glance: &Glance, id: ImageId, during: Status) -> Result<Self> {
+    /// Moves the image from `queued` to `during`, and holds the room that is wished for: of several at once one
+    /// gets so far.
+    pub(super) async fn begin(
+        glance: &Glance,
+        id: ImageId,
+        during: Status,
+        wish: Option<Wish>,
+    ) -> Result<Self> {
         let glance = glance.clone();
         detached(async move {
-            let now = glance.clock.now();
-            let begun = glance.db.set_status(id, &[Status::Queued], during, now);
-            match begun.await {
-                Ok(_) => Ok(Self {
+            match glance.begin(id, during, wish).await {
+                Ok(room) => Ok(Self {
                     glance,
                     id,
                     during,
+                    room,
                     stored: None,
                     settled: false,
                 }),
-                Err(db::Error::Conflict { status, .. }) => Err(Error::StatusTransition {
-                    from: status,
-                    to: during,
-                }),
-                Err(db::Error::Gone(id)) => Err(Error::NoSuchImage(id.to_string())),
-                Err(error) => Err(error.into()),
+                Err(Error::Db(db::Error::Conflict { status, .. })) => {
+                    Err(Error::StatusTransition {
+                        from: status,
+                        to: during,
+                    })
+                }
+                Err(Error::Db(db::Error::Gone(id))) => Err(Error::NoSuchImage(id.to_string())),
+                Err(error) => Err(error),
             }
         })
         .await
@@ -55,6 +65,9 @@ impl Intake {
         self.settled = true;
         if let Some((_, stored)) = self.stored.take() {
             stored.settle().await;
+        }
+        if self.room.take().is_some() {
+            self.glance.release_room(self.id).await;
         }
     }
 
@@ -77,8 +90,31 @@ impl Intake {
             glance: self.glance.clone(),
             id: self.id,
             during: self.during,
+            held: self.room.take().is_some(),
             stored: self.stored.take(),
         }
+    }
+}
+
+impl Glance {
+    async fn begin(
+        &self,
+        id: ImageId,
+        during: Status,
+        wish: Option<Wish>,
+    ) -> Result<Option<Arc<Room>>> {
+        let now = self.clock.now();
+        let Some(wish) = wish else {
+            self.db
+                .set_status(id, &[Status::Queued], during, now)
+                .await?;
+            return Ok(None);
+        };
+        let since = Instant::now();
+        let judge = |usage: &[Usage]| wish.judge(wish.ask, usage);
+        let gate = wish.quota.gate(Some(id), &judge);
+        let held = self.db.begin_within(id, during, &gate, now).await??;
+        Ok(Some(Room::new(self, id, wish, held, since)))
     }
 }
 
@@ -101,6 +137,8 @@ struct Undoing {
     glance: Glance,
     id: ImageId,
     during: Status,
+    /// Room is held for the data.
+    held: bool,
     stored: Option<(Arc<dyn Store>, Stored)>,
 }
 
@@ -127,6 +165,9 @@ impl Undoing {
                 return ControlFlow::Break(());
             }
         };
+        if std::mem::take(&mut self.held) {
+            self.glance.release_room(id).await;
+        }
         let Some((store, stored)) = self.stored.take() else {
             return ControlFlow::Break(());
         };

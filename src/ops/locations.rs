@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::limits::signed;
 use super::{Error, Glance, Result, quota};
 use crate::domain::evidence::Evidence;
 use crate::domain::literal::literal;
@@ -253,10 +254,9 @@ impl Glance {
         needed: Option<u64>,
         own: u64,
     ) -> Result<()> {
-        let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         let size = needed.map(|needed| signed(needed.saturating_add(own)));
-        match self.storage_room(caller, image, size).await {
-            Ok(_) => Ok(()),
+        match self.check_storage(caller, image, size).await {
+            Ok(()) => Ok(()),
             Err(Error::StorageQuota { left, .. }) => Err(Error::LocationOverQuota {
                 size: needed.map(signed),
                 left: left.saturating_sub(signed(own)),

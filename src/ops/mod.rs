@@ -16,6 +16,7 @@ mod import;
 mod intake;
 mod interrupted;
 mod let_go;
+mod limits;
 mod location_import;
 mod locations;
 mod measured;
@@ -28,11 +29,12 @@ mod proven;
 mod publish;
 mod quota;
 pub mod range;
+pub mod resource;
 mod resume;
+mod room;
 pub mod rules;
 pub mod source;
 mod stage;
-mod storage;
 mod sweep;
 mod tags;
 pub mod task_list;
@@ -43,6 +45,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::auth::Keystone;
 use crate::cache::Cache;
+use crate::client::Limits;
 use crate::clock::Clock;
 use crate::config::{Config, ImageConfig};
 use crate::db::Db;
@@ -85,6 +88,8 @@ pub struct Parts {
     pub policy: Policy,
     /// Who checks tokens, where the pipeline wants them checked.
     pub keystone: Option<Keystone>,
+    /// Who says what projects may have, where that is Keystone.
+    pub limits: Option<Limits>,
     pub clock: Clock,
     pub counters: Counters,
 }

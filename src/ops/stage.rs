@@ -10,6 +10,8 @@ use tokio::sync::OnceCell;
 
 use super::access::{may_write, owns};
 use super::intake::{Intake, detached};
+use super::limits::Kind;
+use super::resource::Resource;
 use super::upload::{limited, refusal};
 use super::{Error, Glance, Result};
 use crate::config::stores::FileStoreConfig;
@@ -85,6 +87,7 @@ impl Glance {
         size: Option<i64>,
     ) -> Result<()> {
         may_write(caller)?;
+        self.check_limit(caller, Resource::StageTotal, size).await?;
         let image = self.authorized(caller, id, "modify_image").await?;
         if !image.status.can_become(Status::Uploading) {
             return Err(Error::StatusTransition {
@@ -93,7 +96,9 @@ impl Glance {
             });
         }
         owns(caller, &image)?;
-        let mut intake = Intake::begin(self, id, Status::Uploading).await?;
+        let wish = self.wish(caller, Kind::Staged, size).await?;
+        let intake = Intake::begin(self, id, Status::Uploading, wish).await;
+        let mut intake = intake.map_err(|error| self.refused(caller, error))?;
         match intake.set_aside(bytes, size).await {
             Ok(size) => detached(intake.note_staged(size)).await,
             Err(error) => {
@@ -119,7 +124,10 @@ impl Intake {
     /// Writes the data where it waits, and says how much it is.
     async fn set_aside(&mut self, bytes: ByteStream, size: Option<i64>) -> Result<u64> {
         let size = size.filter(|size| *size != 0);
-        let bytes = limited(bytes, self.glance.image_rules().size_cap, size);
+        let mut bytes = limited(bytes, self.glance.image_rules().size_cap, size);
+        if let Some(room) = &self.room {
+            bytes = room.around(bytes);
+        }
         let staging = self.glance.staging();
         let files = staging.files().await.map_err(refusal)?;
         // Nobody else stages this image now: what lies there is left over from a crash.
@@ -128,6 +136,9 @@ impl Intake {
         let stored = files.put(self.id, bytes, declared).await.map_err(refusal)?;
         let size = stored.size;
         self.stored = Some((files, stored));
+        if let Some(room) = &self.room {
+            room.confirm(size).await?;
+        }
         Ok(size)
     }
 

@@ -12,7 +12,9 @@ use super::access::{may_write, owns};
 use super::format::{Rules, inspected};
 use super::hashing::hashed;
 use super::intake::{Intake, detached};
-use super::storage::{Room, within};
+use super::limits::Kind;
+use super::resource::Resource;
+use super::room::Wish;
 use super::{Error, Glance, Result};
 use crate::db::{self, NewData};
 use crate::domain::checksum::{Checksums, HashAlgorithm, SecureHash};
@@ -43,6 +45,7 @@ impl Glance {
         store: Option<&str>,
     ) -> Result<()> {
         may_write(caller)?;
+        self.check_limit(caller, Resource::SizeTotal, size).await?;
         let store = self.store_for_upload(store).await?;
         let image = self.authorized(caller, id, "upload_image").await?;
         if self.policy.asks_for_owners() {
@@ -56,9 +59,10 @@ impl Glance {
         }
         formats_are_known(&image)?;
         owns(caller, &image).map_err(|_| Error::UploadNotYours(id))?;
-        let room = self.storage_room(caller, id, size).await?;
-        let mut saving = Intake::begin(self, id, Status::Saving).await?;
-        match saving.receive(&image, store, bytes, size, room).await {
+        let wish = self.wish(caller, Kind::Stored, size).await?;
+        let saving = Intake::begin(self, id, Status::Saving, wish).await;
+        let mut saving = saving.map_err(|error| self.refused(caller, error))?;
+        match saving.receive(&image, store, bytes, size).await {
             Ok(data) => detached(saving.activate(data)).await,
             Err(error) => {
                 detached(saving.undo()).await?;
@@ -69,6 +73,18 @@ impl Glance {
 }
 
 impl Glance {
+    /// The room to hold for data of a declared size, or of one that is not known.
+    pub(super) async fn wish(
+        &self,
+        caller: &Caller,
+        kind: Kind,
+        size: Option<i64>,
+    ) -> Result<Option<Wish>> {
+        let ask = size.filter(|size| *size != 0).into();
+        let quota = self.quota(caller, kind).await?;
+        Ok(quota.map(|quota| Wish { quota, kind, ask }))
+    }
+
     /// Where data is to be sent.
     async fn store_for_upload(&self, name: Option<&str>) -> Result<Arc<dyn Store>> {
         let name = name.filter(|_| self.config.stores.multi);
@@ -88,13 +104,12 @@ impl Intake {
         store: Arc<dyn Store>,
         bytes: ByteStream,
         size: Option<i64>,
-        room: Option<Room>,
     ) -> Result<NewData> {
         let config = self.glance.image_rules();
         let size = size.filter(|size| *size != 0);
         let mut bytes = limited(bytes, config.size_cap, size);
-        if let Some(room) = &room {
-            bytes = within(bytes, room.left());
+        if let Some(room) = &self.room {
+            bytes = room.around(bytes);
         }
         let (bytes, inspection) = inspected(bytes);
         let (bytes, digests) =
@@ -105,9 +120,8 @@ impl Intake {
         let (location, size) = (stored.location.clone(), stored.size);
         self.stored = Some((store, stored));
 
-        if let Some(room) = room {
-            // Another upload may have ended meanwhile.
-            room.check_again(&self.glance, size).await?;
+        if let Some(room) = &self.room {
+            room.confirm(size).await?;
         }
 
         let [md5, value] = digests.finish().await.map_err(store::Error::Failed)?;

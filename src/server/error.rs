@@ -29,7 +29,7 @@ impl From<Error> for Fault {
             Error::TasksExpire => Fault::new(status(&error), error.to_string())
                 .with(ALLOW, HeaderValue::from_static("GET")),
             // What is inside is nobody's business: the status says enough.
-            Error::Hidden | Error::NotThere | Error::Db(_) | Error::Store(_) => {
+            Error::Hidden | Error::NotThere | Error::Db(_) | Error::Store(_) | Error::Limits(_) => {
                 Fault::of(status(&error))
             }
             Error::Cache(error) => {
@@ -117,6 +117,7 @@ fn status(error: &Error) -> StatusCode {
         Error::TooLarge
         | Error::StorageQuota { .. }
         | Error::LocationOverQuota { .. }
+        | Error::OverLimit(_)
         | Error::TooManyTags { .. }
         | Error::TooManyMembers { .. }
         | Error::StoreFull(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -128,7 +129,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Range(range) => range_status(*range),
         Error::Db(error) => db_status(error),
         Error::Store(error) => store_status(error),
-        Error::Interrupted(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Interrupted(_) | Error::Limits(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

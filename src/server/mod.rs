@@ -38,6 +38,7 @@ pub fn service(glance: &Glance, router: Router, draining: CancellationToken) -> 
         Settings {
             api: &config.api,
             pipeline: &config.pipeline,
+            limits: config.request_limits,
             versions,
             policy: glance.policy.clone(),
             keystone: glance.keystone.clone(),

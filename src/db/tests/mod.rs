@@ -12,6 +12,7 @@ mod original;
 mod paging;
 mod plans;
 mod properties;
+mod quota;
 mod races;
 mod tasks;
 

@@ -15,6 +15,7 @@ mod page;
 mod panics;
 mod proxy_headers;
 mod request_id;
+mod throttle;
 mod version_negotiation;
 
 use std::sync::Arc;
@@ -34,17 +35,19 @@ pub use request_id::RequestId;
 use super::versions::Versions;
 use crate::auth::Keystone;
 use crate::config::paste::Filter;
-use crate::config::{ApiConfig, Pipeline};
+use crate::config::{ApiConfig, Pipeline, RequestLimitsConfig};
 use crate::policy::Policy;
 use crate::telemetry::counters::Counters;
 use healthcheck::Healthcheck;
 pub use identity::Identity;
+use throttle::Throttle;
 
 /// What the layers go by.
 #[derive(Debug)]
 pub struct Settings<'c> {
     pub api: &'c ApiConfig,
     pub pipeline: &'c Pipeline,
+    pub limits: RequestLimitsConfig,
     pub versions: Versions,
     pub policy: Policy,
     /// Who checks tokens, where the pipeline wants them checked.
@@ -62,6 +65,7 @@ pub fn wrap(router: Router, settings: Settings<'_>) -> Router {
     let Settings {
         api,
         pipeline,
+        limits,
         versions,
         policy,
         keystone,
@@ -73,13 +77,19 @@ pub fn wrap(router: Router, settings: Settings<'_>) -> Router {
         .route("/v2", any(to_its_root))
         .fallback_service(router);
     let identity = Identity::new(pipeline, api.allow_anonymous_access, policy, keystone);
-    let mut service = Router::new()
-        .fallback_service(versioned)
+    let mut service = Router::new().fallback_service(versioned);
+    if let Some(throttle) = Throttle::new(limits.project) {
+        service = service.layer(from_fn_with_state(throttle, throttle::by_project));
+    }
+    service = service
         .layer(from_fn_with_state(Arc::new(identity), identity::layer))
         .layer(from_fn_with_state(
             Arc::new(versions),
             version_negotiation::layer,
         ));
+    if let Some(throttle) = Throttle::new(limits.address) {
+        service = service.layer(from_fn_with_state(throttle, throttle::by_address));
+    }
     for filter in &pipeline.filters {
         if let Filter::Cors(config) = filter {
             let config = Arc::new(config.clone());

@@ -25,6 +25,11 @@ pub struct BaseUrl(pub String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client(pub String);
 
+/// Who sent the request to us, or to the proxy that we trust: the last address that there is word of, for those
+/// before it are what clients say of themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender(pub String);
+
 /// The layer; its state tells whether a proxy is trusted.
 pub async fn layer(State(trusted): State<bool>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
@@ -34,10 +39,12 @@ pub async fn layer(State(trusted): State<bool>, mut request: Request, next: Next
         Told::default()
     };
     let base = base_url(&told, request.headers(), peer);
-    let client = told
-        .client
-        .or_else(|| peer.map(|peer| peer.client.ip().to_string()))
-        .unwrap_or_else(|| "-".to_owned());
+    let connected = || peer.map(|peer| peer.client.ip().to_string());
+    let client = told.client.or_else(connected);
+    let client = client.unwrap_or_else(|| "-".to_owned());
+    if let Some(sender) = told.sender.or_else(connected) {
+        request.extensions_mut().insert(Sender(sender));
+    }
     request.extensions_mut().insert(BaseUrl(base));
     request.extensions_mut().insert(Client(client));
     next.run(request).await
@@ -49,6 +56,7 @@ struct Told {
     scheme: Option<String>,
     host: Option<String>,
     client: Option<String>,
+    sender: Option<String>,
     prefix: String,
 }
 
@@ -62,8 +70,14 @@ impl Told {
             told.scheme = text(headers, "x-forwarded-proto");
             told.host = text(headers, "x-forwarded-host");
             told.client = text(headers, "x-forwarded-for");
+            let last = |list: &String| Some(list.rsplit(',').next()?.trim().to_owned());
+            told.sender = told.client.as_ref().and_then(last);
             return told;
         };
+        let last = forwarded.rsplit(',').next().unwrap_or_default();
+        let mut pairs = last.split(';').filter_map(|pair| pair.split_once('='));
+        let sender = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
+        told.sender = sender.map(|(_, value)| value.trim().to_owned());
         // The first proxy is the one that saw the client.
         let first = forwarded.split(',').next().unwrap_or_default();
         for pair in first.split(';') {
@@ -154,6 +168,20 @@ mod tests {
                 Some("192.0.2.7".to_owned())
             )
         );
+    }
+
+    #[test]
+    fn the_sender_is_whom_the_nearest_proxy_saw() {
+        for (name, value) in [
+            ("x-forwarded-for", "10.9.9.9, 192.0.2.7"),
+            ("forwarded", "for=10.9.9.9, proto=https;For=192.0.2.7"),
+        ] {
+            let headers = HeaderMap::from_iter([(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )]);
+            assert_eq!(Told::by(&headers).sender.as_deref(), Some("192.0.2.7"));
+        }
     }
 
     #[test]

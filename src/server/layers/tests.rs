@@ -72,6 +72,7 @@ fn service(identity: Filter) -> Router {
             counters: Counters::default(),
             api: &api(),
             pipeline: &pipeline,
+            limits: RequestLimitsConfig::default(),
             versions: Versions {
                 cache: false,
                 stores: false,

@@ -10,7 +10,11 @@ use crate::server::fault::Fault;
 use crate::server::methods::not_offered;
 
 /// `POST /v2/images/{id}/import`
-pub async fn start(State(glance): State<Glance>, _: Caller, Json(document): Json) -> Result<Fault> {
-    glance.check_import(&document)?;
+pub async fn start(
+    State(glance): State<Glance>,
+    caller: Caller,
+    Json(document): Json,
+) -> Result<Fault> {
+    glance.check_import(&caller, &document).await?;
     Ok(not_offered())
 }

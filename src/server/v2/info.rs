@@ -47,7 +47,18 @@ pub async fn stores_detail(
     Ok(Document(json!({ "stores": stores })))
 }
 
-/// `GET /v2/info/usage`: the limits that Keystone sets, of which this site has none.
-pub async fn usage(_: Caller, _: AnyBody) -> impl IntoResponse {
-    Document(json!({"usage": {}}))
+/// `GET /v2/info/usage`: the limits that Keystone sets, and what of them is used.
+pub async fn usage(
+    State(glance): State<Glance>,
+    caller: Caller,
+    _: AnyBody,
+) -> Result<impl IntoResponse> {
+    let told = glance.limits_and_usage(&caller).await?.into_iter();
+    let usage: serde_json::Map<_, _> = told
+        .map(|(resource, usage, limit)| {
+            let name = resource.name().to_owned();
+            (name, json!({"usage": usage, "limit": limit}))
+        })
+        .collect();
+    Ok(Document(json!({ "usage": usage })))
 }

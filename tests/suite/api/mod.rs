@@ -6,6 +6,7 @@ mod data;
 mod formats;
 mod identity;
 mod images;
+mod limits;
 mod location_calls;
 mod locations;
 mod members;
@@ -18,6 +19,7 @@ mod routes;
 mod stage;
 mod stores;
 mod tasks;
+mod throttle;
 
 use crate::support::Origin;
 

@@ -37,6 +37,7 @@ fn our_options_are_told_with_their_defaults() {
         "image_cache",
         "image_cache_prefetch:NAME",
         "metrics",
+        "request_limits",
         "server",
     ] {
         let known = known(section);

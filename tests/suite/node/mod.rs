@@ -11,6 +11,7 @@ mod original;
 mod process;
 mod published;
 mod queue;
+mod quota;
 mod rules;
 mod siblings;
 mod site;
@@ -18,6 +19,7 @@ mod spans;
 mod stampede;
 mod stop;
 mod stores;
+mod throttle;
 mod uploads;
 
 use crate::support::eventually;

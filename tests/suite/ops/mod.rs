@@ -12,7 +12,7 @@ use glance::clock::Clock;
 use glance::config::stores::{DriverConfig, FileStoreConfig, StoreConfig, StoresConfig};
 use glance::config::{
     ApiConfig, Config, DatabaseConfig, ImageConfig, LogConfig, MetricsConfig, Pipeline,
-    PolicyConfig,
+    PolicyConfig, RequestLimitsConfig,
 };
 use glance::db::Db;
 use glance::domain::checksum::HashAlgorithm;
@@ -40,6 +40,7 @@ async fn assemble(config: Config) -> Glance {
         stores: Registry::open(&config.stores).await.unwrap(),
         cache,
         keystone: None,
+        limits: None,
         policy: Policy::load(&config.policy).unwrap(),
         clock: Clock::system(),
         counters,
@@ -88,6 +89,8 @@ fn config(dir: &Path) -> Config {
         state_dir: None,
         metrics: MetricsConfig::default(),
         authtoken: None,
+        limits: None,
+        request_limits: RequestLimitsConfig::default(),
         api: ApiConfig {
             bind_host: [127, 0, 0, 1].into(),
             bind_port: 0,

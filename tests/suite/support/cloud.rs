@@ -8,6 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use glance::auth::Keystone;
 use glance::cache::Cache;
+use glance::client::Limits;
 use glance::clock::Clock;
 use glance::config::{Config, Program, Sources};
 use glance::db::Db;
@@ -208,6 +209,8 @@ async fn open(config: Config) -> Glance {
         .as_ref()
         .map(|authtoken| Keystone::new(authtoken, clock.clone()).expect("a client for Keystone"));
     let counters = Counters::default();
+    let limits = config.limits.as_ref();
+    let limits = limits.map(|limits| Limits::new(limits).expect("a client for Keystone"));
     let cache = match &config.cache {
         Some(cache) => Some(Cache::open(cache.clone(), clock.clone(), counters.clone()).await),
         None => None,
@@ -218,6 +221,7 @@ async fn open(config: Config) -> Glance {
         stores,
         cache,
         keystone,
+        limits,
         policy,
         clock,
         counters,

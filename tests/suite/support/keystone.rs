@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::limits::Limited;
+
 /// How it answers questions about tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
@@ -32,6 +34,8 @@ struct Inner {
     revoked: Mutex<Vec<String>>,
     validated: AtomicUsize,
     issued: AtomicUsize,
+    limited: Mutex<Limited>,
+    told: AtomicUsize,
 }
 
 /// Tokens are `NAME`, one for each role and scope that the tests want; see [`described`].
@@ -51,6 +55,8 @@ impl FakeKeystone {
             revoked: Mutex::default(),
             validated: AtomicUsize::new(0),
             issued: AtomicUsize::new(0),
+            limited: Mutex::default(),
+            told: AtomicUsize::new(0),
         });
         let service = Router::new()
             .fallback(answer)
@@ -91,6 +97,16 @@ impl FakeKeystone {
         self.inner.issued.load(Ordering::SeqCst)
     }
 
+    /// From now on these are the limits.
+    pub(crate) fn limit(&self, limited: Limited) {
+        *self.inner.limited.lock().expect("the limits") = limited;
+    }
+
+    /// How often it was asked about limits.
+    pub(crate) fn told(&self) -> usize {
+        self.inner.told.load(Ordering::SeqCst)
+    }
+
     /// It and its port are gone.
     pub(crate) async fn leave(&mut self) {
         self.serving.abort();
@@ -129,6 +145,14 @@ async fn answer(State(keystone): State<Arc<Inner>>, request: Request) -> Respons
     }
     if header("x-auth-token") != Some(newest) {
         return error(StatusCode::UNAUTHORIZED);
+    }
+    if !request.uri.path().ends_with("/auth/tokens") {
+        keystone.told.fetch_add(1, Ordering::SeqCst);
+        return keystone
+            .limited
+            .lock()
+            .expect("the limits")
+            .answer(&request.uri);
     }
     let token = header("x-subject-token").unwrap_or_default();
     let revoked = keystone.revoked.lock().expect("the list").contains(&token);

@@ -5,6 +5,7 @@ mod cloud;
 mod database;
 mod exposition;
 mod keystone;
+mod limits;
 mod origin;
 
 use glance::config::DatabaseConfig;
@@ -18,4 +19,5 @@ pub(crate) use cloud::{Answer, Client, Cloud};
 pub(crate) use database::{Database, mysql, postgres};
 pub(crate) use exposition::Exposition;
 pub(crate) use keystone::{FakeKeystone, Mood};
+pub(crate) use limits::{ENDPOINT, Limited};
 pub(crate) use origin::Origin;

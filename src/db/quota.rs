@@ -127,9 +127,11 @@ impl Db {
 
     /// Renews the room that is held for an image.
     pub async fn renew_room(&self, id: ImageId, now: DateTime<Utc>) -> Result<()> {
-        let renewed =
-            query("UPDATE image_properties SET updated_at = ? WHERE image_id = ? AND name = ?");
-        self.change_room(&renewed.bind(now).bind(id).bind(HELD_ROOM))
+        // A row that was deleted long ago would be purged.
+        let renewed = query(
+            "UPDATE image_properties SET updated_at = ?, deleted_at = ? WHERE image_id = ? AND name = ?",
+        );
+        self.change_room(&renewed.bind(now).bind(now).bind(id).bind(HELD_ROOM))
             .await
     }
 

@@ -13,6 +13,8 @@ from node import Failed, free_port  # found by cloud
 from steps import Steps, equal, run
 
 MIB = 1 << 20
+# The catalogue has another image service already.
+NAME = "limited"
 OPTIONS = """
 [oslo_limit]
 auth_type = password
@@ -154,7 +156,7 @@ def without_keystone_nothing_is_added_and_nothing_hangs(s):
 
 @step
 def the_endpoint_is_found_by_its_service(s):
-    found = "endpoint_service_type = image\nendpoint_region_name = RegionOne"
+    found = f"endpoint_service_type = image\nendpoint_service_name = {NAME}\nendpoint_region_name = RegionOne"
     s.node.restart(options=OPTIONS.format(keystone=s.keystone.url, endpoint=found))
     equal(s.usage()["image_size_total"], (0, 5))
     s.node.restart(options=s.options)
@@ -190,8 +192,7 @@ def no_token_and_no_secret_is_in_the_log(s):
 
 def prepare(keystone):
     """Enters the image service with its limits, and lets its account read them. Says what the ids are."""
-    # The catalogue may have it already.
-    entry = {"type": "image", "name": "image"}
+    entry = {"type": "image", "name": NAME}
     service = keystone.call("POST", "/services", {"service": entry})["service"]["id"]
     place = {
         "service_id": service, "region_id": "RegionOne", "interface": "public",

@@ -2,10 +2,11 @@
 
 use std::thread;
 
-use super::MIB;
-use super::http::put_in_chunks;
+use super::http::{Upload, put_in_chunks};
 use super::process::{Image, Node};
 use super::site::Site;
+use super::uploads::hidden;
+use super::{MIB, eventually};
 
 /// Uploads eight images of a mebibyte at once, by turns to each of the nodes, and says how many were taken.
 fn taken(nodes: &[&Node], upload: impl Fn(&Node, &Image) -> u16 + Sync) -> usize {
@@ -62,12 +63,13 @@ fn what_a_killed_process_held_is_free_again_for_the_next() {
     let site = Site::with("user_storage_quota = 2MiB", "");
     let node = site.start();
     let [lost, next] = [0; 2].map(|_| node.planned(2 * MIB));
-    let mut upload = super::http::Upload::begin(node.address, &lost.file(), 2 * MIB).unwrap();
+    let mut upload = Upload::begin(node.address, &lost.file(), 2 * MIB).unwrap();
     upload.send(&lost.data[..MIB]).unwrap();
-    super::eventually(|| (node.upload(&next, &next.data).status == 413).then_some(()));
+    eventually(|| hidden(&site, &lost));
+    assert_eq!(node.upload(&next, &next.data).status, 413);
     node.kill();
     let node = site.start();
-    super::eventually(|| (node.upload(&next, &next.data).status == 204).then_some(()));
+    eventually(|| (node.upload(&next, &next.data).status == 204).then_some(()));
     node.serves(&next);
     node.stop();
 }

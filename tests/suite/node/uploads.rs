@@ -28,7 +28,7 @@ fn begin(site: &Site, node: &Node, image: &Image) -> Upload {
 }
 
 /// The name of an upload that the database does not know of yet.
-fn hidden(site: &Site, image: &Image) -> Option<String> {
+pub(super) fn hidden(site: &Site, image: &Image) -> Option<String> {
     let mut names = site.files("images").into_iter();
     names.find(|name| name.starts_with(&format!(".{}.", image.id)))
 }

@@ -3,6 +3,7 @@
 //! All of it blocks. What takes something away comes in two steps, a plan and its execution, so that a tool
 //! can show the first and leave it at that.
 
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,10 +17,11 @@ use super::prune::{self, Pruned, Uses};
 use super::queue::{self, Queued};
 use super::rows::{Change, Changes, Rows};
 use super::space::{Limits, SpaceLock};
-use super::{Error, Result};
+use super::{Error, Result, profile, survey};
 use crate::clock::Clock;
 use crate::config::CacheConfig;
 use crate::domain::ImageId;
+use crate::domain::report::{Profile, Survey};
 use crate::telemetry::counters::Reason;
 
 /// A cache directory.
@@ -47,6 +49,11 @@ impl Directory {
             clock,
             layout,
         })
+    }
+
+    /// The path of it.
+    pub fn root(&self) -> &Path {
+        self.layout.root()
     }
 
     /// What is cached, most recently used first.
@@ -100,6 +107,22 @@ impl Directory {
         let ids: Vec<ImageId> = gone.iter().map(|image| image.id).collect();
         self.forget(&ids);
         Ok(gone.len() as u64)
+    }
+
+    /// What it holds, in numbers.
+    pub fn survey(&self) -> Result<Survey> {
+        survey::take(&self.layout, self.limits.max_size, self.clock.now())
+            .map_err(|error| self.at(error))
+    }
+
+    /// Everything that is known of one image.
+    pub fn profile(&self, id: ImageId) -> Result<Profile> {
+        let row = self.index().row(id).unwrap_or_else(|error| {
+            tracing::warn!("hits are not known, the cache index cannot be read: {error}");
+            None
+        });
+        let profile = profile::of(&self.layout, id, row.as_ref(), self.clock.now());
+        profile.map_err(|error| self.at(error))
     }
 
     /// What a prune would take away.

@@ -1,10 +1,13 @@
 //! The listing.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Utc};
 
 use super::layout::Placed;
 use super::rows::Rows;
 use crate::domain::ImageId;
+use crate::domain::report::Hot;
 
 /// A row of the listing.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,4 +39,22 @@ pub fn listing(images: &[Placed], rows: &Rows) -> Vec<Entry> {
         .collect();
     entries.sort_by(|a, b| (b.last_accessed, a.id).cmp(&(a.last_accessed, b.id)));
     entries
+}
+
+/// So many of the entries with the most hits, most first.
+pub fn hot(entries: &[Entry], most: usize) -> Vec<Hot> {
+    let mut hot: Vec<&Entry> = entries.iter().filter(|entry| entry.hits > 0).collect();
+    let order = |entry: &&Entry| Reverse((entry.hits, entry.last_accessed, entry.id));
+    if hot.len() > most {
+        hot.select_nth_unstable_by_key(most, order);
+        hot.truncate(most);
+    }
+    hot.sort_unstable_by_key(order);
+    let hot = hot.into_iter().map(|entry| Hot {
+        image_id: entry.id,
+        size: entry.size,
+        hits: entry.hits,
+        last_accessed: Some(entry.last_accessed),
+    });
+    hot.collect()
 }

@@ -13,7 +13,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::layout::{Layout, Placed};
-use super::rows::{self, Changes, Rows};
+use super::rows::{self, Changes, Row, Rows};
+use crate::domain::ImageId;
 
 /// Waiting longer for another process would hold up a listing.
 const BUSY: Duration = Duration::from_secs(1);
@@ -54,6 +55,14 @@ impl Index {
             return Ok(Rows::new());
         }
         self.with(|connection, _| rows::read(connection))
+    }
+
+    /// The row of one image.
+    pub fn row(&mut self, id: ImageId) -> rusqlite::Result<Option<Row>> {
+        if !self.layout.index().exists() {
+            return Ok(None);
+        }
+        self.with(|connection, _| rows::read_one(connection, id))
     }
 
     /// Writes down what happened, in one transaction. A row is kept or made where the file is there, and

@@ -32,6 +32,7 @@ enum Message {
     Hit(ImageId, DateTime<Utc>),
     Gone(ImageId),
     Mend(Vec<Placed>, oneshot::Sender<Rows>),
+    Row(ImageId, oneshot::Sender<Option<Row>>),
     Refresh(Sender<()>),
     Close(oneshot::Sender<()>),
 }
@@ -111,6 +112,13 @@ impl Journal {
         rows.await.unwrap_or_default()
     }
 
+    /// What is known of the use of one image.
+    pub async fn row(&self, id: ImageId) -> Option<Row> {
+        let (reply, row) = oneshot::channel();
+        self.send(Message::Row(id, reply));
+        row.await.ok().flatten()
+    }
+
     /// When each image was last used. Blocks, but not for long: while the index cannot be had, what this
     /// process knows must do.
     pub fn uses(&self) -> Uses {
@@ -169,6 +177,14 @@ impl Writer {
                     self.write();
                     // Who asked may have left.
                     let _ = reply.send(self.mend(&images));
+                }
+                Message::Row(id, reply) => {
+                    let row = self.index.row(id).ok().flatten();
+                    let rows = row.into_iter().map(|row| (id, row)).collect();
+                    let pending = self.pending.get(&id).map(|change| (id, *change));
+                    let row = with_pending(rows, &pending.into_iter().collect()).remove(&id);
+                    // Who asked may have left.
+                    let _ = reply.send(row);
                 }
                 Message::Refresh(reply) => {
                     self.write();

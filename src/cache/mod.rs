@@ -30,6 +30,7 @@ mod owner;
 mod parked;
 mod partial;
 mod parts;
+mod profile;
 mod prove;
 mod prune;
 mod queue;
@@ -49,7 +50,7 @@ pub use cached::CachedImage;
 pub use claim::{Claim, Need};
 pub use clean::{Waste, Why};
 pub use directory::Directory;
-pub use entry::Entry;
+pub use entry::{Entry, hot};
 pub use growing::Growing;
 pub use inventory::Inventory;
 pub use layout::Placed;
@@ -58,7 +59,6 @@ pub use prune::Pruned;
 pub use queue::Queued;
 pub use queue_watch::QueueWatch;
 pub use source::{Source, Supply};
-pub use survey::Survey;
 
 use std::io;
 use std::sync::Arc;
@@ -68,6 +68,7 @@ use crate::clock::Clock;
 use crate::config::CacheConfig;
 use crate::domain::ImageId;
 use crate::domain::checksum::Checksums;
+use crate::domain::report::{Profile, Survey};
 use crate::stream::ByteRange;
 use crate::telemetry::counters::{Counters, Reason};
 use layout::Layout;
@@ -337,7 +338,14 @@ impl Cache {
 
     /// What the directory holds, in numbers, whichever processes work on it.
     pub async fn survey(&self) -> Result<Survey> {
-        self.work(|node| Survey::take(&node.layout, node.limits().max_size, node.clock.now()))
+        self.work(|node| survey::take(&node.layout, node.limits().max_size, node.clock.now()))
+            .await
+    }
+
+    /// Everything that is known of one image.
+    pub async fn profile(&self, id: ImageId) -> Result<Profile> {
+        let row = self.node.journal.row(id).await;
+        self.work(move |node| profile::of(&node.layout, id, row.as_ref(), node.clock.now()))
             .await
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::layout::{Layout, Placed};
 use crate::domain::ImageId;
@@ -39,26 +39,38 @@ pub fn names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         .collect()
 }
 
+const COLUMNS: &str = "rowid, image_id, hits, last_accessed, last_modified, size, checksum";
+
 /// Every row of an image.
 pub fn read(connection: &Connection) -> rusqlite::Result<Rows> {
-    let mut statement = connection.prepare_cached(
-        "SELECT rowid, image_id, hits, last_accessed, last_modified, size, checksum
-         FROM cached_images WHERE image_id IS NOT NULL",
-    )?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM cached_images WHERE image_id IS NOT NULL"
+    ))?;
     let rows = statement.query_map([], |row| {
         let name: String = row.get(1)?;
-        let hits: Option<i64> = row.get(2)?;
-        let accessed: Option<f64> = row.get(3)?;
-        let modified: Option<f64> = row.get(4)?;
-        let found = Row {
-            number: row.get(0)?,
-            hits: hits.and_then(|hits| hits.try_into().ok()).unwrap_or(0),
-            last_accessed: time(accessed.unwrap_or(0.0)),
-            last_modified: time(modified.unwrap_or(0.0)),
-        };
+        let found = found(row)?;
         Ok(name.parse::<ImageId>().ok().map(|id| (id, found)))
     })?;
     rows.filter_map(Result::transpose).collect()
+}
+
+/// The row of one image.
+pub fn read_one(connection: &Connection, id: ImageId) -> rusqlite::Result<Option<Row>> {
+    let query = format!("SELECT {COLUMNS} FROM cached_images WHERE image_id = ?");
+    let mut statement = connection.prepare_cached(&query)?;
+    statement.query_row([id.as_str()], found).optional()
+}
+
+fn found(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let hits: Option<i64> = row.get(2)?;
+    let accessed: Option<f64> = row.get(3)?;
+    let modified: Option<f64> = row.get(4)?;
+    Ok(Row {
+        number: row.get(0)?,
+        hits: hits.and_then(|hits| hits.try_into().ok()).unwrap_or(0),
+        last_accessed: time(accessed.unwrap_or(0.0)),
+        last_modified: time(modified.unwrap_or(0.0)),
+    })
 }
 
 /// Writes down what happened to an image.

@@ -18,6 +18,7 @@
 //!
 //! Numbers are little-endian.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -58,6 +59,13 @@ impl Proof {
     /// The image's record names no digest.
     pub fn is_none(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// `sha512:...`
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -10,50 +10,22 @@ use super::owner::{Owner, owner};
 use super::queue;
 use super::space::{SpaceLock, Usage};
 use super::spans::Table;
-use crate::domain::ImageId;
+use crate::domain::report::{Growth, Survey};
 
-/// What a cache directory holds, whichever processes work on it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Survey {
-    /// Bytes that all copies may take.
-    pub limit: u64,
-    /// Bytes that are taken, room promised to fills included.
-    pub used: u64,
-    /// Bytes that the disk has free.
-    pub free: u64,
-    /// Whole copies.
-    pub copies: u64,
-    /// Images that are asked for ahead of time.
-    pub queued: u64,
-    pub growing: Vec<Growth>,
-}
-
-/// A copy in the making.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Growth {
-    pub id: ImageId,
-    /// Bytes that the image has, where that is known.
-    pub size: Option<u64>,
-    /// Bytes that are there from the beginning on.
-    pub filled: u64,
-}
-
-impl Survey {
-    /// Reads the directory. Nothing in it changes for that.
-    pub fn take(layout: &Layout, limit: u64, now: DateTime<Utc>) -> io::Result<Self> {
-        let lock = SpaceLock::look(layout)?;
-        let usage = Usage::measure(layout, now, &lock)?;
-        let growing = growing(layout, now, &lock)?;
-        drop(lock);
-        Ok(Self {
-            limit,
-            used: usage.taken(),
-            free: fs2::available_space(layout.root())?,
-            copies: usage.contents.images.len() as u64,
-            queued: queue::list(layout)?.0.len() as u64,
-            growing,
-        })
-    }
+/// Reads the directory. Nothing in it changes for that.
+pub fn take(layout: &Layout, limit: u64, now: DateTime<Utc>) -> io::Result<Survey> {
+    let lock = SpaceLock::look(layout)?;
+    let usage = Usage::measure(layout, now, &lock)?;
+    let growing = growing(layout, now, &lock)?;
+    drop(lock);
+    Ok(Survey {
+        limit,
+        used: usage.taken(),
+        free: fs2::available_space(layout.root())?,
+        copies: usage.contents.images.len() as u64,
+        queued: queue::list(layout)?.0.len() as u64,
+        growing,
+    })
 }
 
 /// The copies that somebody is making.
@@ -75,18 +47,18 @@ fn growing(layout: &Layout, now: DateTime<Utc>, lock: &SpaceLock) -> io::Result<
         let table = table.filter(|table| table.inode == found.ino());
         growing.push(match table {
             Some(table) => Growth {
-                id,
+                image_id: id,
                 size: table.size,
                 filled: table.filled()?.unwrap_or(0),
             },
             // It has not begun, or its maker writes it from end to end without a table.
             None => Growth {
-                id,
+                image_id: id,
                 size: None,
                 filled: found.len(),
             },
         });
     }
-    growing.sort_unstable_by_key(|growth| growth.id);
+    growing.sort_unstable_by_key(|growth| growth.image_id);
     Ok(growing)
 }

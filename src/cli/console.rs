@@ -12,6 +12,8 @@ pub struct Console<'a> {
     input: &'a mut dyn BufRead,
     /// Somebody watches standard error.
     pub watched: bool,
+    /// Results go to a terminal.
+    pub screen: bool,
     /// Nobody reads the results any more.
     closed: bool,
 }
@@ -32,6 +34,7 @@ impl<'a> Console<'a> {
             err,
             input,
             watched: false,
+            screen: false,
             closed: false,
         }
     }
@@ -40,9 +43,10 @@ impl<'a> Console<'a> {
     pub fn of_process<T>(work: impl FnOnce(&mut Console<'_>) -> T) -> T {
         let (mut out, mut err) = (io::stdout().lock(), io::stderr());
         let mut input = io::stdin().lock();
-        let watched = err.is_terminal();
+        let (watched, screen) = (err.is_terminal(), out.is_terminal());
         let mut console = Console::new(&mut out, &mut err, &mut input);
         console.watched = watched;
+        console.screen = screen;
         work(&mut console)
     }
 

@@ -6,10 +6,11 @@ use std::time::SystemTime;
 use chrono::{DateTime, Utc};
 
 use super::{Error, Result};
-use crate::cache::{Directory, Entry};
+use crate::cache::{self, Directory, Entry};
 use crate::client::{CacheState, CachedImage};
 use crate::clock::Clock;
 use crate::config::CacheConfig;
+use crate::domain::report::Overview;
 
 /// Opens the cache at `path`, which must be there: a slip of the pen shall not make a new one.
 pub fn at(path: &Path) -> Result<Directory> {
@@ -35,6 +36,20 @@ pub fn state(directory: &Directory) -> Result<CacheState> {
     Ok(CacheState {
         cached_images: directory.entries()?.iter().map(row).collect(),
         queued_images,
+    })
+}
+
+/// How the node does, as `GET /v2/cache_node` has it, but for what only a service knows.
+pub fn overview(directory: &Directory) -> Result<Overview> {
+    /// As many as anybody has lines for.
+    const HOT: usize = 100;
+    let survey = directory.survey()?;
+    let entries = directory.entries()?;
+    Ok(Overview {
+        survey,
+        hits: entries.iter().map(|entry| entry.hits).sum(),
+        hot: cache::hot(&entries, HOT),
+        downloads: None,
     })
 }
 

@@ -12,17 +12,31 @@ pub fn utc(seconds: f64) -> String {
         reason = "saturates, and is checked next"
     )]
     let micros = (seconds * MICROS).round_ties_even() as i64;
-    match DateTime::from_timestamp_micros(micros) {
-        Some(time) if micros % 1_000_000 == 0 => time.format("%Y-%m-%dT%H:%M:%S").to_string(),
-        Some(time) => time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string(),
-        None => "N/A".to_owned(),
-    }
+    DateTime::from_timestamp_micros(micros).map_or("N/A".to_owned(), utc_of)
+}
+
+/// The same of a time.
+pub fn utc_of(time: DateTime<Utc>) -> String {
+    let format = if time.timestamp_subsec_micros() == 0 {
+        "%Y-%m-%dT%H:%M:%S"
+    } else {
+        "%Y-%m-%dT%H:%M:%S%.6f"
+    };
+    time.format(format).to_string()
 }
 
 /// How long ago, in the largest unit that fits.
+#[expect(clippy::cast_possible_truncation, reason = "saturates; nobody minds")]
 pub fn ago(seconds: f64, now: DateTime<Utc>) -> String {
-    #[expect(clippy::cast_possible_truncation, reason = "saturates; nobody minds")]
-    let passed = now.timestamp().saturating_sub(seconds as i64);
+    passed(now.timestamp().saturating_sub(seconds as i64))
+}
+
+/// The same of a time.
+pub fn ago_of(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    passed(now.timestamp().saturating_sub(time.timestamp()))
+}
+
+fn passed(passed: i64) -> String {
     let units = [
         (86_400, "day"),
         (3_600, "hour"),
@@ -37,6 +51,16 @@ pub fn ago(seconds: f64, now: DateTime<Utc>) -> String {
         }
     }
     "now".to_owned()
+}
+
+/// A duration in its two largest units.
+pub fn duration(seconds: u64) -> String {
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min {:02} s", seconds % 60),
+        (hours, minutes) => format!("{hours} h {minutes:02} min"),
+    }
 }
 
 /// A size in the largest unit that fits, with one decimal.
@@ -79,6 +103,13 @@ mod tests {
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(10 << 20), "10.0 MiB");
         assert_eq!(size(u64::MAX), "15.9 EiB");
+    }
+
+    #[test]
+    fn durations_take_two_units() {
+        assert_eq!(duration(7), "7 s");
+        assert_eq!(duration(61), "1 min 01 s");
+        assert_eq!(duration(2 * 3600 + 5 * 60 + 59), "2 h 05 min");
     }
 
     #[test]

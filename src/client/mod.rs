@@ -25,6 +25,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
 use crate::domain::ImageId;
+use crate::domain::report::{Overview, Profile};
 
 /// A row of the cache's listing, as the API spells it.
 #[derive(Debug, Clone, PartialEq, Deserialize, serde::Serialize)]
@@ -99,6 +100,16 @@ impl ImageApi {
     /// `GET /v2/cache`: both lists of one moment.
     pub async fn state(&self) -> Result<CacheState> {
         self.ask(Method::GET, "/v2/cache").await
+    }
+
+    /// `GET /v2/cache_node`: how the node does.
+    pub async fn overview(&self) -> Result<Overview> {
+        self.ask(Method::GET, "/v2/cache_node").await
+    }
+
+    /// `GET /v2/cache_node/{id}`: everything that the node knows of an image.
+    pub async fn profile(&self, id: ImageId) -> Result<Profile> {
+        self.ask(Method::GET, &format!("/v2/cache_node/{id}")).await
     }
 
     /// `GET /v2/images/{id}`: where the image is in its life.

@@ -16,6 +16,7 @@ pub mod pretty;
 pub mod property;
 pub mod query;
 pub mod refusal;
+pub mod report;
 pub mod schema;
 pub mod status;
 pub mod task;

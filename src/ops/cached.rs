@@ -4,9 +4,11 @@
 //! cache. Who may not is told so before anybody hears whether there is a cache at all.
 
 use super::{Error, Glance, Result};
-use crate::cache::{Cache, Entry, Pruned};
+use crate::cache::{self, Cache, Entry, Pruned};
+use crate::domain::report::{Downloads, Overview, Profile};
 use crate::domain::{Caller, Image, ImageId, Status};
 use crate::policy::{ImageFacts, Target};
+use crate::telemetry::counters::{Asked, Found};
 
 /// What the cache holds and waits for.
 #[derive(Debug, Clone, PartialEq)]
@@ -173,6 +175,40 @@ impl Glance {
             cache.unqueue(id).await?;
         }
         Ok(())
+    }
+
+    /// How this node does, for the managers of the cache: with so many of the copies that have the most hits.
+    pub async fn overview(&self, caller: &Caller, most: usize) -> Result<Overview> {
+        let cache = self.manager(caller)?;
+        let survey = cache.survey().await?;
+        let entries = cache.entries().await?;
+        let downloads = |found| {
+            let asked = [Asked::Whole, Asked::Range];
+            asked
+                .map(|asked| self.counters.downloads(found, asked))
+                .iter()
+                .sum()
+        };
+        Ok(Overview {
+            survey,
+            hits: entries.iter().map(|entry| entry.hits).sum(),
+            hot: cache::hot(&entries, most),
+            downloads: Some(Downloads {
+                hits: downloads(Found::Hit),
+                followers: downloads(Found::Follower),
+                misses: downloads(Found::Miss),
+                bypasses: downloads(Found::Bypass),
+                saved_bytes: self.counters.saved_bytes.get(),
+                open: u64::try_from(self.counters.open_downloads.get()).unwrap_or(0),
+            }),
+        })
+    }
+
+    /// Everything that is known of an image on this node, for the managers of the cache.
+    pub async fn profile(&self, caller: &Caller, id: &str) -> Result<Profile> {
+        let cache = self.manager(caller)?;
+        let id = (id.parse()).map_err(|_| Error::ImageNotFound(id.to_owned()))?;
+        Ok(cache.profile(id).await?)
     }
 
     fn manager(&self, caller: &Caller) -> Result<&Cache> {

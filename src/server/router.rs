@@ -97,6 +97,8 @@ fn routes(glance: &Glance) -> Router<Glance> {
         return routes;
     }
     routes
+        .route("/v2/cache_node", get(cached_images::overview).only())
+        .route("/v2/cache_node/{id}", get(cached_images::profile).only())
         .route("/v2/cached_images", get(cached_images::list).delete(cached_images::clear).only())
         .route("/v2/cached_images/{id}", delete(cached_images::remove).only())
         .route("/v2/queued_images", get(cached_images::queue).delete(cached_images::clear_queue).only())

@@ -44,7 +44,7 @@ const BEHIND_DOORS: [&str; 7] = [
 ];
 
 /// Crates that belong to some layers alone.
-const ROOMS: [(&str, &[&str]); 8] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("anyhow", &["bin", "daemon"]),
     ("axum", &["server", "daemon"]),
     ("hyper", &["server", "daemon"]),
@@ -53,6 +53,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
     ("rusqlite", &["cache", "db"]),
     ("saphyr", &["policy"]),
     ("prometheus_client", &["telemetry"]),
+    ("ratatui", &["cli"]),
 ];
 
 const MAX_LINES: usize = 400;

@@ -6,6 +6,8 @@ mod options;
 mod place;
 mod reach;
 mod rules;
+mod show;
+mod top;
 mod wait;
 
 pub use options::{Command, Options};
@@ -17,7 +19,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use super::console::Console;
-use super::{Exit, Result, completion};
+use super::{Error, Exit, Result, completion};
 use crate::config::{Program, Sources};
 use place::Place;
 
@@ -63,6 +65,13 @@ fn obey(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
         Command::Completions { shell } => completions(*shell, console),
         Command::ListCached { .. } => list::cached(&open()?, options, console),
         Command::ListQueued { .. } => list::queued(&open()?, options, console),
+        Command::Show { id } => {
+            let [id] = options::image_ids(id.as_slice())?[..] else {
+                return Err(Error::NoId);
+            };
+            show::show(&open()?, id, options, console)
+        }
+        Command::Top { once, interval } => top::top(open()?, *once, *interval, options, console),
         Command::QueueImage { ids, wait, timeout } => {
             let ids = options::image_ids(ids)?;
             let patience = wait.then_some(*timeout);

@@ -86,6 +86,21 @@ pub enum Command {
         #[command(flatten)]
         more: Ignored,
     },
+    /// Show everything that is known of one image: its state, its file, its spans.
+    Show {
+        /// The image, by its id.
+        #[arg(value_name = "IMAGE_ID")]
+        id: Option<String>,
+    },
+    /// Watch the cache: space, hit ratio, fills in progress and the images that are used most. q quits.
+    Top {
+        /// Print one frame as text, and end.
+        #[arg(long)]
+        once: bool,
+        /// Seconds from one look to the next.
+        #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = moment)]
+        interval: Duration,
+    },
     /// Queue images for caching.
     QueueImage {
         /// The images, by their ids.
@@ -138,6 +153,17 @@ pub enum Command {
         /// The shell that reads it.
         shell: clap_complete::Shell,
     },
+}
+
+/// A time that is neither nothing nor forever.
+fn moment(text: &str) -> std::result::Result<Duration, String> {
+    let seconds = text
+        .parse::<f64>()
+        .ok()
+        .filter(|seconds| (0.1..=3600.0).contains(seconds));
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or("0.1 to 3600".to_owned())
 }
 
 fn seconds(text: &str) -> std::result::Result<Duration, std::num::ParseIntError> {

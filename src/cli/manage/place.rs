@@ -7,6 +7,7 @@ use crate::cache::Directory;
 use crate::cli::{Error, Result, directory};
 use crate::client::{self, CacheState, CachedImage, ImageApi};
 use crate::domain::ImageId;
+use crate::domain::report::{Overview, Profile};
 
 /// Where the commands are carried out.
 #[derive(Debug)]
@@ -32,6 +33,14 @@ impl Place {
         }
     }
 
+    /// Where that is, for people.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Api { api, .. } => api.address().to_string(),
+            Self::Directory(directory) => directory.root().display().to_string(),
+        }
+    }
+
     pub fn cached(&self) -> Result<Vec<CachedImage>> {
         match self {
             Self::Api { api, runtime } => Ok(runtime.block_on(api.cached())?),
@@ -50,6 +59,22 @@ impl Place {
         match self {
             Self::Api { api, runtime } => Ok(runtime.block_on(api.state())?),
             Self::Directory(directory) => directory::state(directory),
+        }
+    }
+
+    /// How the node does. Of a directory alone it is not known what downloads found.
+    pub fn overview(&self) -> Result<Overview> {
+        match self {
+            Self::Api { api, runtime } => Ok(runtime.block_on(api.overview())?),
+            Self::Directory(directory) => directory::overview(directory),
+        }
+    }
+
+    /// Everything that the node knows of an image.
+    pub fn profile(&self, id: ImageId) -> Result<Profile> {
+        match self {
+            Self::Api { api, runtime } => Ok(runtime.block_on(api.profile(id))?),
+            Self::Directory(directory) => Ok(directory.profile(id)?),
         }
     }
 

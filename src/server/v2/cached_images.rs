@@ -1,5 +1,5 @@
 //! `/v2/cached_images` and `/v2/queued_images`: the calls that the cache's tools make, where the pipeline
-//! offers them.
+//! offers them; beside them `/v2/cache_node`, which is ours.
 
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -66,4 +66,21 @@ pub async fn dequeue(
 ) -> Result<impl IntoResponse> {
     glance.drop_queued_image(&caller, &id).await?;
     Ok(Document(Value::Null))
+}
+
+/// How many of the copies with the most hits are told.
+const HOT: usize = 100;
+
+/// `GET /v2/cache_node`
+pub async fn overview(State(glance): State<Glance>, caller: Caller) -> Result<impl IntoResponse> {
+    Ok(Document(json!(glance.overview(&caller, HOT).await?)))
+}
+
+/// `GET /v2/cache_node/{id}`
+pub async fn profile(
+    State(glance): State<Glance>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<impl IntoResponse> {
+    Ok(Document(json!(glance.profile(&caller, &id).await?)))
 }

@@ -26,15 +26,15 @@ const RULES: [&str; 9] = [
 ];
 
 /// A node whose `glance-api` runs.
-struct Live {
-    node: Node,
+pub(super) struct Live {
+    pub(super) node: Node,
     port: String,
     server: Running,
 }
 
 impl Live {
     /// With `options` of `[image_cache]`, and a policy that allows what `RULES` name.
-    fn with(options: &str) -> Self {
+    pub(super) fn with(options: &str) -> Self {
         let rules = RULES.map(|rule| format!("{rule}: \"\"\n")).concat();
         Self::under(&rules, options)
     }
@@ -67,7 +67,7 @@ impl Live {
     }
 
     /// Makes an image of `bytes`.
-    fn holding(self, id: &str, bytes: &[u8]) -> Self {
+    pub(super) fn holding(self, id: &str, bytes: &[u8]) -> Self {
         let image =
             format!("{{\"id\":\"{id}\",\"disk_format\":\"raw\",\"container_format\":\"bare\"}}");
         let created = self.ask("POST", "/v2/images", "application/json", image.as_bytes());
@@ -79,10 +79,22 @@ impl Live {
     }
 
     fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> String {
+        let kind = format!("Content-Type: {kind}\r\n");
+        self.ask_with(method, path, &kind, body)
+    }
+
+    /// Downloads an image, or with a header that says so a part of it.
+    pub(super) fn download(&self, id: &str, range: &str) {
+        let path = format!("/v2/images/{id}/file");
+        let answer = self.ask_with("GET", &path, range, b"");
+        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+    }
+
+    fn ask_with(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> String {
         let mut stream = TcpStream::connect(format!("127.0.0.1:{}", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\nContent-Type: {kind}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n{headers}\
              Content-Length: {}\r\n\r\n",
             body.len()
         );
@@ -94,7 +106,7 @@ impl Live {
     }
 
     /// `glance-cache-manage` through the API.
-    fn manage(&self, arguments: &[&str]) -> Ended {
+    pub(super) fn manage(&self, arguments: &[&str]) -> Ended {
         run(tool(CACHE_MANAGE).args(["-p", &self.port]).args(arguments))
     }
 

@@ -4,7 +4,9 @@ mod completion;
 mod jobs;
 mod live;
 mod manage;
+mod show;
 mod tls;
+mod top;
 mod twice;
 
 use std::fs::{self, File, FileTimes};

@@ -1,0 +1,240 @@
+//! What a node tells of its cache, to those who manage it: in numbers, and of one image.
+//!
+//! The same words are the JSON of our calls, so that a tool understands what the service says, and says the same of
+//! a directory that it reads by itself. Times are seconds since 1970, as in the listing.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ImageId;
+
+/// What a cache directory holds, whichever processes work on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Survey {
+    /// Bytes that all copies may take.
+    pub limit: u64,
+    /// Bytes that are taken, room promised to fills included.
+    pub used: u64,
+    /// Bytes that the disk has free.
+    pub free: u64,
+    /// Whole copies.
+    pub copies: u64,
+    /// Images that are asked for ahead of time.
+    pub queued: u64,
+    pub growing: Vec<Growth>,
+}
+
+/// A copy in the making.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    pub image_id: ImageId,
+    /// Bytes that the image has, where that is known.
+    pub size: Option<u64>,
+    /// Bytes that are there from the beginning on.
+    pub filled: u64,
+}
+
+/// A copy that is used much.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hot {
+    pub image_id: ImageId,
+    pub size: u64,
+    pub hits: u64,
+    #[serde(with = "epoch")]
+    pub last_accessed: Option<DateTime<Utc>>,
+}
+
+/// What the downloads of one process found, since it was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Downloads {
+    pub hits: u64,
+    pub followers: u64,
+    pub misses: u64,
+    pub bypasses: u64,
+    /// Bytes that clients got without a store being read for them.
+    pub saved_bytes: u64,
+    /// Downloads that run.
+    pub open: u64,
+}
+
+/// How a node does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Overview {
+    #[serde(flatten)]
+    pub survey: Survey,
+    /// The copies with the most hits, most first.
+    pub hot: Vec<Hot>,
+    /// Hits of all copies, since each of them came.
+    pub hits: u64,
+    /// None where no service was asked.
+    pub downloads: Option<Downloads>,
+}
+
+/// Everything that is known of one image on a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    pub image_id: ImageId,
+    pub state: State,
+    /// Whether it is asked for ahead of time.
+    pub queued: bool,
+    /// The file with its data.
+    pub path: Option<PathBuf>,
+    /// Bytes of the image, where that is known.
+    pub size: Option<u64>,
+    /// Bytes of it that are here.
+    pub here: u64,
+    /// Whole downloads since the copy came.
+    pub hits: u64,
+    #[serde(with = "epoch")]
+    pub last_accessed: Option<DateTime<Utc>>,
+    #[serde(with = "epoch")]
+    pub last_modified: Option<DateTime<Utc>>,
+    pub verification: Verification,
+    /// The digest that it was compared with, or is to be.
+    pub digest: Option<String>,
+    /// Bytes of a span.
+    pub span_size: u64,
+    /// Its spans from the first to the last, as far as their number is known.
+    pub spans: Vec<Run>,
+}
+
+/// How much of an image is on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// All of it.
+    Cached,
+    /// Somebody brings it in.
+    Growing,
+    /// Spans that cut fills and ranges have left.
+    Part,
+    /// Nothing, and it is asked for.
+    Queued,
+    /// Nothing.
+    Absent,
+}
+
+/// What was done to be sure that a copy is the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verification {
+    /// All of it was compared with the image's digest, and each span has a checksum since.
+    Proven,
+    /// Each span has a checksum of what came. The image has no digest.
+    Checksummed,
+    /// Nothing yet: it came from somebody else, and is proven when it is served.
+    Unproven,
+    /// It is not whole: that is when it is proven.
+    Pending,
+    /// There is nothing to prove.
+    None,
+}
+
+/// Spans of one kind that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    pub span: Span,
+    pub count: u64,
+}
+
+/// What there is of a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Span {
+    /// It is here, with a checksum.
+    Checksummed,
+    /// It is here.
+    Here,
+    Missing,
+}
+
+impl Profile {
+    /// How many spans of a kind there are.
+    pub fn count(&self, span: Span) -> u64 {
+        let runs = self.spans.iter().filter(|run| run.span == span);
+        runs.map(|run| run.count).sum()
+    }
+}
+
+impl Run {
+    /// Joins what is the same.
+    pub fn join(spans: impl IntoIterator<Item = Span>) -> Vec<Self> {
+        let mut runs: Vec<Self> = Vec::new();
+        for span in spans {
+            match runs.last_mut() {
+                Some(last) if last.span == span => last.count += 1,
+                _ => runs.push(Self { span, count: 1 }),
+            }
+        }
+        runs
+    }
+}
+
+/// Times as the listing has them.
+mod epoch {
+    use chrono::{DateTime, Utc};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "microseconds of our time fit the 53 bits of a float"
+    )]
+    #[expect(clippy::ref_option, reason = "serde hands out the field")]
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<DateTime<Utc>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let seconds = time.map(|time| time.timestamp_micros() as f64 / 1e6);
+        seconds.serialize(serializer)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a cast of what is out of range ends at the limits, which are no times"
+    )]
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<DateTime<Utc>>, D::Error> {
+        let seconds = Option::<f64>::deserialize(deserializer)?;
+        Ok(seconds
+            .and_then(|seconds| DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_reads_as_it_was_written() {
+        let runs = [Span::Checksummed, Span::Checksummed, Span::Missing];
+        let profile = Profile {
+            image_id: ImageId::random(),
+            state: State::Part,
+            queued: false,
+            path: Some("/cache/.glance/partial/x".into()),
+            size: Some(9 << 20),
+            here: 8 << 20,
+            hits: 0,
+            last_accessed: None,
+            last_modified: DateTime::from_timestamp_micros(1_700_000_000_123_456),
+            verification: Verification::Pending,
+            digest: Some("sha512:00".to_owned()),
+            span_size: 4 << 20,
+            spans: Run::join(runs),
+        };
+        let text = serde_json::to_string(&profile).unwrap();
+        assert!(text.contains(r#""state":"part""#), "{text}");
+        assert!(
+            text.contains(r#""last_modified":1700000000.123456"#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#"[{"span":"checksummed","count":2},{"span":"missing","count":1}]"#)
+        );
+        assert_eq!(serde_json::from_str::<Profile>(&text).unwrap(), profile);
+        assert_eq!(profile.count(Span::Checksummed), 2);
+    }
+}

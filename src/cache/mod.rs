@@ -61,6 +61,7 @@ pub use queue_watch::QueueWatch;
 pub use source::{Source, Supply};
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -155,6 +156,11 @@ pub struct FillBroken {
     pub resumable: bool,
 }
 
+/// Links are not followed: they are nobody's image.
+fn is_file(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+}
+
 /// The cache of this node. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -228,6 +234,18 @@ impl Cache {
         let images = self.work(|node| Ok(node.layout.contents()?.images)).await?;
         let rows = self.node.journal.mend(images.clone()).await;
         Ok(entry::listing(&images, &rows))
+    }
+
+    /// Whether there is a whole copy of the image.
+    pub async fn has(&self, id: ImageId) -> Result<bool> {
+        self.work(move |node| Ok(is_file(&node.layout.image(id))))
+            .await
+    }
+
+    /// Whether the image is asked for ahead of time.
+    pub async fn is_queued(&self, id: ImageId) -> Result<bool> {
+        self.work(move |node| Ok(is_file(&node.layout.queue().join(id.as_str()))))
+            .await
     }
 
     /// The queue, first to be fetched first.

@@ -35,6 +35,8 @@ pub enum Error {
     NotAnId(String),
     #[error("No image is named: write its ID behind the command")]
     NoId,
+    #[error("Image {0} is not in the list: --marker names the last image of the page before")]
+    NoMarker(String),
     #[error("it would never be cached: {0}")]
     Unfetchable(String),
     #[error("No API answers on {address}, and the store cannot be read ({reason})")]
@@ -92,6 +94,7 @@ impl Error {
             | Error::Options(_)
             | Error::NoId
             | Error::NotAnId(_)
+            | Error::NoMarker(_)
             | Error::Unfetchable(_) => None,
             Error::NoDirectory(_) => Some(
                 "it should be the image_cache_dir of glance-api, which makes it at its start"

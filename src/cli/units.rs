@@ -1,5 +1,7 @@
 //! Times and sizes, exact for scripts and short for people.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 const MICROS: f64 = 1e6;
@@ -53,6 +55,44 @@ fn passed(passed: i64) -> String {
     "now".to_owned()
 }
 
+/// Reads a size in bytes or in binary units: `1048576`, `10GB`, `512MiB`.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let must = || "a number of bytes, with KiB, MiB, GiB or TiB if you like".to_owned();
+    let (count, unit) = parted(text).ok_or_else(must)?;
+    let factor: u64 = match unit {
+        "" | "B" => 1,
+        "K" | "KB" | "KiB" => 1 << 10,
+        "M" | "MB" | "MiB" => 1 << 20,
+        "G" | "GB" | "GiB" => 1 << 30,
+        "T" | "TB" | "TiB" => 1 << 40,
+        _ => return Err(must()),
+    };
+    count.checked_mul(factor).ok_or_else(must)
+}
+
+/// Reads a duration: seconds, or `90s`, `45m`, `12h`, `30d`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let must = || "a number of seconds, or of others with s, m, h or d".to_owned();
+    let (count, unit) = parted(text).ok_or_else(must)?;
+    let seconds: u64 = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(must()),
+    };
+    let seconds = count.checked_mul(seconds).ok_or_else(must)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+/// A number and what stands behind it.
+fn parted(text: &str) -> Option<(u64, &str)> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let (count, unit) = text.split_at(end.unwrap_or(text.len()));
+    Some((count.parse().ok()?, unit.trim_start()))
+}
+
 /// A duration in its two largest units.
 pub fn duration(seconds: u64) -> String {
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
@@ -103,6 +143,20 @@ mod tests {
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(10 << 20), "10.0 MiB");
         assert_eq!(size(u64::MAX), "15.9 EiB");
+    }
+
+    #[test]
+    fn sizes_and_durations_are_read_with_units() {
+        assert_eq!(parse_size("2GiB"), Ok(2 << 30));
+        assert_eq!(parse_size("500"), Ok(500));
+        assert_eq!(parse_duration("30d"), Ok(Duration::from_hours(720)));
+        assert_eq!(parse_duration("5"), Ok(Duration::from_secs(5)));
+        for wrong in ["", "x", "5 weeks", "99999999999999999999", "-1"] {
+            assert!(
+                parse_size(wrong).is_err() && parse_duration(wrong).is_err(),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

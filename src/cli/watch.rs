@@ -1,5 +1,7 @@
 //! Watching images on their way from the queue into the cache.
 
+use std::collections::HashSet;
+
 use crate::client::CacheState;
 use crate::domain::ImageId;
 
@@ -42,16 +44,15 @@ impl Watch {
 
     /// Takes in what a look at the lists shows.
     pub fn observe(&mut self, state: &CacheState) {
+        let cached = state.cached_images.iter().map(|row| row.image_id.as_str());
+        let cached: HashSet<&str> = cached.collect();
+        let queued: HashSet<&str> = state.queued_images.iter().map(String::as_str).collect();
         for mut image in std::mem::take(&mut self.pending) {
-            if state
-                .cached_images
-                .iter()
-                .any(|row| row.image_id == image.id)
-            {
+            if cached.contains(image.id.as_str()) {
                 self.cached.push(image.id);
                 continue;
             }
-            if state.queued_images.contains(&image.id) {
+            if queued.contains(image.id.as_str()) {
                 image.queued = true;
                 image.missed = 0;
             } else {

@@ -67,8 +67,7 @@ impl Glance {
         let Some(cache) = &self.cache else {
             return Ok(false);
         };
-        Ok(cache.queued().await?.contains(&id)
-            || cache.entries().await?.iter().any(|entry| entry.id == id))
+        Ok(cache.is_queued(id).await? || cache.has(id).await?)
     }
 
     /// Lets go of copies, of wishes, or of both.
@@ -110,8 +109,7 @@ impl Glance {
         let mut nodes = self.db.nodes_with(image.id).await?;
         // What was told of this node may be a moment old.
         nodes.retain(|node| node != own);
-        let cached = cache.entries().await?;
-        if cached.iter().any(|entry| entry.id == image.id) {
+        if cache.has(image.id).await? {
             nodes.push(own.to_owned());
         }
         Ok(nodes)

@@ -2,6 +2,7 @@
 //!
 //! One image that fails does not keep the others from being done; the exit code tells.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -94,7 +95,7 @@ pub fn delete(
 ) -> Result<Exit> {
     let word = kind.word();
     if options.dry_run {
-        let present = kind.ids(&open()?)?;
+        let present: HashSet<String> = kind.ids(&open()?)?.into_iter().collect();
         let (there, absent): (Vec<_>, Vec<_>) =
             texts(ids).into_iter().partition(|id| present.contains(id));
         for id in absent {

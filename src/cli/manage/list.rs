@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::Options;
+use super::choice::Choice;
 use super::place::Place;
 use crate::cli::console::Console;
 use crate::cli::table::{self, Align};
@@ -11,16 +12,31 @@ use crate::cli::{Exit, Result, units};
 use crate::client::CachedImage;
 use crate::clock::Clock;
 
-pub fn cached(place: &Place, options: &Options, console: &mut Console<'_>) -> Result<Exit> {
+pub fn cached(
+    place: &Place,
+    choice: &Choice,
+    options: &Options,
+    console: &mut Console<'_>,
+) -> Result<Exit> {
+    let now = Clock::system().now();
     let images = place.cached()?;
+    let all = images.len();
+    let images = choice.of(images, now)?;
     if options.json {
         console.json(&json!({ "cached_images": images }))?;
-    } else if images.is_empty() {
+    } else if all == 0 {
         console.result("No cached images.")?;
+    } else if images.is_empty() {
+        console.result(format!("None of {all} cached images is like that."))?;
     } else {
-        console.result(format!("Found {} cached images...", images.len()))?;
+        let found = images.len();
+        console.result(if choice.is_all() {
+            format!("Found {found} cached images...")
+        } else {
+            format!("Found {found} of {all} cached images...")
+        })?;
         console.result(if options.human {
-            cached_table_for_people(&images, Clock::system().now())
+            cached_table_for_people(&images, now)
         } else {
             cached_table(&images)
         })?;

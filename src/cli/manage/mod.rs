@@ -1,6 +1,7 @@
 //! `glance-cache-manage`: what is cached and queued on a node, and changing it.
 
 mod change;
+mod choice;
 mod list;
 mod options;
 mod place;
@@ -63,7 +64,7 @@ fn obey(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
     match &options.command {
         Command::Help { command } => help(command.as_deref(), console),
         Command::Completions { shell } => completions(*shell, console),
-        Command::ListCached { .. } => list::cached(&open()?, options, console),
+        Command::ListCached { choice, .. } => list::cached(&open()?, choice, options, console),
         Command::ListQueued { .. } => list::queued(&open()?, options, console),
         Command::Show { id } => {
             let [id] = options::image_ids(id.as_slice())?[..] else {

@@ -1,11 +1,13 @@
 //! The command line of `glance-cache-manage`.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use super::choice::Choice;
 use super::reach::Reach;
 use crate::cli::{Error, Result};
 use crate::domain::ImageId;
@@ -78,6 +80,8 @@ pub enum Command {
     },
     /// List all images currently cached.
     ListCached {
+        #[command(flatten)]
+        choice: Choice,
         #[command(flatten)]
         more: Ignored,
     },
@@ -177,6 +181,7 @@ pub fn image_ids(texts: &[String]) -> Result<Vec<ImageId>> {
         return Err(Error::NoId);
     }
     let mut ids = Vec::with_capacity(texts.len());
+    let mut seen = HashSet::with_capacity(texts.len());
     for text in texts {
         let id = ImageId::from_str(text)
             .or_else(|_| match uuid::Uuid::parse_str(text) {
@@ -184,7 +189,7 @@ pub fn image_ids(texts: &[String]) -> Result<Vec<ImageId>> {
                 Err(_) => text.parse(),
             })
             .map_err(|_| Error::NotAnId(text.clone()))?;
-        if !ids.contains(&id) {
+        if seen.insert(id) {
             ids.push(id);
         }
     }

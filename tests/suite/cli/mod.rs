@@ -4,6 +4,7 @@ mod completion;
 mod jobs;
 mod live;
 mod manage;
+mod many;
 mod show;
 mod tls;
 mod top;

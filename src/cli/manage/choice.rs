@@ -13,9 +13,12 @@ use crate::client::CachedImage;
 /// What an operator wants to see of a long list.
 #[derive(Debug, Default, Args)]
 pub struct Choice {
-    /// Sort by hits, size, last_accessed or last_modified (the most or latest first) or id; the other way around
-    /// with :asc or :desc.
-    #[arg(long, value_name = "FIELD[:asc|desc]")]
+    #[arg(
+        long,
+        value_name = "FIELD[:asc|desc]",
+        help = "Sort by hits, size, last_accessed or last_modified (the most or latest first) or id; the other \
+                way around with :asc or :desc"
+    )]
     pub sort: Option<Order>,
     /// Only images of so many bytes or more: 500000000, 500MiB, 2GiB.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size)]

@@ -11,7 +11,7 @@ use crate::ops::cached::Clear;
 use crate::server::error::Result;
 use crate::server::extract::{NoBody, Path};
 use crate::server::fault::Fault;
-use crate::server::view::{self, Document, Empty};
+use crate::server::view::{self, Document, Empty, Listing};
 
 /// `GET /v2/cache`
 pub async fn show(
@@ -20,10 +20,8 @@ pub async fn show(
     caller: Caller,
 ) -> Result<impl IntoResponse> {
     let holdings = glance.holdings(&caller).await?;
-    Ok(Document(json!({
-        "cached_images": view::entries(&holdings.cached),
-        "queued_images": view::ids(&holdings.queued),
-    })))
+    let listing = Listing::of(Some(&holdings.cached), Some(&holdings.queued));
+    view::written(&listing)
 }
 
 /// `DELETE /v2/cache`

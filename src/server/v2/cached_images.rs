@@ -9,12 +9,12 @@ use crate::domain::Caller;
 use crate::ops::Glance;
 use crate::server::error::Result;
 use crate::server::extract::Path;
-use crate::server::view::{self, Document};
+use crate::server::view::{self, Document, Listing};
 
 /// `GET /v2/cached_images`
 pub async fn list(State(glance): State<Glance>, caller: Caller) -> Result<impl IntoResponse> {
     let entries = glance.cached_images(&caller).await?;
-    Ok(Document(json!({"cached_images": view::entries(&entries)})))
+    view::written(&Listing::of(Some(&entries), None))
 }
 
 /// `DELETE /v2/cached_images`
@@ -36,7 +36,7 @@ pub async fn remove(
 /// `GET /v2/queued_images`
 pub async fn queue(State(glance): State<Glance>, caller: Caller) -> Result<impl IntoResponse> {
     let ids = glance.queued_images(&caller).await?;
-    Ok(Document(json!({"queued_images": view::ids(&ids)})))
+    view::written(&Listing::of(None, Some(&ids)))
 }
 
 /// `DELETE /v2/queued_images`
@@ -73,7 +73,7 @@ const HOT: usize = 100;
 
 /// `GET /v2/cache_node`
 pub async fn overview(State(glance): State<Glance>, caller: Caller) -> Result<impl IntoResponse> {
-    Ok(Document(json!(glance.overview(&caller, HOT).await?)))
+    view::written(&glance.overview(&caller, HOT).await?)
 }
 
 /// `GET /v2/cache_node/{id}`
@@ -82,5 +82,5 @@ pub async fn profile(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse> {
-    Ok(Document(json!(glance.profile(&caller, &id).await?)))
+    view::written(&glance.profile(&caller, &id).await?)
 }

@@ -7,7 +7,7 @@ mod store;
 mod task;
 mod task_list;
 
-pub(super) use cached::{entries, ids};
+pub(super) use cached::Listing;
 pub(super) use image::{image, location, page};
 pub(super) use member::{member, members};
 pub(super) use store::{store, store_in_detail};
@@ -17,7 +17,11 @@ pub(super) use task_list::task_page;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
+use serde::Serialize;
 use serde_json::Value;
+
+use super::error::Result;
+use super::fault::Fault;
 
 /// A JSON document as an answer.
 #[derive(Debug)]
@@ -27,6 +31,13 @@ impl IntoResponse for Document {
     fn into_response(self) -> Response {
         Text(self.0.to_string()).into_response()
     }
+}
+
+/// A value as a JSON document, without a tree of it in memory.
+pub(super) fn written(value: &impl Serialize) -> Result<Text<String>> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Fault::of(StatusCode::INTERNAL_SERVER_ERROR).because(error.to_string()))?;
+    Ok(Text(text))
 }
 
 /// A status and nothing else. The original types even that: as a page.

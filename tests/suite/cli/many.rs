@@ -112,17 +112,17 @@ fn a_list_is_chosen_from() {
     assert_eq!(list(&["--prefix", "7b"]), [OTHER]);
     assert_eq!(list(&["--older-than", "1d", "--limit", "1"]), [OTHER]);
     assert_eq!(list(&["--marker", OTHER]), [IMAGE]);
-    let none = node
+    let nothing = node
         .manage(&["list-cached", "--min-size", "1TiB"])
         .quietly();
-    assert_eq!(none, "None of 2 cached images is like that.\n");
+    assert_eq!(nothing, "None of 2 cached images is like that.\n");
     let json = node
         .manage(&["list-cached", "--prefix", "7b", "--json"])
         .quietly();
     assert!(json.contains(OTHER) && !json.contains(IMAGE), "{json}");
-    let lost = node.manage(&["list-cached", "--marker", "x"]).failing(1);
+    let unknown = node.manage(&["list-cached", "--marker", "x"]).failing(1);
     assert_eq!(
-        lost,
+        unknown,
         "Image x is not in the list: --marker names the last image of the page before\n"
     );
     node.manage(&["list-cached", "--sort", "name"]).failing(2);

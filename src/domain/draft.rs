@@ -56,6 +56,13 @@ impl Draft {
         self.visibility
     }
 
+    /// How many tags the document names, the same one as often as it does.
+    #[must_use]
+    pub fn tags_named(&self) -> usize {
+        let tags = self.values.get("tags").and_then(Value::as_array);
+        tags.map_or(0, Vec::len)
+    }
+
     /// The image, queued for its data.
     pub fn into_image(self, caller: Option<&str>, now: DateTime<Utc>) -> Result<Image, Refusal> {
         if let Some(name) = property::read_only_in(&self.values) {

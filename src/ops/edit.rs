@@ -77,11 +77,11 @@ impl Glance {
                     self.relocate(caller, &mut edited, change, &mut moving)
                         .await?;
                 }
-                Change::Replace(Assignment::Tags(_))
-                | Change::Add(Assignment::Tags(_))
-                | Change::AddNew(Assignment::Tags(_)) => {
+                Change::Replace(Assignment::Tags(tags))
+                | Change::Add(Assignment::Tags(tags))
+                | Change::AddNew(Assignment::Tags(tags)) => {
+                    quota::tags(&self.image_rules(), tags.len())?;
                     change.clone().apply(&mut edited)?;
-                    quota::tags(&self.image_rules(), &edited)?;
                 }
                 change => change.clone().apply(&mut edited)?,
             }

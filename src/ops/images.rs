@@ -27,11 +27,12 @@ impl Glance {
         may_write(caller)?;
         self.permit_creation(caller, &draft)?;
 
+        let tags = draft.tags_named();
         let image = draft.into_image(caller.project_id.as_deref(), self.clock.now())?;
         self.permit_properties(caller, &image)?;
         // As in the original, what its maker may not read is not kept either.
         let image = self.shown(caller, image);
-        quota::tags(&self.image_rules(), &image)?;
+        quota::tags(&self.image_rules(), tags)?;
         quota::properties(&self.image_rules(), &image)?;
         property::storable(&image)?;
         match self.add_image(caller, &stored(&image)).await {

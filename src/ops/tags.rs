@@ -25,7 +25,7 @@ impl Glance {
                 image: id.to_owned(),
                 refusal,
             };
-            quota::tags(&self.image_rules(), &edited).map_err(too_many)?;
+            quota::tags(&self.image_rules(), edited.tags.len()).map_err(too_many)?;
             property::storable(&edited).map_err(Error::TagRefused)?;
             owns(caller, image).map_err(|error| of_tags(error, image, "update"))?;
             Ok(edited)

@@ -8,7 +8,7 @@ mod file;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use regex::Regex;
+use fancy_regex::Regex;
 
 use super::{Error, Policy, Target};
 use crate::config::policy::{ProtectionFormat, ProtectionsConfig};
@@ -95,13 +95,15 @@ impl Protections {
     }
 
     fn allowed(&self, property: &str, touch: Touch) -> &Allowed {
-        let rule = self.0.iter().find(|rule| rule.names.is_match(property));
-        rule.map_or(&Allowed::Nobody, |rule| match touch {
-            Touch::Create => &rule.create,
-            Touch::Read => &rule.read,
-            Touch::Update => &rule.update,
-            Touch::Delete => &rule.delete,
-        })
+        for rule in &self.0 {
+            match rule.names.is_match(property) {
+                Ok(false) => {}
+                Ok(true) => return rule.of(touch),
+                // A pattern that takes too long to judge protects from everybody.
+                Err(_) => break,
+            }
+        }
+        &Allowed::Nobody
     }
 }
 
@@ -123,6 +125,15 @@ impl Rule {
             update: allowed("update")?,
             delete: allowed("delete")?,
         })
+    }
+
+    fn of(&self, touch: Touch) -> &Allowed {
+        match touch {
+            Touch::Create => &self.create,
+            Touch::Read => &self.read,
+            Touch::Update => &self.update,
+            Touch::Delete => &self.delete,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a site says of custom properties: its `schema-image.json`.
 
-use regex::Regex;
+use fancy_regex::Regex;
 use serde_json::{Map, Value};
 
 use super::Schema;
@@ -91,7 +91,14 @@ impl SiteProperties {
             known.extend(custom.map(|(name, schema)| (name.clone(), schema.clone())));
         }
         if !self.required.is_empty() {
+            // Before the links, for error sentences quote the schema in its order.
+            let links = document
+                .as_object_mut()
+                .and_then(|whole| whole.remove("links"));
             document["required"] = Value::Array(self.required.clone());
+            if let Some(links) = links {
+                document["links"] = links;
+            }
         }
     }
 }
@@ -124,6 +131,20 @@ mod tests {
             flat.properties["a"],
             json!({"type": "string", "is_base": false})
         );
+    }
+
+    #[test]
+    fn patterns_look_around_and_demands_come_before_links() {
+        let text =
+            r#"{"properties": {"a": {"type": "string", "pattern": "^(?!x)"}}, "required": ["a"]}"#;
+        let site = SiteProperties::parse(text).unwrap();
+        let mut document = json!({"name": "image", "properties": {}, "links": []});
+        site.extend(&mut document);
+        let names: Vec<_> = document.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["name", "properties", "required", "links"]);
+        let schema = Schema::new("image", document);
+        assert!(schema.validate(&json!({"a": "y"})).is_ok());
+        assert!(schema.validate(&json!({"a": "x"})).is_err());
     }
 
     #[test]

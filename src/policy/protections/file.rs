@@ -14,12 +14,28 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section>, String> {
     let mut sections: Vec<Section> = Vec::new();
     let mut defaults = BTreeMap::new();
     let mut inside_default = false;
+    // The option that an indented line goes on with.
+    let mut last: Option<String> = None;
     for (line, number) in text.lines().zip(1..) {
         let wrong = |problem: &str| format!("line {number}: {problem}");
         let trimmed = line.trim();
         if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
             continue;
         }
+        let options = match sections.last_mut() {
+            _ if inside_default => Some(&mut defaults),
+            Some(section) => Some(&mut section.options),
+            None => None,
+        };
+        if line.starts_with([' ', '\t'])
+            && let Some(value) =
+                (options.zip(last.as_ref())).and_then(|(all, last)| all.get_mut(last))
+        {
+            value.push('\n');
+            value.push_str(trimmed);
+            continue;
+        }
+        last = None;
         if let Some(name) = header(trimmed) {
             inside_default = name == "DEFAULT";
             if sections.iter().any(|section| section.name == name) {
@@ -44,7 +60,8 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section>, String> {
         if options.contains_key(&option) {
             return Err(wrong(&format!("there is another {option}")));
         }
-        options.insert(option, value.trim().to_owned());
+        options.insert(option.clone(), value.trim().to_owned());
+        last = Some(option);
     }
     for section in &mut sections {
         for (option, value) in &defaults {
@@ -79,6 +96,14 @@ mod tests {
             section("y", &[]),
         ];
         assert_eq!(read.unwrap(), expected);
+    }
+
+    #[test]
+    fn an_indented_line_goes_on_with_the_option_above() {
+        let read = sections("[a]\ncreate = x,\n  # not\n  y\nread = @\n").unwrap();
+        assert_eq!(read[0].options["create"], "x,\ny");
+        assert_eq!(read[0].options["read"], "@");
+        assert!(sections("[a]\n  y\n").is_err());
     }
 
     #[test]

@@ -64,6 +64,15 @@ fn the_first_pattern_that_is_found_decides_and_without_one_nobody_may() {
 }
 
 #[test]
+fn patterns_are_those_of_python() {
+    let policy = by_roles(
+        "[^x_(?!open).*$]\ncreate = !\nread = !\nupdate = !\ndelete = !\n[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n",
+    );
+    assert!(policy.may_touch(&caller(&[]), "x_open", Touch::Read));
+    assert!(!policy.may_touch(&caller(&[]), "x_shut", Touch::Read));
+}
+
+#[test]
 fn what_the_service_keeps_for_itself_is_open() {
     let shut = "create = !\nread = !\nupdate = !\ndelete = !\n";
     let policy = by_roles(&format!("[os_glance_x]\n{shut}[.*]\n{shut}"));

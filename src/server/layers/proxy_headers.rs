@@ -62,31 +62,34 @@ struct Told {
 
 impl Told {
     fn by(headers: &HeaderMap) -> Self {
+        let client = text(headers, "x-forwarded-for");
+        let last = |list: &String| Some(list.rsplit(',').next()?.trim().to_owned());
         let mut told = Self {
+            scheme: text(headers, "x-forwarded-proto").map(|scheme| scheme.to_ascii_lowercase()),
+            host: text(headers, "x-forwarded-host"),
+            sender: client.as_ref().and_then(last),
+            client,
             prefix: text(headers, "x-forwarded-prefix").unwrap_or_default(),
-            ..Self::default()
         };
         let Some(forwarded) = text(headers, FORWARDED.as_str()) else {
-            told.scheme = text(headers, "x-forwarded-proto");
-            told.host = text(headers, "x-forwarded-host");
-            told.client = text(headers, "x-forwarded-for");
-            let last = |list: &String| Some(list.rsplit(',').next()?.trim().to_owned());
-            told.sender = told.client.as_ref().and_then(last);
             return told;
         };
+        // What it says counts more; proxies that write both do not write all of it there.
         let last = forwarded.rsplit(',').next().unwrap_or_default();
         let mut pairs = last.split(';').filter_map(|pair| pair.split_once('='));
         let sender = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
-        told.sender = sender.map(|(_, value)| value.trim().to_owned());
+        told.sender = sender
+            .map(|(_, value)| value.trim().to_owned())
+            .or(told.sender);
         // The first proxy is the one that saw the client.
         let first = forwarded.split(',').next().unwrap_or_default();
         for pair in first.split(';') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let value = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
             match name.trim().to_ascii_lowercase().as_str() {
-                "proto" => told.scheme = value,
-                "host" => told.host = value,
-                "for" => told.client = value,
+                "proto" => told.scheme = value.or(told.scheme),
+                "host" => told.host = value.or(told.host),
+                "for" => told.client = value.or(told.client),
                 _ => {}
             }
         }
@@ -139,6 +142,18 @@ mod tests {
             Told::default()
         };
         (base_url(&told, &map, None), told.client)
+    }
+
+    #[test]
+    fn what_the_standard_header_leaves_out_is_read_from_the_others() {
+        let told = [
+            ("forwarded", "for=1.2.3.4"),
+            ("x-forwarded-proto", "HTTPS"),
+            ("x-forwarded-for", "5.6.7.8"),
+            ("host", "a"),
+        ];
+        let expected = ("https://a".to_owned(), Some("1.2.3.4".to_owned()));
+        assert_eq!(base(true, &told), expected);
     }
 
     #[test]

@@ -44,3 +44,24 @@ async fn data_of_unknown_size_is_held_to_the_quota_as_it_comes() {
     let taken = cloud.member().stream(&path, b"fifteen bytes..").await;
     assert_eq!(taken.status, StatusCode::NO_CONTENT);
 }
+
+#[tokio::test]
+async fn a_tag_that_is_named_twice_counts_twice() {
+    let cloud = Cloud::with("image_tag_quota = 3").await;
+    let answer = cloud
+        .member()
+        .post("/v2/images", &json!({"tags": ["a", "a", "a", "a"]}))
+        .await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(answer.sentence().contains("Attempted: 4, Maximum: 3"));
+    let id = cloud
+        .member()
+        .create(&json!({"tags": ["a", "a", "b"]}))
+        .await;
+    let path = format!("/v2/images/{id}");
+    let change = json!([{"op": "replace", "path": "/tags", "value": ["a", "b", "c", "c"]}]);
+    let answer = cloud.member().patch(&path, &change).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let tags = &cloud.member().get(&path).await.json()["tags"];
+    assert_eq!(tags, &json!(["a", "b"]));
+}

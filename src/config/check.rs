@@ -30,6 +30,8 @@ pub enum Warning {
         place: Place,
         file: PathBuf,
     },
+    /// Keystone is to say what projects may have, and cannot be asked: what `[oslo_limit]` lacks.
+    UnknownLimits(&'static str),
     /// The names of healthcheck backends that nobody knows.
     UnknownHealthcheck(String),
     /// Other nodes know this one by the name of its machine.
@@ -61,6 +63,10 @@ impl fmt::Display for Warning {
                 f,
                 "{place}: {} does not exist, so the default policy holds",
                 file.display()
+            ),
+            Self::UnknownLimits(what) => write!(
+                f,
+                "use_keystone_limits is set and [oslo_limit] has no {what}, so nobody can add anything"
             ),
             Self::UnknownHealthcheck(name) => {
                 write!(f, "the healthcheck backend {name} is unknown and asks nothing")

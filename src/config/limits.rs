@@ -44,6 +44,20 @@ impl LimitsConfig {
     }
 }
 
+impl LimitsConfig {
+    /// What Keystone cannot be asked without.
+    pub(super) fn lacks(&self) -> Option<&'static str> {
+        let named = [&self.endpoint_id, &self.service_type, &self.service_name];
+        if self.account.auth_url.is_none() {
+            Some("auth_url")
+        } else if named.iter().all(|name| name.is_none()) {
+            Some("endpoint_id")
+        } else {
+            None
+        }
+    }
+}
+
 /// How much one address and one project may ask of a process. Zero is as much as they want.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RequestLimitsConfig {

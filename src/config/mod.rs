@@ -215,6 +215,8 @@ impl Config {
         if self.pipeline.has_context() && !self.pipeline.has_authtoken() {
             warnings.push(Warning::TrustedHeaders);
         }
+        let lacks = self.limits.as_ref().and_then(LimitsConfig::lacks);
+        warnings.extend(lacks.map(Warning::UnknownLimits));
         if let (Some(name), None) = (
             self.cache
                 .as_ref()

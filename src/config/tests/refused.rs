@@ -169,3 +169,21 @@ fn a_way_to_authenticate_that_nobody_here_knows_is_refused() {
     let error = site.error();
     assert!(error.contains("v3applicationcredential"), "{error}");
 }
+
+#[test]
+fn limits_that_cannot_be_asked_for_are_told_of() {
+    let told = |oslo_limit: &str| {
+        let text =
+            format!("{DATABASE}[DEFAULT]\nuse_keystone_limits = true\n[oslo_limit]\n{oslo_limit}");
+        Site::new(&text).warnings()
+    };
+    let lacks = |what: &str| {
+        format!(
+            "use_keystone_limits is set and [oslo_limit] has no {what}, so nobody can add anything"
+        )
+    };
+    assert_eq!(told(""), [lacks("auth_url")]);
+    assert_eq!(told("auth_url = http://k\n"), [lacks("endpoint_id")]);
+    let whole = "auth_url = http://k\nendpoint_service_type = image\n";
+    assert_eq!(told(whole), Vec::<String>::new());
+}

@@ -255,3 +255,17 @@ async fn a_crowd_asks_keystone_once() {
     // The project's limits, and those that are registered.
     assert_eq!(keystone.told() - before, 2);
 }
+
+#[tokio::test]
+async fn nobody_waits_long_for_a_keystone_that_says_nothing() {
+    let keystone = FakeKeystone::new().await;
+    keystone.limit(Limited::amply());
+    let options = format!("endpoint_id = {ENDPOINT}\ntimeout = 1");
+    let cloud = cloud(&keystone, &options).await;
+    keystone.be(Mood::Silent);
+    let member = cloud.member();
+    let asked = join_all((0..5).map(|_| member.get("/v2/info/usage")));
+    for told in timeout(Duration::from_secs(10), asked).await.unwrap() {
+        assert_eq!(told.status, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}

@@ -65,3 +65,34 @@ async fn a_tag_that_is_named_twice_counts_twice() {
     let tags = &cloud.member().get(&path).await.json()["tags"];
     assert_eq!(tags, &json!(["a", "b"]));
 }
+
+/// What is held for data on its way.
+fn held(cloud: &Cloud) -> Vec<String> {
+    let rows = "SELECT value FROM image_properties WHERE name = 'os_glance_held_room'";
+    cloud.database().ask(rows, "value")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn room_for_data_of_unknown_size_grows_with_it_and_is_given_back() {
+    static DATA: [u8; 3 << 20] = [7; 3 << 20];
+    let cloud = Cloud::with("user_storage_quota = 4MiB").await;
+    let member = cloud.member();
+    let formats = json!({"disk_format": "raw", "container_format": "bare"});
+    let [first, second] = [member.create(&formats).await, member.create(&formats).await];
+    let path = |id: &str| format!("/v2/images/{id}/file");
+    let taken = member.stream(&path(&first), &DATA).await;
+    assert_eq!(taken.status, StatusCode::NO_CONTENT);
+    assert_eq!(held(&cloud), Vec::<String>::new());
+
+    let refused = member.stream(&path(&second), &DATA).await;
+    assert_eq!(
+        refused.sentence(),
+        "Image exceeds the storage quota: The size of the data 3145728 will exceed the limit. 1048576 bytes \
+         remaining."
+    );
+    assert_eq!(held(&cloud), Vec::<String>::new());
+    let shown = member.get(&format!("/v2/images/{second}")).await.json();
+    assert_eq!(shown["status"], "queued");
+    let taken = member.stream(&path(&second), &DATA[..1 << 20]).await;
+    assert_eq!(taken.status, StatusCode::NO_CONTENT);
+}

@@ -28,6 +28,10 @@ clients: release
 keystone: release
     GLANCE_SHARED={{ shared }} tests/keystone/run.sh {{ target }}/release
 
+# OpenStack's acceptance tests against the release build
+tempest: release
+    GLANCE_SHARED={{ shared }} tests/tempest/run.sh {{ target }}/release
+
 # Recorded conversations (all that should pass, or PATHS) against the release build
 recordings *paths: release
     .ci/recordings.sh "{{ shared }}" {{ target }}/release/glance-api {{ paths }}

@@ -1,6 +1,6 @@
 //! Tokens, checked with Keystone.
 //!
-//! What Keystone says of a token is believed for `token_cache_time`. However many requests carry a token,
+//! What Keystone says of a token is believed for `token_cache_time`, here or in memcached. However many requests carry a token,
 //! one question about it is on its way at a time, and goes on when the request that caused it has left.
 //! Where Keystone gives no answer, nobody is told to have a wrong token.
 
@@ -14,6 +14,7 @@ use futures_util::future::{BoxFuture, Shared};
 use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout};
 
+use super::shared_cache::SharedCache;
 use super::token::Identity;
 use super::token_cache::{Key, TokenCache};
 use super::{Error, Result};
@@ -36,6 +37,8 @@ struct Inner {
     session: Session,
     clock: Clock,
     cache: TokenCache,
+    /// What services share, where they do and anything is to be believed at all.
+    shared: Option<Arc<SharedCache>>,
     asking: Mutex<HashMap<(Key, bool), Asking>>,
 }
 
@@ -61,6 +64,9 @@ impl Keystone {
         Ok(Self(Arc::new(Inner {
             session: Session::new(&config.account)?,
             cache: TokenCache::new(config.cache_time, MAX_TOKENS),
+            shared: (config.memcached.as_ref())
+                .filter(|_| !config.cache_time.is_zero())
+                .map(|memcached| Arc::new(SharedCache::new(memcached, config.cache_time))),
             config: config.clone(),
             clock,
             asking: Mutex::default(),
@@ -163,13 +169,8 @@ impl Inner {
         };
         let lost = away.clone();
         let task = tokio::spawn(async move {
-            let asked = Instant::now();
-            let answer = timeout(PATIENCE, inner.ask(&token, ended)).await;
+            let answer = timeout(PATIENCE, inner.look(&token, key, ended)).await;
             let answer = answer.unwrap_or(Err(away));
-            if let Ok(Some(identity)) = &answer {
-                // From when it was asked: what is revoked while the answer travels counts from then.
-                inner.cache.put(key, identity, asked);
-            }
             inner.asking().remove(&(key, ended));
             answer
         });
@@ -178,7 +179,34 @@ impl Inner {
             .shared()
     }
 
-    async fn ask(&self, token: &str, ended: bool) -> Answer {
+    /// What others were told is not kept here as well: it would be believed for longer than they believe it.
+    async fn look(&self, token: &str, key: Key, ended: bool) -> Answer {
+        if let Some(shared) = &self.shared
+            && let Some(identity) = shared.get(token).await
+        {
+            return Ok(Some(Arc::new(identity)));
+        }
+        // From when it was asked: what is revoked while the answer travels counts from then.
+        let asked = Instant::now();
+        let Some((identity, body)) = self.ask(token, ended).await? else {
+            return Ok(None);
+        };
+        let identity = Arc::new(identity);
+        self.cache.put(key, &identity, asked);
+        if let Some(shared) = self.shared.clone() {
+            let token = token.to_owned();
+            // Nobody waits for it.
+            tokio::spawn(async move { shared.put(&token, &body).await });
+        }
+        Ok(Some(identity))
+    }
+
+    /// Keystone's answer, as it was given and what it means; none where it does not know the token.
+    async fn ask(
+        &self,
+        token: &str,
+        ended: bool,
+    ) -> std::result::Result<Option<(Identity, Vec<u8>)>, Failure> {
         let mut query = Vec::new();
         if !self.config.include_service_catalog {
             query.push("nocatalog=1");
@@ -198,7 +226,7 @@ impl Inner {
         let reply = self.session.get(&path, &headers).await?;
         match reply.status {
             StatusCode::OK => match Identity::read(&reply.body) {
-                Some(identity) => Ok(Some(Arc::new(identity))),
+                Some(identity) => Ok(Some((identity, reply.body))),
                 None => Err(Failure::Nonsense {
                     url: self.session.url(),
                 }),

@@ -4,6 +4,7 @@
 mod anonymous;
 mod headers;
 mod keystone;
+mod shared_cache;
 mod token;
 mod token_cache;
 

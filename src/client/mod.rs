@@ -1,4 +1,5 @@
-//! HTTP out: the image API as the companion tools ask it, and Keystone as the service does ([`Session`]).
+//! Services that are asked: the image API as the companion tools ask it, Keystone as the service does
+//! ([`Session`]), and memcached for what others were told ([`Memcached`]).
 //!
 //! [`ImageApi`] speaks the calls, [`Address`] says where, [`Credentials`] as whom, and [`Trust`] which
 //! certificates are believed. A redirect is never followed: it would carry the token to another host.
@@ -9,6 +10,7 @@ mod credentials;
 mod error;
 mod keystone;
 mod limits;
+mod memcached;
 mod session;
 mod transport;
 
@@ -16,6 +18,7 @@ pub use address::Address;
 pub use credentials::{Credentials, Hidden, Keystone, Named, Owner, Scope, User};
 pub use error::{Error, Result};
 pub use limits::{Level, Limits, ProjectLimits, Unknown};
+pub use memcached::Memcached;
 pub use session::{Endpoint, Failure, Reply, Session};
 pub use transport::{Trust, innermost};
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::error::Error;
 use super::ini::Settings;
 use super::keystone::KeystoneConfig;
+use super::memcached::MemcachedConfig;
 
 /// How callers' tokens are checked, and by whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct AuthTokenConfig {
     pub delay_auth_decision: bool,
     /// `token_cache_time`: so long what Keystone said is believed. Zero asks every time.
     pub cache_time: Duration,
+    /// `memcached_servers`: where services share what Keystone said.
+    pub memcached: Option<MemcachedConfig>,
     /// Roles of services that may pass on requests whose token has expired meanwhile.
     pub service_token_roles: Vec<String>,
     /// Without one of them a service token is no service token.
@@ -40,6 +43,7 @@ impl AuthTokenConfig {
             account,
             delay_auth_decision: section.flag("delay_auth_decision")?,
             cache_time: Duration::from_secs(u64::try_from(cache_time).unwrap_or_default()),
+            memcached: MemcachedConfig::from(settings)?,
             service_token_roles: section.list("service_token_roles")?,
             service_token_roles_required: section.flag("service_token_roles_required")?,
             bind: section.string("enforce_token_bind")?,

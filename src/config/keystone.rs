@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::Error;
-use super::ini::{Section, Settings};
+use super::ini::{self, Section, Settings};
 use super::options;
 
 /// Without `http_connect_timeout` the original waits for ever; nobody is helped by that.
@@ -69,10 +69,16 @@ impl KeystoneConfig {
         Self::in_section(settings, "keystone_authtoken")
     }
 
-    /// The account of a section, by the options that this section has.
+    /// The account of a section, by the options that this section has, or of another one that its
+    /// `auth_section` names. How Keystone is reached stands in the section itself.
     pub(super) fn in_section(settings: &Settings, section: &'static str) -> Result<Self, Error> {
-        let read = Account {
+        let own = Account {
             options: settings.section(section),
+            section,
+        };
+        let elsewhere = own.text("auth_section")?.map(|name| ini::normal(&name));
+        let read = Account {
+            options: settings.section(elsewhere.as_deref().unwrap_or(section)),
             section,
         };
         let (timeout, retries) = if section == "keystone_authtoken" {
@@ -81,14 +87,6 @@ impl KeystoneConfig {
             ("timeout", "connect_retries")
         };
         let first = |one, other| Ok::<_, Error>(read.text(one)?.or(read.text(other)?));
-        if let Some(other) = read.text("auth_section")?
-            && other != section
-        {
-            return Err(read.options.refuse(
-                "auth_section",
-                "left out: the account stands in this section",
-            ));
-        }
         let auth_type = read.text("auth_type")?;
         if let Some(way) = &auth_type
             && !WAYS.contains(&way.as_str())
@@ -117,15 +115,15 @@ impl KeystoneConfig {
             application_credential_id: read.text("application_credential_id")?,
             application_credential_name: read.text("application_credential_name")?,
             application_credential_secret: read.text("application_credential_secret")?,
-            ca_file: read.options.path("cafile")?,
-            cert_file: read.options.path("certfile")?,
-            key_file: read.options.path("keyfile")?,
-            insecure: read.options.flag("insecure")?,
-            region: read.text("region_name")?,
-            interface: read.interface()?,
-            endpoint: read.text("endpoint_override")?,
-            timeout: read.options.seconds(timeout)?,
-            retries: read.options.number(retries)?,
+            ca_file: own.options.path("cafile")?,
+            cert_file: own.options.path("certfile")?,
+            key_file: own.options.path("keyfile")?,
+            insecure: own.options.flag("insecure")?,
+            region: own.text("region_name")?,
+            interface: own.interface()?,
+            endpoint: own.text("endpoint_override")?,
+            timeout: own.options.seconds(timeout)?,
+            retries: own.options.number(retries)?,
         })
     }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::dialect::{BELONGINGS, Connection, FOR_UPDATE, Statement, query};
 use super::row::{self, IMAGE_COLUMNS};
 use super::{Db, Error, NewData, Result, bury, locations, properties, tags};
-use crate::domain::checksum::Checksums;
+use crate::domain::checksum::{Checksums, HashAlgorithm};
 use crate::domain::location::Moves;
 use crate::domain::property::TASK_LOCK;
 use crate::domain::{Image, ImageId, Location, Status};
@@ -118,6 +118,7 @@ impl Db {
         self.link
             .write(move |mut db| async move {
                 guarded(&mut db, statement, id).await?;
+                locations::forget(&mut db, id, now).await?;
                 locations::insert(&mut db, id, &data.locations, now).await?;
                 db.commit_with(()).await
             })
@@ -365,7 +366,7 @@ fn bind_checksums(statement: Statement, checksums: &Checksums) -> Statement {
     let secure = checksums.secure.as_ref();
     statement
         .bind(&checksums.md5)
-        .bind(secure.map(|hash| hash.algorithm.as_str()))
+        .bind(checksums.algorithm().map(HashAlgorithm::as_str))
         .bind(secure.map(|hash| hash.value.as_str()))
 }
 

@@ -83,6 +83,21 @@ pub async fn insert(
     Ok(())
 }
 
+/// Takes away what is noted of an image that waits for data: a place whose data was not what it was to be.
+pub async fn forget(db: &mut Connection, id: ImageId, now: DateTime<Utc>) -> Result<()> {
+    query(
+        "UPDATE image_locations SET status = ?, deleted = TRUE, deleted_at = ?, updated_at = ? \
+         WHERE image_id = ? AND NOT deleted",
+    )
+    .bind(Status::Deleted.as_str())
+    .bind(now)
+    .bind(now)
+    .bind(id)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Moves the data of an image that is in `status`, unless its locations are others by now. Whoever comes here
 /// has changed the row of the image, so nobody else is at it before the end of the transaction.
 pub async fn apply(

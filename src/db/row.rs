@@ -151,21 +151,23 @@ impl Columns<'_> {
     }
 
     fn checksums(&self) -> Result<Checksums> {
-        let secure = match (
+        let (secure, announced) = match (
             self.get::<Option<String>>("os_hash_algo")?,
             self.get::<Option<String>>("os_hash_value")?,
         ) {
-            // The original names the algorithm as soon as it begins to hash the data of a new location.
-            (None | Some(_), None) => None,
-            (Some(_), Some(value)) => Some(SecureHash {
-                algorithm: self.parsed("os_hash_algo")?,
-                value,
-            }),
+            (None, None) => (None, None),
+            // Named as soon as somebody begins to hash the data of a new location.
+            (Some(_), None) => (None, self.parsed("os_hash_algo").ok()),
+            (Some(_), Some(value)) => {
+                let algorithm = self.parsed("os_hash_algo")?;
+                (Some(SecureHash { algorithm, value }), None)
+            }
             (None, Some(_)) => return Err(self.wrong("os_hash_algo", &"missing")),
         };
         Ok(Checksums {
             md5: self.get("checksum")?,
             secure,
+            announced,
         })
     }
 

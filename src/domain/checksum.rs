@@ -13,9 +13,18 @@ pub struct Checksums {
     pub md5: Option<String>,
     /// `os_hash_algo` and `os_hash_value` on the wire.
     pub secure: Option<SecureHash>,
+    /// What the digest that is being computed will be of: `os_hash_algo` without a value.
+    pub announced: Option<HashAlgorithm>,
 }
 
 impl Checksums {
+    /// `os_hash_algo` on the wire.
+    #[must_use]
+    pub fn algorithm(&self) -> Option<HashAlgorithm> {
+        let secure = self.secure.as_ref().map(|hash| hash.algorithm);
+        secure.or(self.announced)
+    }
+
     /// The digest that data is judged by: the secure one, else MD5, as images have it that were uploaded
     /// before there were others.
     #[must_use]
@@ -237,9 +246,13 @@ mod tests {
         let both = Checksums {
             md5: md5.clone(),
             secure,
+            announced: None,
         };
         assert_eq!(both.proof(), Some((HashAlgorithm::Sha512, "bb")));
-        let old = Checksums { md5, secure: None };
+        let old = Checksums {
+            md5,
+            ..Checksums::default()
+        };
         assert_eq!(old.proof(), Some((HashAlgorithm::Md5, "aa")));
         assert_eq!(Checksums::default().proof(), None);
     }

@@ -61,7 +61,7 @@ impl Glance {
             }
             None => {
                 warn!(image.id = %id, "the service ends before the new location of image {id} is taken");
-                if let Err(error) = self.take_location_back(id).await {
+                if let Err(error) = self.take_location_back(id, |_| false).await {
                     info!(image.id = %id, "image {id} keeps its location: {error}");
                 }
                 TaskEnd::Failure(FAILED.to_owned())
@@ -101,7 +101,10 @@ impl Glance {
             Err(error) => Err(error),
         };
         if proven.is_err() {
-            self.take_location_back(id).await?;
+            // As in the original, one on a web server, where nothing can be deleted, stays noted until
+            // there is data.
+            let on_the_web = |location: &Location| location.scheme().starts_with("http");
+            self.take_location_back(id, on_the_web).await?;
         }
         proven
     }
@@ -113,8 +116,9 @@ impl Glance {
             let mut edited = image.clone();
             let mut location = work.location.clone();
             self.name_store(&mut location);
-            let end = edited.locations.len();
-            (self.place_at(&work.caller, &mut edited, location, end)).await?;
+            // One that did not keep its promise makes room.
+            edited.locations.clear();
+            (self.place_at(&work.caller, &mut edited, location, 0)).await?;
             has_formats(&edited)?;
             edited.status = match &work.promised {
                 Some(_) if self.config.image.hash_locations => Status::Importing,
@@ -124,10 +128,14 @@ impl Glance {
                 }
                 None => Status::Active,
             };
-            let added = edited.locations.get(end..).unwrap_or_default().to_vec();
+            if self.config.image.hash_locations {
+                let promised = work.promised.as_ref().map(|promised| promised.algorithm);
+                edited.checksums.announced = promised.or(Some(self.image_rules().hash));
+            }
             let moves = Moves {
                 from: image.locations.clone(),
-                added,
+                removed: image.locations.clone(),
+                added: edited.locations.clone(),
                 ..Moves::default()
             };
             edited.updated_at = self.clock.now();
@@ -205,6 +213,7 @@ impl Glance {
         Ok(Checksums {
             md5: Some(md5),
             secure: Some(SecureHash { algorithm, value }),
+            announced: None,
         })
     }
 
@@ -232,14 +241,17 @@ impl Glance {
         Err(Error::Conflict)
     }
 
-    /// Lets the image wait for data again whose location did not keep its promise.
-    async fn take_location_back(&self, id: ImageId) -> Result<()> {
+    /// Lets the image wait for data again, and notes no more places but those that stay.
+    async fn take_location_back(&self, id: ImageId, stays: fn(&Location) -> bool) -> Result<()> {
         let Some(mut image) = self.db.image(id).await? else {
             return Ok(());
         };
         let moves = Moves {
             from: image.locations.clone(),
-            removed: image.locations.clone(),
+            removed: (image.locations.iter())
+                .filter(|location| !stays(location))
+                .cloned()
+                .collect(),
             ..Moves::default()
         };
         image.status = Status::Queued;

@@ -129,6 +129,7 @@ impl Intake {
         let checksums = Checksums {
             md5: Some(md5),
             secure: Some(SecureHash { algorithm, value }),
+            announced: None,
         };
         // What is inside a container is for those who unpack it.
         let virtual_size = if image.container_format.as_deref() == Some("bare") {

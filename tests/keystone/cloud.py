@@ -5,15 +5,13 @@ import http.server
 import json
 import os
 import pathlib
+import ssl
 import subprocess
-import sys
 import threading
 import time
 import urllib.parse
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "clients"))
-
-from node import Failed, Node  # noqa: E402
+from node import Failed, Node
 
 CONFIG = """[DEFAULT]
 debug = true
@@ -37,7 +35,7 @@ config_file = {state}/paste.ini
 [keystone_authtoken]
 www_authenticate_uri = http://public.example:5000
 auth_url = {keystone}
-region_name = RegionOne
+region_name = {region}
 {account}
 {options}
 """
@@ -150,7 +148,8 @@ class Keystone:
 class Proxy:
     """Stands where the catalogue says that Keystone is, and is as well-behaved as a step wants it."""
 
-    def __init__(self, keystone):
+    def __init__(self, keystone, tls=None):
+        """`tls` is the context of a server that speaks it."""
         proxy = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -166,7 +165,10 @@ class Proxy:
         self.calm()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v3"
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.server.server_port}/v3"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def calm(self):
@@ -175,7 +177,7 @@ class Proxy:
 
     def handle(self, request, keystone):
         self.paths.append(request.path)
-        self.validated += request.command == "GET"
+        self.validated += request.command == "GET" and "/auth/tokens" in request.path
         time.sleep(self.delay)
         if self.nonsense:
             return self.answer(request, *self.nonsense)
@@ -211,6 +213,32 @@ class Proxy:
             pass
 
 
+def certificates(folder):
+    """An authority, what it signed for a server and for a service, and another authority; and the context of
+    a server that wants to see who asks."""
+    folder.mkdir()
+
+    def openssl(*arguments):
+        subprocess.run(
+            ["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60
+        )
+
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    for name in ("ca", "other"):
+        openssl("req", "-x509", *key, "-subj", f"/CN={name}", "-days", "2",
+                "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    for name in ("server", "service"):
+        (folder / "names").write_text("subjectAltName = IP:127.0.0.1\n")
+        openssl("req", *key, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", "request")
+        openssl("x509", "-req", "-in", "request", "-CA", "ca.pem", "-CAkey", "ca.key",
+                "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", f"{name}.pem")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(folder / "server.pem", folder / "server.key")
+    tls.load_verify_locations(folder / "ca.pem")
+    tls.verify_mode = ssl.CERT_REQUIRED
+    return tls
+
+
 class Service(Node):
     """A glance-api whose callers Keystone knows."""
 
@@ -221,7 +249,9 @@ class Service(Node):
         (self.state / "policy.yaml").unlink()
         self.write()
 
-    def write(self, account=PASSWORD, options="", delay=True):
+    def write(
+        self, account=PASSWORD, options="", delay=True, region="RegionOne", keystone=None
+    ):
         """`delay` is `delay_auth_decision`, which is on in the pipelines as they are shipped."""
         paste = PASTE.read_text()
         switched = paste if delay else paste.replace(
@@ -230,15 +260,15 @@ class Service(Node):
         (self.state / "paste.ini").write_text(switched)
         self.conf.write_text(
             CONFIG.format(
-                port=self.port, state=self.state, keystone=self.keystone, account=account,
-                options=options,
+                port=self.port, state=self.state, keystone=keystone or self.keystone,
+                account=account, options=options, region=region,
             )
         )
 
-    def restart(self, account=PASSWORD, options="", delay=True):
+    def restart(self, **configuration):
         """The configuration is changed, and counts from now on."""
         self.stop()
-        self.write(account, options, delay)
+        self.write(**configuration)
         self.start()
 
     def ask(self, method, path, token=None, headers=None, body=None):

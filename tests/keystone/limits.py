@@ -9,7 +9,7 @@ import time
 
 from cloud import Keystone, Service
 
-from node import Failed, free_port  # found by cloud
+from node import Failed, free_port
 from steps import Steps, equal, run
 
 MIB = 1 << 20

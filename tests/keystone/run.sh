@@ -6,8 +6,10 @@ here=$(dirname "$(realpath "$0")")
 backends=$(realpath "${GLANCE_SHARED:-$here/../../../shared}/backends")
 KEYSTONE_VENV=${KEYSTONE_VENV:-$here/../../target/keystone-venv}
 export KEYSTONE_VENV
+# The node, and how steps are taken, are those of the clients.
+export PYTHONPATH="$here/../clients" PYTHONDONTWRITEBYTECODE=1
 status=0
-for steps in tokens limits; do
+for steps in session limits; do
     folder=$(mktemp -d /tmp/glance-keystone-XXXXXX)
     if python3 "$here/$steps.py" "$bin" "$backends/keystone.sh" "$folder"; then
         rm -rf "$folder"

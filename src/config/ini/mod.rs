@@ -18,6 +18,8 @@ use super::options::{self, Known};
 
 /// References may lead to references; one that goes on this long leads back to itself.
 const MAX_DEPTH: usize = 16;
+/// Where the service's account stands, or where it says that it stands elsewhere.
+const ACCOUNT: &str = "keystone_authtoken";
 
 /// Everything that was set, and where.
 #[derive(Debug, Clone, Default)]
@@ -82,15 +84,23 @@ impl Settings {
         })
     }
 
-    /// The row of the table that an option has in that section, also in the section of a store or of a rule.
+    /// The row of the table that an option has in that section, also in the section of a store, of a rule or of
+    /// an account.
     pub fn known(&self, section: &str, option: &str) -> Option<&'static Known> {
-        options::find(section, option).or_else(|| {
-            if options::rule_of(section).is_some() {
-                return options::find(options::RULE, option);
-            }
-            let known = options::find("glance_store", option)?;
-            self.is_store(section).then_some(known)
-        })
+        let lent = |from, is_borrower: bool| is_borrower.then(|| options::find(from, option))?;
+        options::find(section, option)
+            .or_else(|| lent(options::RULE, options::rule_of(section).is_some()))
+            .or_else(|| lent("glance_store", self.is_store(section)))
+            .or_else(|| lent(ACCOUNT, self.is_account(section)))
+    }
+
+    /// Whether the `auth_section` of a section with an account names the section.
+    fn is_account(&self, section: &str) -> bool {
+        let named = |owner| self.entry(owner, "auth_section");
+        [ACCOUNT, "oslo_limit"]
+            .into_iter()
+            .filter_map(named)
+            .any(|entry| reader::normal(&entry.text) == section)
     }
 
     /// Whether `enabled_backends` names the section.

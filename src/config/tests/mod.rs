@@ -210,3 +210,19 @@ fn a_node_that_tells_of_its_cache_has_a_name() {
     assert_eq!(name(&silent), None);
     assert!(!told(&silent));
 }
+
+#[test]
+fn the_services_account_may_stand_in_a_section_of_its_own() {
+    let site = Site::new(&format!(
+        "{DATABASE}[paste_deploy]\nflavor = keystone\n\
+         [keystone_authtoken]\nauth_section = Account\nregion_name = here\nusername = nobody\n\
+         [account]\nauth_url = http://keystone\nusername = glance\npassword = secret\n"
+    ));
+    let account = site.load().config.authtoken.unwrap().account;
+    assert_eq!(account.auth_url.as_deref(), Some("http://keystone"));
+    assert_eq!(account.username.as_deref(), Some("glance"));
+    assert_eq!(account.password.as_deref(), Some("secret"));
+    // How Keystone is reached stands where it always does.
+    assert_eq!(account.region.as_deref(), Some("here"));
+    assert_eq!(site.warnings(), [""; 0]);
+}

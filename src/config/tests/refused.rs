@@ -187,3 +187,33 @@ fn limits_that_cannot_be_asked_for_are_told_of() {
     let whole = "auth_url = http://k\nendpoint_service_type = image\n";
     assert_eq!(told(whole), Vec::<String>::new());
 }
+
+#[test]
+fn memcached_is_refused_where_others_would_find_nothing_of_ours() {
+    for (options, error) in [
+        (
+            "memcached_servers = cache:port",
+            "[keystone_authtoken] memcached_servers = cache:port: must be a list of host:port, \
+             inet6:[address]:port and unix:path",
+        ),
+        (
+            "memcached_servers = cache\nmemcache_security_strategy = MAC",
+            "memcache_security_strategy = MAC: must be None without a memcache_secret_key",
+        ),
+        (
+            "memcached_servers = cache\nmemcache_secret_key = k\nmemcache_security_strategy = encrypt",
+            "memcache_security_strategy = encrypt: must be None, MAC or ENCRYPT, in these letters",
+        ),
+        (
+            "memcached_servers = cache\nmemcache_sasl_enabled = true",
+            "memcache_sasl_enabled = true: must be false: memcached is asked in its text protocol",
+        ),
+        (
+            "memcached_servers = cache\nmemcache_tls_enabled = true",
+            "memcache_tls_enabled = true: must be false: memcached is asked in its text protocol",
+        ),
+    ] {
+        let told = Site::new(&format!("[keystone_authtoken]\n{options}\n{DATABASE}")).error();
+        assert!(told.contains(error), "{told}");
+    }
+}

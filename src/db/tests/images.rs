@@ -340,7 +340,12 @@ async fn an_algorithm_without_a_digest_is_a_digest_that_is_still_to_come() {
     db.run("UPDATE images SET os_hash_algo = 'sha512'".to_owned())
         .await;
     let there = db.image(id(1)).await.unwrap().unwrap();
-    assert_eq!(there.checksums, Checksums::default());
+    let announced = Checksums {
+        announced: Some(HashAlgorithm::Sha512),
+        ..Checksums::default()
+    };
+    assert_eq!(there.checksums, announced);
+    assert_eq!(there.checksums.proof(), None);
 }
 
 #[tokio::test]

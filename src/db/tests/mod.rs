@@ -184,6 +184,7 @@ fn data() -> NewData {
                 algorithm: HashAlgorithm::Sha512,
                 value: "cd".repeat(64),
             }),
+            announced: None,
         },
         locations: vec![location("one")],
     }

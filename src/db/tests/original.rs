@@ -84,6 +84,7 @@ async fn images_of_the_original_are_read_right() {
                 algorithm: HashAlgorithm::Sha512,
                 value: "ab".repeat(64),
             }),
+            announced: None,
         },
         min_disk: 3,
         min_ram: 256,

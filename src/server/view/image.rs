@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
+use crate::domain::checksum::HashAlgorithm;
 use crate::domain::property::STAGE_HOST;
 use crate::domain::{Caller, Image, Location, Status, isotime};
 use crate::ops::images::Page;
@@ -35,7 +36,7 @@ pub(in crate::server) fn image(image: &Image, caller: &Caller, config: &Config) 
     put("os_hidden", json!(image.hidden));
     put(
         "os_hash_algo",
-        json!(secure.map(|hash| hash.algorithm.as_str())),
+        json!(image.checksums.algorithm().map(HashAlgorithm::as_str)),
     );
     put("os_hash_value", json!(secure.map(|hash| &hash.value)));
     put("id", json!(image.id.as_str()));

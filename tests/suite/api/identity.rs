@@ -1,10 +1,12 @@
 //! Callers whose tokens Keystone knows.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
 use http::{HeaderName, StatusCode};
 use serde_json::json;
 
-use crate::support::{Answer, Cloud, FakeKeystone, Mood};
+use crate::support::{Answer, Cloud, FakeKeystone, FakeMemcached, Mood, PATIENCE};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 const SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");
@@ -164,4 +166,67 @@ async fn with_the_token_of_a_service_an_ended_one_counts() {
     }
     // Known by now, but still ended for everybody else.
     assert_eq!(status(&cloud, "ended").await, StatusCode::UNAUTHORIZED);
+}
+
+/// As a service is told to share what it knows.
+fn shared(memcached: &FakeMemcached, strategy: &str) -> String {
+    format!(
+        "memcached_servers = {}\nmemcache_security_strategy = {strategy}\nmemcache_secret_key = k",
+        memcached.address()
+    )
+}
+
+#[tokio::test]
+async fn what_one_service_was_told_of_a_token_others_need_not_ask() {
+    for (strategy, readable) in [("None", true), ("MAC", false), ("ENCRYPT", false)] {
+        let (keystone, memcached) = (FakeKeystone::new().await, FakeMemcached::new().await);
+        let (options, began) = (shared(&memcached, strategy), Instant::now());
+        let first = Cloud::with_keystone(&keystone.url(), "", &options).await;
+        assert_eq!(status(&first, "member").await, StatusCode::OK);
+        while memcached.kept().is_empty() {
+            assert!(began.elapsed() < PATIENCE, "it is not shared");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let second = Cloud::with_keystone(&keystone.url(), "", &options).await;
+        assert_eq!(status(&second, "member").await, StatusCode::OK);
+        assert_eq!(keystone.validated(), 1, "{strategy}");
+        for (name, kept) in memcached.kept() {
+            assert!(name.starts_with("tokens/") && !name.contains("member"));
+            let text = String::from_utf8(kept).unwrap();
+            assert_eq!(text.contains("expires_at"), readable, "{strategy}");
+        }
+        // What somebody else put there is asked for anew, and nobody is refused for it.
+        memcached.spoil(br#"{"token": {"user": {"id": "root"}}}"#);
+        let third = Cloud::with_keystone(&keystone.url(), "", &options).await;
+        assert_eq!(status(&third, "member").await, StatusCode::OK);
+        assert_eq!(keystone.validated(), 2, "{strategy}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_shared_where_nothing_is_believed() {
+    let (keystone, memcached) = (FakeKeystone::new().await, FakeMemcached::new().await);
+    let options = format!("{}\n{FRESH}", shared(&memcached, "None"));
+    let cloud = Cloud::with_keystone(&keystone.url(), "", &options).await;
+    for asked in 1..3 {
+        assert_eq!(status(&cloud, "member").await, StatusCode::OK);
+        assert_eq!(keystone.validated(), asked);
+    }
+    assert!(memcached.kept().is_empty());
+}
+
+#[tokio::test]
+async fn memcached_that_is_silent_or_away_is_not_waited_for() {
+    let keystone = FakeKeystone::new().await;
+    let silent = FakeMemcached::silent().await;
+    for servers in [silent.address(), "127.0.0.1:1".to_owned()] {
+        let options = format!("memcached_servers = {servers}\nmemcache_pool_socket_timeout = 30");
+        let cloud = Cloud::with_keystone(&keystone.url(), "", &options).await;
+        let began = Instant::now();
+        for token in ["member", "reader", "admin", "member"] {
+            assert_eq!(status(&cloud, token).await, StatusCode::OK, "{servers}");
+        }
+        // One of them waits for a quarter of a second.
+        assert!(began.elapsed() < Duration::from_secs(5), "{servers}");
+    }
 }

@@ -124,9 +124,27 @@ async fn a_promise_is_kept_or_the_image_waits_again() {
         (&json!("queued"), &Value::Null)
     );
     assert_eq!(
-        (&image["locations"], &image["checksum"]),
-        (&json!([]), &Value::Null)
+        (&image["os_hash_algo"], &image["checksum"]),
+        (&Value::Null, &Value::Null)
     );
+    // Nothing can be deleted from a web server, so that the place stays noted until there is data.
+    let places = json!([{"url": origin.url("/bytes/300"), "metadata": {}}]);
+    assert_eq!(image["locations"], places);
+    add(&cloud, &path, &promise(&"b".repeat(64))).await;
+    let (again, _) = ended(&cloud, &path).await;
+    assert_eq!(
+        (&again["status"], &again["locations"]),
+        (&json!("queued"), &places)
+    );
+    let id = path.trim_start_matches("/v2/images/");
+    cloud.member().upload(id, b"others").await;
+    let image = cloud.member().get(&path).await.json();
+    assert_eq!(
+        (&image["status"], &image["size"]),
+        (&json!("active"), &json!(6))
+    );
+    let places = image["locations"].as_array().unwrap();
+    assert!(places.len() == 1 && !places[0].to_string().contains("http"));
 
     let kept = digest(HashAlgorithm::Sha256, 300);
     let path = queued(&cloud).await;
@@ -259,6 +277,12 @@ async fn an_image_that_goes_while_it_is_hashed_leaves_a_failed_task_and_no_image
         came.unwrap_or_else(|_| panic!("{asked} never came"));
     };
     until("GET /slow/10000000").await;
+    // Which digest it will be is told already.
+    let image = cloud.member().get(&path).await.json();
+    assert_eq!(
+        (&image["os_hash_algo"], &image["os_hash_value"]),
+        (&json!("sha512"), &Value::Null)
+    );
     let gone = cloud.member().delete(&path).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
     until("left /slow/10000000").await;

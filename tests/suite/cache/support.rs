@@ -103,6 +103,7 @@ impl Image {
                     algorithm: HashAlgorithm::Sha256,
                     value: hasher.finish(),
                 }),
+                announced: None,
             },
         }
     }

@@ -6,6 +6,7 @@ mod database;
 mod exposition;
 mod keystone;
 mod limits;
+mod memcached;
 mod origin;
 
 use glance::config::DatabaseConfig;
@@ -20,4 +21,5 @@ pub(crate) use database::{Database, mysql, postgres};
 pub(crate) use exposition::Exposition;
 pub(crate) use keystone::{FakeKeystone, Mood};
 pub(crate) use limits::{ENDPOINT, Limited};
+pub(crate) use memcached::FakeMemcached;
 pub(crate) use origin::Origin;

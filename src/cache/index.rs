@@ -13,7 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::layout::{Layout, Placed};
-use super::rows::{self, Changes, Row, Rows};
+use super::rows::{self, Changes, Known, Row, Rows};
 use crate::domain::ImageId;
 
 /// Waiting longer for another process would hold up a listing.
@@ -115,6 +115,18 @@ impl Index {
             let rows = rows::read(&transaction)?;
             transaction.commit()?;
             Ok(rows)
+        })
+    }
+
+    /// Takes over what others have counted of copies that are here, in one transaction.
+    pub fn adopt(&mut self, known: &[Known]) -> rusqlite::Result<()> {
+        self.with(|connection, _| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for known in known {
+                rows::adopt(&transaction, known)?;
+            }
+            transaction.commit()
         })
     }
 

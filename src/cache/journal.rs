@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 use super::index::Index;
 use super::layout::Placed;
 use super::prune::Uses;
-use super::rows::{Change, Changes, Row, Rows};
+use super::rows::{Change, Changes, Known, Row, Rows};
 use crate::domain::ImageId;
 
 /// How long a change may stay unwritten.
@@ -33,6 +33,7 @@ enum Message {
     Gone(ImageId),
     Mend(Vec<Placed>, oneshot::Sender<Rows>),
     Row(ImageId, oneshot::Sender<Option<Row>>),
+    Adopt(Vec<Known>, oneshot::Sender<bool>),
     Refresh(Sender<()>),
     Close(oneshot::Sender<()>),
 }
@@ -119,6 +120,13 @@ impl Journal {
         row.await.ok().flatten()
     }
 
+    /// Takes over what others have counted. False where the index cannot be had.
+    pub async fn adopt(&self, known: Vec<Known>) -> bool {
+        let (reply, adopted) = oneshot::channel();
+        self.send(Message::Adopt(known, reply));
+        adopted.await.unwrap_or(false)
+    }
+
     /// When each image was last used. Blocks, but not for long: while the index cannot be had, what this
     /// process knows must do.
     pub fn uses(&self) -> Uses {
@@ -185,6 +193,12 @@ impl Writer {
                     let row = with_pending(rows, &pending.into_iter().collect()).remove(&id);
                     // Who asked may have left.
                     let _ = reply.send(row);
+                }
+                Message::Adopt(known, reply) => {
+                    self.write();
+                    let adopted = self.index.adopt(&known);
+                    // Who asked may have left.
+                    let _ = reply.send(adopted.is_ok());
                 }
                 Message::Refresh(reply) => {
                     self.write();

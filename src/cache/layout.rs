@@ -5,7 +5,7 @@
 //! DIR/incomplete/<id>    a copy that is being made; the lock on it says by whom
 //! DIR/invalid/<id>       data that was not the image's; `clean` takes it away
 //! DIR/queue/<id>         the image is wanted, since the file's mtime: by somebody, or by the rule whose name is in it
-//! DIR/cache.db           hits and last access of what is here
+//! DIR/cache.db           hits and last access of what is here; with the driver `xattr` in `.glance`
 //! DIR/.glance/space.lock held while room is given away, and while files change their place
 //! DIR/.glance/fills/     the room that each copy in the making has been promised
 //! DIR/.glance/partial/<id> spans of an image that is not whole, and that nobody is bringing in now
@@ -99,6 +99,34 @@ impl Layout {
 
     pub fn index(&self) -> &Path {
         &self.index
+    }
+
+    /// Whether the hits of copies are noted on their files, as the original's driver `xattr` has it. It takes
+    /// every file at the top for an image, so the index stands out of its sight then.
+    pub fn counts_on_files(&self) -> bool {
+        self.index.starts_with(self.own())
+    }
+
+    /// Moves the index that another driver has left at its own place.
+    pub fn fetch_index(&self) -> io::Result<()> {
+        let Some(name) = self.index.file_name() else {
+            return Ok(());
+        };
+        let other = if self.counts_on_files() {
+            self.root.join(name)
+        } else {
+            self.own().join(name)
+        };
+        let mut journal = other.clone().into_os_string();
+        journal.push("-journal");
+        // One that was being written is not moved: files tell what is here.
+        if self.index.exists() || Path::new(&journal).exists() {
+            return Ok(());
+        }
+        match fs::rename(other, &self.index) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// What only we know of.

@@ -25,6 +25,7 @@ mod index;
 mod inventory;
 mod journal;
 mod layout;
+mod marks;
 mod node;
 mod owner;
 mod parked;
@@ -58,6 +59,7 @@ pub use parts::Part;
 pub use prune::Pruned;
 pub use queue::Queued;
 pub use queue_watch::QueueWatch;
+pub use rows::Known;
 pub use source::{Source, Supply};
 
 use std::io;
@@ -175,10 +177,19 @@ impl Cache {
         let cache = Self { node };
         let node = Arc::clone(&cache.node);
         match blocking(move || reconcile::files(&node.layout, node.clock.now())).await {
-            Ok(images) => drop(cache.node.journal.mend(images).await),
+            Ok(images) => cache.node.reconcile(images).await,
             Err(error) => cache.node.trouble.begin(&error),
         }
         cache
+    }
+
+    /// Takes over what others have counted of copies that are here.
+    pub async fn adopt(&self, known: Vec<Known>) -> Result<()> {
+        if self.node.journal.adopt(known).await {
+            return Ok(());
+        }
+        let why = io::Error::other("its index cannot be written");
+        Err(Error::at(&self.node.layout, why))
     }
 
     /// Goes by the limits of `config` from now on. A lower one is reached when the cache is next pruned, or
@@ -375,6 +386,7 @@ impl Cache {
             tracing::warn!("fills are still running, their files stay for the next start");
         }
         self.node.journal.close().await;
+        self.node.note_on_files().await;
     }
 
     async fn work<T: Send + 'static>(

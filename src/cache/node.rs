@@ -14,7 +14,7 @@ use super::fills::Fills;
 use super::growing::{Fill, Growing};
 use super::index::Index;
 use super::journal::Journal;
-use super::layout::{InPlace, Layout};
+use super::layout::{InPlace, Layout, Placed};
 use super::partial::Wanted;
 use super::parts::{Part, Parts};
 use super::queue_watch::Wishes;
@@ -22,7 +22,7 @@ use super::space::Limits;
 use super::spans::{Proof, Table};
 use super::trouble::Trouble;
 use super::trust::{Copies, Copy, Rules};
-use super::{Expected, Lookup, Past, evict, prove};
+use super::{Expected, Lookup, Past, evict, marks, prove};
 use crate::clock::Clock;
 use crate::config::{CacheConfig, Verify};
 use crate::domain::ImageId;
@@ -90,6 +90,33 @@ impl Node {
             claiming: tokio::sync::Mutex::new(()),
             bounds: RwLock::new(Bounds::of(config)),
             layout,
+        }
+    }
+
+    /// Makes rows agree with the files, and takes over what was counted on them.
+    pub async fn reconcile(self: &Arc<Self>, images: Vec<Placed>) {
+        drop(self.journal.mend(images.clone()).await);
+        if self.layout.counts_on_files() {
+            let (layout, now) = (self.layout.clone(), self.clock.now());
+            let known = blocking(move || Ok(marks::read(&layout, &images, now))).await;
+            self.journal.adopt(known.unwrap_or_default()).await;
+        }
+    }
+
+    /// Notes on the files what the closed index has of them, where the driver keeps it there.
+    pub async fn note_on_files(&self) {
+        if !self.layout.counts_on_files() {
+            return;
+        }
+        let layout = self.layout.clone();
+        let noted = blocking(move || {
+            let mut index = Index::new(layout.clone());
+            let rows = index.rows().map_err(io::Error::other)?;
+            index.close();
+            marks::write(&layout, &rows)
+        });
+        if let Err(error) = noted.await {
+            tracing::warn!("hits are not noted on the files of the cache: {error}");
         }
     }
 

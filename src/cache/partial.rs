@@ -28,6 +28,7 @@ use rustix::fs::{FallocateFlags, Mode};
 
 use super::Expected;
 use super::layout::{self, Layout, names};
+use super::marks;
 use super::parked;
 use super::space::{self, SpaceLock};
 use super::spans::{Proof, Table};
@@ -262,6 +263,9 @@ impl Partial {
 
     /// Makes the copy durable and puts it into its place. False where it was dropped meanwhile.
     pub fn commit(&self) -> io::Result<bool> {
+        if self.layout.counts_on_files() {
+            marks::begin(&self.file);
+        }
         self.file.sync_all()?;
         let moved = {
             // Under the lock nobody else can claim the image between the question and the move, and nobody

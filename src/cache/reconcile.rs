@@ -15,6 +15,7 @@ use super::space::SpaceLock;
 /// to do is to make the index agree with them.
 pub fn files(layout: &Layout, now: DateTime<Utc>) -> io::Result<Vec<Placed>> {
     layout.prepare()?;
+    layout.fetch_index()?;
     let lock = SpaceLock::take(layout)?;
     keep_spans(layout, now, &lock)?;
     // However fresh: our processes hold locks, and one without locks was stopped before this one started.

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::layout::{Layout, Placed};
+use super::marks;
 use crate::domain::ImageId;
 
 /// A row of the table.
@@ -28,6 +29,18 @@ pub struct Change {
     pub hits: u64,
     pub last_accessed: Option<DateTime<Utc>>,
 }
+
+/// What others have counted of a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    pub id: ImageId,
+    pub hits: u64,
+    pub last_accessed: DateTime<Utc>,
+    pub last_modified: DateTime<Utc>,
+}
+
+/// Clocks that write down the same moment may be so many seconds apart, by rounding.
+const ROUNDING: f64 = 2.0;
 
 pub type Changes = BTreeMap<ImageId, Change>;
 
@@ -115,14 +128,28 @@ pub fn write(
     Ok(())
 }
 
+/// Takes over what others have counted, as far as it is more. A copy that came later is another one, and begins
+/// anew.
+pub fn adopt(connection: &Connection, known: &Known) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE cached_images
+             SET hits = max(hits, ?2), last_accessed = max(last_accessed, ?3)
+             WHERE image_id = ?1 AND last_modified <= ?4",
+        )?
+        .execute(params![
+            known.id.as_str(),
+            integer(known.hits),
+            seconds(known.last_accessed),
+            seconds(known.last_modified) + ROUNDING
+        ])?;
+    Ok(())
+}
+
 /// Makes a row for a file that somebody else has put there. The original's `xattr` driver counts its hits
 /// on the file itself.
 pub fn insert(connection: &Connection, layout: &Layout, image: &Placed) -> rusqlite::Result<()> {
-    let mut value = [0; 20];
-    let hits = rustix::fs::getxattr(layout.image(image.id), "user.hits", &mut value[..])
-        .ok()
-        .and_then(|len| std::str::from_utf8(value.get(..len)?).ok()?.parse().ok())
-        .unwrap_or(0_i64);
+    let hits = marks::hits(layout, image.id).unwrap_or(0);
     connection
         .prepare_cached(
             "INSERT OR IGNORE INTO cached_images (image_id, last_accessed, last_modified, hits, size)
@@ -132,7 +159,7 @@ pub fn insert(connection: &Connection, layout: &Layout, image: &Placed) -> rusql
             image.id.as_str(),
             seconds(image.accessed.max(image.modified)),
             seconds(image.modified),
-            hits,
+            integer(hits),
             integer(image.size)
         ])?;
     Ok(())

@@ -10,11 +10,16 @@ use crate::cache::{self, Directory, Entry};
 use crate::client::{CacheState, CachedImage};
 use crate::clock::Clock;
 use crate::config::CacheConfig;
+use crate::config::cache::hidden_index;
 use crate::domain::report::Overview;
 
 /// Opens the cache at `path`, which must be there: a slip of the pen shall not make a new one.
 pub fn at(path: &Path) -> Result<Directory> {
-    open(&CacheConfig::at(path.to_owned()))
+    let mut config = CacheConfig::at(path.to_owned());
+    if path.join(hidden_index()).exists() {
+        config.index_file = hidden_index();
+    }
+    open(&config)
 }
 
 /// Opens the configured cache.

@@ -19,7 +19,7 @@ pub struct CacheConfig {
     /// The name by which this node tells others what it has, where `image_cache_driver` says `centralized_db`:
     /// `worker_self_reference_url`, or the machine's name. All drivers use our index.
     pub node_name: Option<String>,
-    /// `image_cache_sqlite_db`, relative to `dir`.
+    /// `image_cache_sqlite_db`, relative to `dir`; where `image_cache_driver` says `xattr` in [`hidden_index`].
     pub index_file: PathBuf,
     /// `[image_cache] min_free_space`, bytes of the disk that the cache leaves free.
     pub min_free_space: u64,
@@ -118,22 +118,24 @@ impl CacheConfig {
         let Some(dir) = default.path("image_cache_dir")? else {
             return Ok(None);
         };
+        let driver = default.string("image_cache_driver")?.to_lowercase();
+        let index = default.path("image_cache_sqlite_db")?.unwrap_or_default();
         // A schedule has a default, so only an empty one is none.
         let schedule = |option| ours.read(option, Schedule::parse);
         Ok(Some(Self {
             dir,
             max_size: default.number("image_cache_max_size")?,
             stall_time: default.seconds("image_cache_stall_time")?,
-            node_name: if default
-                .string("image_cache_driver")?
-                .eq_ignore_ascii_case("centralized_db")
-            {
+            node_name: if driver == "centralized_db" {
                 let name = default.text("worker_self_reference_url")?;
                 Some(name.unwrap_or_else(machine_name))
             } else {
                 None
             },
-            index_file: default.path("image_cache_sqlite_db")?.unwrap_or_default(),
+            index_file: match index.file_name() {
+                Some(name) if driver == "xattr" => hidden_index().with_file_name(name),
+                _ => index,
+            },
             min_free_space: ours.size("min_free_space")?,
             prefetch_workers: ours.number("prefetch_workers")?,
             queue_settle: ours.seconds("queue_settle")?,
@@ -148,6 +150,12 @@ impl CacheConfig {
             rules: PrefetchRule::all(settings)?,
         }))
     }
+}
+
+/// Where the index stands for the driver `xattr`, which takes every file at the top for an image.
+#[must_use]
+pub fn hidden_index() -> PathBuf {
+    PathBuf::from(".glance/cache.db")
 }
 
 fn machine_name() -> String {

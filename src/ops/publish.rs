@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Glance, Result};
-use crate::cache::{Cache, Entry};
+use crate::cache::{Cache, Entry, Known};
 use crate::db::{CopyRow, Db};
 use crate::domain::ImageId;
 
@@ -107,7 +107,13 @@ impl Publisher<'_> {
     async fn try_tell(&mut self) -> Result<()> {
         let told = match &mut self.told {
             Some(told) => told,
-            none => none.insert(Told::read(self.db, self.name).await?),
+            none => {
+                let told = Told::read(self.db, self.name).await?;
+                // The original counts there, and there alone.
+                let known = told.copies.values().map(known).collect();
+                self.cache.adopt(known).await?;
+                none.insert(told)
+            }
         };
         let entries = self.cache.entries().await?;
         let here: HashMap<ImageId, CopyRow> =
@@ -134,6 +140,15 @@ impl Told {
         let copies = db.copies_of(node).await?;
         let copies = copies.into_iter().map(|copy| (copy.id, copy)).collect();
         Ok(Self { node, copies })
+    }
+}
+
+fn known(copy: &CopyRow) -> Known {
+    Known {
+        id: copy.id,
+        hits: copy.hits,
+        last_accessed: copy.last_accessed,
+        last_modified: copy.last_modified,
     }
 }
 

@@ -201,22 +201,6 @@ fn looking_changes_nothing() {
     assert!(state() == before);
 }
 
-#[tokio::test]
-async fn hits_that_the_original_counted_on_files_are_taken_over() {
-    let shelf = Shelf::new();
-    let image = Image::of(1000);
-    let path = shelf.path(image.id.as_str());
-    std::fs::write(&path, &image.bytes).unwrap();
-    let flags = rustix::fs::XattrFlags::empty();
-    if rustix::fs::setxattr(&path, "user.hits", b"41", flags).is_err() {
-        eprintln!("skipped: no extended attributes here");
-        return;
-    }
-    let cache = shelf.open().await;
-    image.download(&cache).await;
-    assert_eq!(hits(&cache, &image).await, 42);
-}
-
 fn destroy(index: &Path, how: &str) {
     match how {
         "no database" => std::fs::write(index, [7; 9000]).unwrap(),

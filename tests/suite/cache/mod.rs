@@ -10,3 +10,4 @@ mod queue;
 mod siblings;
 mod spans;
 mod support;
+mod takeover;

@@ -1,5 +1,6 @@
 //! A client that sees what a connection sees: half of a body, and one that breaks off.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -12,6 +13,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// An answer whose body has not been read yet. Dropped, the client is gone.
 pub(super) struct Opened {
     pub(super) status: u16,
+    headers: BTreeMap<String, String>,
     length: usize,
     stream: BufReader<TcpStream>,
 }
@@ -20,6 +22,8 @@ pub(super) struct Opened {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
+    /// By their names in small letters.
+    pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Vec<u8>,
 }
 
@@ -115,21 +119,22 @@ fn answer(stream: TcpStream) -> io::Result<Opened> {
     let status = line(&mut stream)?;
     let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or(io::ErrorKind::UnexpectedEof)?;
-    let mut length = 0;
+    let mut headers = BTreeMap::new();
     loop {
-        let header = line(&mut stream)?.to_lowercase();
-        if header.is_empty() {
-            return Ok(Opened {
-                status,
-                length,
-                stream,
-            });
-        }
-        assert!(!header.starts_with("transfer-encoding"), "{header}");
-        if let Some(text) = header.strip_prefix("content-length:") {
-            length = text.trim().parse().unwrap();
-        }
+        let header = line(&mut stream)?;
+        let Some((name, value)) = header.split_once(':') else {
+            break;
+        };
+        headers.insert(name.to_lowercase(), value.trim().to_owned());
     }
+    assert!(!headers.contains_key("transfer-encoding"), "{headers:?}");
+    let length = headers.get("content-length");
+    Ok(Opened {
+        status,
+        length: length.map_or(0, |length| length.parse().unwrap()),
+        headers,
+        stream,
+    })
 }
 
 fn line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
@@ -156,12 +161,26 @@ impl Opened {
         self.read(self.length)
     }
 
-    fn whole(self) -> io::Result<Answer> {
+    fn whole(mut self) -> io::Result<Answer> {
         Ok(Answer {
             status: self.status,
+            headers: std::mem::take(&mut self.headers),
             body: self.rest()?,
         })
     }
+}
+
+/// Asks with further headers.
+pub(super) fn get(
+    address: SocketAddr,
+    path: &str,
+    headers: &[(&str, String)],
+) -> io::Result<Answer> {
+    let lines = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"));
+    let lines: Vec<String> = lines.collect();
+    exchange(address, "GET", path, &lines.concat(), b"")?.whole()
 }
 
 /// Asks for a part.

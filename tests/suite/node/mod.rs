@@ -12,6 +12,7 @@ mod process;
 mod published;
 mod queue;
 mod quota;
+mod ranges;
 mod rules;
 mod siblings;
 mod site;

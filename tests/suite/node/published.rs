@@ -1,5 +1,7 @@
 //! Nodes with a cache each, which tell each other what they have.
 
+use std::fs;
+
 use serde_json::Value;
 
 use super::process::{Image, Node};
@@ -54,6 +56,58 @@ fn every_node_knows_who_has_a_copy() {
     two.stop();
     assert_eq!(holders(&one, &image), ["http://two"]);
     one.stop();
+}
+
+#[test]
+fn what_the_original_counted_in_the_database_is_taken_over() {
+    let site = node_of(None, "http://one");
+    let node = site.start();
+    let image = node.image(MIB);
+    node.serves(&image);
+    node.caches(&image);
+    node.serves(&image);
+    node.stop();
+    // The original keeps nothing beside.
+    fs::remove_file(site.cache("cache.db")).unwrap();
+    fs::remove_dir_all(site.cache(".glance")).unwrap();
+    let counted = |column| {
+        let row = format!("SELECT CONCAT('', {column}) AS found FROM cached_images");
+        site.database().ask(&row, "found")
+    };
+    assert_eq!(counted("hits"), ["1"]);
+    (site.database())
+        .run("UPDATE cached_images SET hits = 41, last_accessed = '2030-01-02 03:04:05'");
+
+    let node = site.start();
+    eventually(|| (node.listing()[&image.id] == 41).then_some(()));
+    node.serves(&image);
+    node.stop();
+    assert_eq!(counted("hits"), ["42"]);
+    assert!(
+        counted("last_accessed")[0].starts_with("2030-01-02"),
+        "{:?}",
+        counted("last_accessed")
+    );
+}
+
+#[test]
+fn a_node_that_goes_from_sqlite_to_the_database_keeps_what_it_counted() {
+    let site = Site::new();
+    let node = site.start();
+    let image = node.image(MIB);
+    node.serves(&image);
+    node.caches(&image);
+    node.serves(&image);
+    node.stop();
+    site.adds(
+        "[DEFAULT]\nimage_cache_driver = centralized_db\nworker_self_reference_url = http://one",
+    );
+    let node = site.start();
+    assert_eq!(node.listing()[&image.id], 1);
+    let sql = "SELECT CONCAT('', hits) AS found FROM cached_images";
+    eventually(|| (site.database().ask(sql, "found") == ["1"]).then_some(()));
+    assert_eq!(holders(&node, &image), ["http://one"]);
+    node.stop();
 }
 
 #[test]

@@ -31,6 +31,7 @@ keystone: release
 # OpenStack's acceptance tests against the release build
 tempest: release
     GLANCE_SHARED={{ shared }} tests/tempest/run.sh {{ target }}/release
+
 # The original and the release build in turns on one state
 takeover: release
     tests/takeover/run.sh {{ target }}/release

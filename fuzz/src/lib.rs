@@ -6,6 +6,8 @@
 use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use glance::clock::Clock;
 use glance::config::{self, Config, PolicyConfig, Program, Sources};
@@ -85,6 +87,13 @@ pub fn config(input: &[u8]) {
 
 /// A policy file, and what its rules say about an image.
 pub fn policy(input: &[u8]) {
+    // Nor are other servers asked.
+    if input
+        .windows(4)
+        .any(|word| word.eq_ignore_ascii_case(b"http"))
+    {
+        return;
+    }
     let config = PolicyConfig {
         file: Some(file("policy.yaml", input)),
         ..PolicyConfig::default()
@@ -99,9 +108,18 @@ pub fn policy(input: &[u8]) {
     };
     let image = image();
     for action in ["get_image", "add_image", "default", "none"] {
-        policy.allows(&caller, action, &ImageFacts::new(&image, &caller));
+        now(policy.allows(&caller, action, &ImageFacts::new(&image, &caller)));
     }
-    policy.is_admin(&caller);
+    now(policy.is_admin(&caller));
+}
+
+/// What waits for nothing.
+fn now(answer: impl Future<Output = bool>) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(answer).poll(&mut context) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("a rule waits for something"),
+    }
 }
 
 /// A document of changes, and the image after them.

@@ -1,5 +1,5 @@
-//! Services that are asked: the image API as the companion tools ask it, Keystone as the service does
-//! ([`Session`]), and memcached for what others were told ([`Memcached`]).
+//! HTTP out: the image API as the companion tools ask it, and what the service asks: Keystone ([`Session`]), servers
+//! that have a say in the policy ([`Judge`]), and memcached for what others were told ([`Memcached`]).
 //!
 //! [`ImageApi`] speaks the calls, [`Address`] says where, [`Credentials`] as whom, and [`Trust`] which
 //! certificates are believed. A redirect is never followed: it would carry the token to another host.
@@ -8,6 +8,7 @@ mod address;
 mod believed;
 mod credentials;
 mod error;
+mod judge;
 mod keystone;
 mod limits;
 mod memcached;
@@ -17,6 +18,7 @@ mod transport;
 pub use address::Address;
 pub use credentials::{Credentials, Hidden, Keystone, Named, Owner, Scope, User};
 pub use error::{Error, Result};
+pub use judge::{Judge, Silence};
 pub use limits::{Level, Limits, ProjectLimits, Unknown};
 pub use memcached::Memcached;
 pub use session::{Endpoint, Failure, Reply, Session};

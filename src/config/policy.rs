@@ -1,6 +1,7 @@
 //! `[oslo_policy]`, property protections, and the built-in policy of a start without configuration.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::error::Error;
 use super::sources::Found;
@@ -19,6 +20,23 @@ pub struct PolicyConfig {
     pub allow_all: bool,
     /// `property_protection_file`, where there is one.
     pub protections: Option<ProtectionsConfig>,
+    /// `remote_*`
+    pub remote: RemoteConfig,
+}
+
+/// How other servers are asked that have a say in rules.
+#[derive(Debug, Clone, Default)]
+pub struct RemoteConfig {
+    /// `remote_content_type`: JSON in place of a form.
+    pub json: bool,
+    /// `remote_timeout`: how long an answer may take. One that is silent for two minutes has failed anyway.
+    pub timeout: Duration,
+    /// `remote_ssl_verify_server_crt`: otherwise any certificate is believed.
+    pub verify: bool,
+    /// `remote_ssl_ca_crt_file`: a bundle in PEM in place of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// `remote_ssl_client_crt_file` and `remote_ssl_client_key_file`: what the service shows of itself.
+    pub own: Option<(PathBuf, PathBuf)>,
 }
 
 /// Who may touch which custom properties of images.
@@ -65,6 +83,23 @@ impl PolicyConfig {
             older_defaults: !policy.flag("enforce_new_defaults")?,
             allow_all: false,
             protections: ProtectionsConfig::from(found)?,
+            remote: RemoteConfig::from(found)?,
+        })
+    }
+}
+
+impl RemoteConfig {
+    fn from(found: &Found) -> Result<Self, Error> {
+        let policy = found.settings.section("oslo_policy");
+        let certificate = policy.path("remote_ssl_client_crt_file")?;
+        let key = policy.path("remote_ssl_client_key_file")?;
+        Ok(Self {
+            json: policy.string("remote_content_type")? == "application/json",
+            timeout: policy.seconds("remote_timeout")?,
+            verify: policy.flag("remote_ssl_verify_server_crt")?,
+            ca_file: policy.path("remote_ssl_ca_crt_file")?,
+            // The key may stand in the file of the certificate.
+            own: certificate.map(|own| (own.clone(), key.unwrap_or(own))),
         })
     }
 }

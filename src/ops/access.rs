@@ -24,7 +24,10 @@ impl Glance {
     /// The image that the caller means as far as it may see it, or none that it may know of.
     pub(super) async fn visible(&self, caller: &Caller, id: &str) -> Result<Option<Image>> {
         let image = self.known(caller, id).await?;
-        Ok(image.map(|image| self.shown(caller, image)))
+        Ok(match image {
+            Some(image) => Some(self.shown(caller, image).await),
+            None => None,
+        })
     }
 
     /// The same with the properties that are hidden from the caller.
@@ -74,9 +77,14 @@ impl Glance {
     }
 
     /// The image without the properties that are hidden from the caller.
-    pub(super) fn shown(&self, caller: &Caller, mut image: Image) -> Image {
-        let may_read = |name: &String| self.policy.may_touch(caller, name, Touch::Read);
-        image.properties.retain(|name, _| may_read(name));
+    pub(super) async fn shown(&self, caller: &Caller, mut image: Image) -> Image {
+        let mut hidden = Vec::new();
+        for name in image.properties.keys() {
+            if !self.policy.may_touch(caller, name, Touch::Read).await {
+                hidden.push(name.clone());
+            }
+        }
+        image.properties.retain(|name, _| !hidden.contains(name));
         image
     }
 
@@ -90,7 +98,7 @@ impl Glance {
         let id = id.as_ref();
         let image =
             (self.visible(caller, id).await?).ok_or_else(|| Error::NoSuchImage(id.to_owned()))?;
-        self.permit(caller, &image, action)?;
+        self.permit(caller, &image, action).await?;
         Ok(image)
     }
 
@@ -115,33 +123,33 @@ impl Glance {
     }
 
     /// Asks the policy about something of an image. Who may not even see the image hears that there is none.
-    pub(super) fn permit(
+    pub(super) async fn permit(
         &self,
         caller: &Caller,
         image: &Image,
         action: &'static str,
     ) -> Result<()> {
         let facts = ImageFacts::new(image, caller);
-        if self.policy.allows(caller, action, &facts) {
+        if self.policy.allows(caller, action, &facts).await {
             if self.policy.asks_for_owners() && OWNERS.contains(&action) {
                 owns(caller, image)?;
             }
             return Ok(());
         }
-        if action == "get_image" || !self.policy.allows(caller, "get_image", &facts) {
+        if action == "get_image" || !self.policy.allows(caller, "get_image", &facts).await {
             return Err(Error::Hidden);
         }
         Err(Error::Forbidden(action))
     }
 
     /// Asks the policy, and says so plainly where it forbids.
-    pub(super) fn permit_plainly(
+    pub(super) async fn permit_plainly(
         &self,
         caller: &Caller,
         action: &'static str,
         facts: &dyn Facts,
     ) -> Result<()> {
-        if self.policy.allows(caller, action, facts) {
+        if self.policy.allows(caller, action, facts).await {
             Ok(())
         } else {
             Err(Error::Forbidden(action))
@@ -149,15 +157,18 @@ impl Glance {
     }
 
     /// Making an image public or everybody's is asked about apart.
-    pub(super) fn permit_visibility(
+    pub(super) async fn permit_visibility(
         &self,
         caller: &Caller,
         visibility: Visibility,
         facts: &dyn Facts,
     ) -> Result<()> {
         match visibility {
-            Visibility::Public => self.permit_plainly(caller, "publicize_image", facts),
-            Visibility::Community => self.permit_plainly(caller, "communitize_image", facts),
+            Visibility::Public => self.permit_plainly(caller, "publicize_image", facts).await,
+            Visibility::Community => {
+                self.permit_plainly(caller, "communitize_image", facts)
+                    .await
+            }
             Visibility::Private | Visibility::Shared => Ok(()),
         }
     }

@@ -32,7 +32,7 @@ impl Glance {
             }
             .into());
         }
-        self.permit(caller, &image, "add_image_location")?;
+        self.permit(caller, &image, "add_image_location").await?;
         let url = document["url"].as_str().unwrap_or_default();
         let on_the_web = url.starts_with("http") && self.reads_the_web();
         if !on_the_web && !is_service(caller) {

@@ -28,7 +28,7 @@ pub enum Clear {
 impl Glance {
     /// What this node has copies of and is asked to fetch.
     pub async fn holdings(&self, caller: &Caller) -> Result<Holdings> {
-        let cache = self.managed(caller, "cache_list", None)?;
+        let cache = self.managed(caller, "cache_list", None).await?;
         Ok(Holdings {
             cached: cache.entries().await?,
             queued: cache.queued().await?,
@@ -39,7 +39,7 @@ impl Glance {
     pub async fn cache_image(&self, caller: &Caller, id: &str) -> Result<()> {
         let image =
             (self.visible(caller, id).await?).ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
-        let cache = self.managed(caller, "cache_image", Some(&image))?;
+        let cache = self.managed(caller, "cache_image", Some(&image)).await?;
         if image.status != Status::Active {
             return Err(Error::NotActive);
         }
@@ -57,7 +57,7 @@ impl Glance {
         if image.is_none() && !self.holds(parsed).await? {
             return Err(missing());
         }
-        let cache = self.managed(caller, "cache_delete", image.as_ref())?;
+        let cache = self.managed(caller, "cache_delete", image.as_ref()).await?;
         cache.evict(parsed).await?;
         cache.unqueue(parsed).await?;
         Ok(())
@@ -72,7 +72,7 @@ impl Glance {
 
     /// Lets go of copies, of wishes, or of both.
     pub async fn clear_cache(&self, caller: &Caller, what: Clear) -> Result<()> {
-        let cache = self.managed(caller, "cache_delete", None)?;
+        let cache = self.managed(caller, "cache_delete", None).await?;
         match what {
             Clear::Cached => drop(cache.clear().await?),
             Clear::Queued => drop(cache.unqueue_all().await?),
@@ -85,24 +85,31 @@ impl Glance {
     }
 
     /// Whether the caller may clear the cache: asked before what it says is looked at.
-    pub fn may_clear_cache(&self, caller: &Caller) -> Result<()> {
-        self.managed(caller, "cache_delete", None).map(drop)
+    pub async fn may_clear_cache(&self, caller: &Caller) -> Result<()> {
+        self.managed(caller, "cache_delete", None).await.map(drop)
     }
 
     /// Removes what broken fills left behind.
     pub async fn clean_cache(&self, caller: &Caller) -> Result<()> {
-        self.managed(caller, "cache_clean", None)?.clean().await?;
+        self.managed(caller, "cache_clean", None)
+            .await?
+            .clean()
+            .await?;
         Ok(())
     }
 
     /// Makes the cache as small as its limit says.
     pub async fn prune_cache(&self, caller: &Caller) -> Result<Pruned> {
-        Ok(self.managed(caller, "cache_prune", None)?.prune().await?)
+        Ok(self
+            .managed(caller, "cache_prune", None)
+            .await?
+            .prune()
+            .await?)
     }
 
     /// The nodes that have a copy of the image.
     pub async fn nodes_caching(&self, caller: &Caller, id: &str) -> Result<Vec<String>> {
-        let cache = self.managed(caller, "list_cached_nodes", None)?;
+        let cache = self.managed(caller, "list_cached_nodes", None).await?;
         let own = self.node_name().ok_or(Error::NotCentralized)?;
         let image =
             (self.visible(caller, id).await?).ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
@@ -116,32 +123,36 @@ impl Glance {
     }
 
     /// The cache, where there is one and the caller may do `action` with it.
-    fn managed(
+    async fn managed(
         &self,
         caller: &Caller,
         action: &'static str,
         image: Option<&Image>,
     ) -> Result<&Cache> {
-        match image {
-            Some(image) => self.permit_plainly(caller, action, &ImageFacts::new(image, caller))?,
-            None => self.permit_plainly(caller, action, &Target::new())?,
-        }
+        let permitted = match image {
+            Some(image) => {
+                let facts = ImageFacts::new(image, caller);
+                self.permit_plainly(caller, action, &facts).await
+            }
+            None => self.permit_plainly(caller, action, &Target::new()).await,
+        };
+        permitted?;
         self.cache.as_ref().ok_or(Error::NoCache)
     }
 
     /// The copies on this node, for its managers.
     pub async fn cached_images(&self, caller: &Caller) -> Result<Vec<Entry>> {
-        Ok(self.manager(caller)?.entries().await?)
+        Ok(self.manager(caller).await?.entries().await?)
     }
 
     /// Lets go of all copies and says how many there were.
     pub async fn drop_cached_images(&self, caller: &Caller) -> Result<u64> {
-        Ok(self.manager(caller)?.clear().await?)
+        Ok(self.manager(caller).await?.clear().await?)
     }
 
     /// Lets go of a copy, where there is one.
     pub async fn drop_cached_image(&self, caller: &Caller, id: &str) -> Result<()> {
-        let cache = self.manager(caller)?;
+        let cache = self.manager(caller).await?;
         if let Ok(id) = id.parse() {
             cache.evict(id).await?;
         }
@@ -150,12 +161,12 @@ impl Glance {
 
     /// The images that are asked for, for the managers of the cache.
     pub async fn queued_images(&self, caller: &Caller) -> Result<Vec<ImageId>> {
-        Ok(self.manager(caller)?.queued().await?)
+        Ok(self.manager(caller).await?.queued().await?)
     }
 
     /// Asks for an image. Whether there is such an image is found out when it is fetched.
     pub async fn queue_image(&self, caller: &Caller, id: &str) -> Result<()> {
-        let cache = self.manager(caller)?;
+        let cache = self.manager(caller).await?;
         let id = (id.parse()).map_err(|_| Error::ImageNotFound(id.to_owned()))?;
         cache.queue(id).await?;
         Ok(())
@@ -163,12 +174,12 @@ impl Glance {
 
     /// Takes all wishes back and says how many there were.
     pub async fn drop_queued_images(&self, caller: &Caller) -> Result<u64> {
-        Ok(self.manager(caller)?.unqueue_all().await?)
+        Ok(self.manager(caller).await?.unqueue_all().await?)
     }
 
     /// Takes a wish back, where there is one.
     pub async fn drop_queued_image(&self, caller: &Caller, id: &str) -> Result<()> {
-        let cache = self.manager(caller)?;
+        let cache = self.manager(caller).await?;
         if let Ok(id) = id.parse() {
             cache.unqueue(id).await?;
         }
@@ -177,7 +188,7 @@ impl Glance {
 
     /// How this node does, for the managers of the cache: with so many of the copies that have the most hits.
     pub async fn overview(&self, caller: &Caller, most: usize) -> Result<Overview> {
-        let cache = self.manager(caller)?;
+        let cache = self.manager(caller).await?;
         let survey = cache.survey().await?;
         let entries = cache.entries().await?;
         let downloads = |found| {
@@ -204,12 +215,12 @@ impl Glance {
 
     /// Everything that is known of an image on this node, for the managers of the cache.
     pub async fn profile(&self, caller: &Caller, id: &str) -> Result<Profile> {
-        let cache = self.manager(caller)?;
+        let cache = self.manager(caller).await?;
         let id = (id.parse()).map_err(|_| Error::ImageNotFound(id.to_owned()))?;
         Ok(cache.profile(id).await?)
     }
 
-    fn manager(&self, caller: &Caller) -> Result<&Cache> {
-        self.managed(caller, "manage_image_cache", None)
+    async fn manager(&self, caller: &Caller) -> Result<&Cache> {
+        self.managed(caller, "manage_image_cache", None).await
     }
 }

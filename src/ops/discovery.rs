@@ -16,9 +16,10 @@ impl Glance {
     }
 
     /// The same with their inner workings, for those who may know.
-    pub fn stores_in_detail(&self, caller: &Caller) -> Result<&[StoreConfig]> {
+    pub async fn stores_in_detail(&self, caller: &Caller) -> Result<&[StoreConfig]> {
         let stores = self.stores_to_choose()?;
-        self.permit_plainly(caller, "stores_info_detail", &Target::new())?;
+        self.permit_plainly(caller, "stores_info_detail", &Target::new())
+            .await?;
         Ok(stores)
     }
 }

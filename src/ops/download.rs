@@ -62,7 +62,7 @@ impl Glance {
         preferred: &[String],
     ) -> Result<Download> {
         let mut image = self.readable(caller, id).await?;
-        self.prefer(caller, &mut image, preferred)?;
+        self.prefer(caller, &mut image, preferred).await?;
         if image.locations.is_empty() {
             // A range of nothing is refused all the same.
             match (range, image.size) {
@@ -97,11 +97,11 @@ impl Glance {
     }
 
     /// Puts the locations first whose stores are preferred.
-    fn prefer(&self, caller: &Caller, image: &mut Image, preferred: &[String]) -> Result<()> {
+    async fn prefer(&self, caller: &Caller, image: &mut Image, preferred: &[String]) -> Result<()> {
         if preferred.is_empty() {
             return Ok(());
         }
-        self.permit(caller, image, "download_from_store")?;
+        self.permit(caller, image, "download_from_store").await?;
         if !self.config.stores.multi {
             return Err(Error::NoStoreToPrefer);
         }
@@ -126,7 +126,7 @@ impl Glance {
         if image.status == Status::Deactivated && !caller.is_admin {
             return Err(Error::Deactivated);
         }
-        self.permit(caller, &image, "download_image")?;
+        self.permit(caller, &image, "download_image").await?;
         Ok(image)
     }
 

@@ -66,12 +66,12 @@ impl Glance {
         changes: &[Change],
     ) -> Result<(Image, Moving)> {
         // As in the original, properties that are hidden from the caller do not survive its change.
-        let image = &self.shown(caller, image.clone());
+        let image = &self.shown(caller, image.clone()).await;
         let mut edited = image.clone();
         let mut moving = Moving::default();
         for change in changes {
-            self.permit_change(caller, image, change)?;
-            self.permit_touch(caller, &edited, change)?;
+            self.permit_change(caller, image, change).await?;
+            self.permit_touch(caller, &edited, change).await?;
             match change {
                 Change::Locations(change) => {
                     self.relocate(caller, &mut edited, change, &mut moving)
@@ -95,17 +95,22 @@ impl Glance {
         Ok((edited, moving))
     }
 
-    /// Loads an image, changes it and writes it back, again from the start where it changed meanwhile.
+    /// Loads an image that the caller may change, changes it and writes it back, again from the start where it
+    /// changed meanwhile. `refused` words a refusal.
     pub(super) async fn edit(
         &self,
         caller: &Caller,
         id: &str,
         missing: impl Fn() -> Error,
+        refused: impl Fn(Error, &Image) -> Error,
         change: impl Fn(&Image) -> Result<Image>,
     ) -> Result<Image> {
         for _ in 0..ATTEMPTS {
             let image = self.known(caller, id).await?.ok_or_else(&missing)?;
-            let mut edited = change(&image)?;
+            let permitted = self.permit(caller, &image, "modify_image").await;
+            let worded = |error| refused(error, &image);
+            permitted.map_err(worded)?;
+            let mut edited = change(&image).map_err(worded)?;
             edited.updated_at = self.clock.now();
             match self.db.update_image(&stored(&edited), &image).await {
                 Ok(written) => {
@@ -120,24 +125,25 @@ impl Glance {
         Err(Error::Conflict)
     }
 
-    fn permit_change(&self, caller: &Caller, image: &Image, change: &Change) -> Result<()> {
+    async fn permit_change(&self, caller: &Caller, image: &Image, change: &Change) -> Result<()> {
         match change {
-            Change::Locations(change) => self.permit_location_change(caller, image, change),
+            Change::Locations(change) => self.permit_location_change(caller, image, change).await,
             Change::Replace(Assignment::Owner(_)) if !caller.is_admin => {
                 Err(Refusal::OwnerNotYours.into())
             }
             Change::Replace(assignment) | Change::Add(assignment) | Change::AddNew(assignment) => {
                 if let Assignment::Visibility(visibility) = assignment {
-                    self.permit_visibility(caller, *visibility, &ImageFacts::new(image, caller))?;
+                    self.permit_visibility(caller, *visibility, &ImageFacts::new(image, caller))
+                        .await?;
                 }
-                self.permit(caller, image, "modify_image")
+                self.permit(caller, image, "modify_image").await
             }
-            Change::Remove(_) => self.permit(caller, image, "modify_image"),
+            Change::Remove(_) => self.permit(caller, image, "modify_image").await,
         }
     }
 
     /// Whether the property that a change is about may be changed so. One that is not there is missed later.
-    fn permit_touch(&self, caller: &Caller, image: &Image, change: &Change) -> Result<()> {
+    async fn permit_touch(&self, caller: &Caller, image: &Image, change: &Change) -> Result<()> {
         let there = |name: &String| image.properties.contains_key(name);
         let (name, touch) = match change {
             Change::Add(Assignment::Property { name, .. })
@@ -155,13 +161,13 @@ impl Glance {
             Change::Remove(name) if there(name) => (name, Touch::Delete),
             _ => return Ok(()),
         };
-        if self.policy.may_touch(caller, name, touch) {
+        if self.policy.may_touch(caller, name, touch).await {
             return Ok(());
         }
         Err(Refusal::ProtectedProperty(name.clone()).into())
     }
 
-    fn permit_location_change(
+    async fn permit_location_change(
         &self,
         caller: &Caller,
         image: &Image,
@@ -175,7 +181,7 @@ impl Glance {
             LocationChange::Add(..) => ("set_image_location", "add"),
             LocationChange::Remove(_) => ("delete_image_location", "remove"),
         };
-        self.permit(caller, image, policy)?;
+        self.permit(caller, image, policy).await?;
         if self.config.image.show_locations {
             Ok(())
         } else {

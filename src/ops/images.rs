@@ -25,13 +25,13 @@ impl Glance {
     pub async fn create_image(&self, caller: &Caller, document: &Value) -> Result<Image> {
         let draft = Draft::read(document, self.image_schema())?;
         may_write(caller)?;
-        self.permit_creation(caller, &draft)?;
+        self.permit_creation(caller, &draft).await?;
 
         let tags = draft.tags_named();
         let image = draft.into_image(caller.project_id.as_deref(), self.clock.now())?;
-        self.permit_properties(caller, &image)?;
+        self.permit_properties(caller, &image).await?;
         // As in the original, what its maker may not read is not kept either.
-        let image = self.shown(caller, image);
+        let image = self.shown(caller, image).await;
         quota::tags(&self.image_rules(), tags)?;
         quota::properties(&self.image_rules(), &image)?;
         property::storable(&image)?;
@@ -42,7 +42,7 @@ impl Glance {
         }
     }
 
-    fn permit_creation(&self, caller: &Caller, draft: &Draft) -> Result<()> {
+    async fn permit_creation(&self, caller: &Caller, draft: &Draft) -> Result<()> {
         let own = caller.project_id.as_deref();
         let owner = draft.owner(own);
         let visibility = draft.visibility().unwrap_or(Visibility::Private);
@@ -52,26 +52,27 @@ impl Glance {
             ("owner", project),
             ("visibility", visibility.as_str().into()),
         ]);
-        if !self.policy.allows(caller, "add_image", &target) {
+        if !self.policy.allows(caller, "add_image", &target).await {
             return Err(if owner == own {
                 Error::Forbidden("add_image")
             } else {
                 Error::OwnerOfAnother(owner.unwrap_or("None").to_owned())
             });
         }
-        self.permit_visibility(caller, visibility, &target)?;
+        self.permit_visibility(caller, visibility, &target).await?;
         if self.policy.asks_for_owners() && !caller.is_admin && owner != own {
             return Err(Error::OwnerOfOthers(owner.unwrap_or("None").to_owned()));
         }
         Ok(())
     }
 
-    fn permit_properties(&self, caller: &Caller, image: &Image) -> Result<()> {
-        let mut names = image.properties.keys();
-        match names.find(|name| !self.policy.may_touch(caller, name, Touch::Create)) {
-            Some(name) => Err(Refusal::ProtectedProperty(name.clone()).into()),
-            None => Ok(()),
+    async fn permit_properties(&self, caller: &Caller, image: &Image) -> Result<()> {
+        for name in image.properties.keys() {
+            if !self.policy.may_touch(caller, name, Touch::Create).await {
+                return Err(Refusal::ProtectedProperty(name.clone()).into());
+            }
         }
+        Ok(())
     }
 
     /// What is known of an image.
@@ -86,7 +87,7 @@ impl Glance {
             .as_deref()
             .map_or(Value::Null, Value::from);
         let target = Target::from([("project_id", project)]);
-        self.permit_plainly(caller, "get_images", &target)?;
+        self.permit_plainly(caller, "get_images", &target).await?;
 
         let limits = self.image_rules();
         let limit = listing.page_size(limits.page_default, limits.page_max);
@@ -103,19 +104,21 @@ impl Glance {
         let mut query = listing.query(caller);
         query.marker = marker;
         query.limit = limit;
-        let Some(images) = self.db.images(&query).await? else {
+        let Some(found) = self.db.images(&query).await? else {
             // The marker was deleted a moment ago.
             return Err(Error::NoSuchMarker(
                 listing.marker.clone().unwrap_or_default(),
             ));
         };
-        let full = u32::try_from(images.len()) == Ok(limit);
-        let images = images.into_iter().map(|mut image| {
+        let full = u32::try_from(found.len()) == Ok(limit);
+        let mut images = Vec::with_capacity(found.len());
+        for mut image in found {
             self.stores.sort(&mut image.locations);
-            self.shown(caller, image)
-        });
-        let may_see = |image: &Image| self.permit(caller, image, "get_image").is_ok();
-        let images: Vec<Image> = images.filter(may_see).collect();
+            let image = self.shown(caller, image).await;
+            if self.permit(caller, &image, "get_image").await.is_ok() {
+                images.push(image);
+            }
+        }
         let next = images.last().filter(|_| full).map(|image| image.id);
         Ok(Page { images, next })
     }
@@ -136,7 +139,7 @@ impl Glance {
         may_write(caller)?;
         let missing = || Error::NothingToDelete(id.to_owned());
         let image = self.visible(caller, id).await?.ok_or_else(missing)?;
-        self.permit(caller, &image, "delete_image")?;
+        self.permit(caller, &image, "delete_image").await?;
         if image.protected {
             return Err(Refusal::Protected(image.id).into());
         }

@@ -23,7 +23,7 @@ impl Glance {
         for _ in 0..ATTEMPTS {
             let image = self.visible(caller, id).await?;
             let image = image.ok_or_else(|| Error::NothingToStrip(id.to_owned()))?;
-            let location = self.removable(caller, &image, store)?;
+            let location = self.removable(caller, &image, store).await?;
             let mut same = image.locations.iter().filter(|one| one.url == location.url);
             let in_use = same.nth(1).is_some();
             let moves = Moves {
@@ -44,9 +44,9 @@ impl Glance {
     }
 
     /// The location in `store`, where the caller may take it away.
-    fn removable(&self, caller: &Caller, image: &Image, store: &str) -> Result<Location> {
-        self.permit(caller, image, "get_image_location")?;
-        self.permit(caller, image, "delete_image_location")?;
+    async fn removable(&self, caller: &Caller, image: &Image, store: &str) -> Result<Location> {
+        self.permit(caller, image, "get_image_location").await?;
+        self.permit(caller, image, "delete_image_location").await?;
         if image.status != Status::Active {
             return Err(NoPlace::NotActive.into());
         }

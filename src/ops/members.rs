@@ -15,7 +15,7 @@ impl Glance {
         let image = self.image_with_members(caller, id).await?;
         shared_or(&image, "create")?;
         self.ask_for_owner(caller, &image, "create")?;
-        self.permit_members(caller, &image, "add_member")?;
+        self.permit_members(caller, &image, "add_member").await?;
         let attempted = self.db.members(image.id).await?.len() + 1;
         quota::members(&self.image_rules(), attempted).map_err(|refusal| {
             Error::TooManyMembers {
@@ -39,8 +39,12 @@ impl Glance {
         if image.visibility != Visibility::Shared {
             return Err(Error::NoMembersToList(id.to_owned()));
         }
-        self.permit_members(caller, &image, "get_members")?;
-        if self.permit_members(caller, &image, "get_member").is_err() {
+        self.permit_members(caller, &image, "get_members").await?;
+        if self
+            .permit_members(caller, &image, "get_member")
+            .await
+            .is_err()
+        {
             return Ok(Vec::new());
         }
         let mut members = self.db.members(image.id).await?;
@@ -70,7 +74,7 @@ impl Glance {
         shared_or(&image, "update")?;
         self.ask_for_owner(caller, &image, "update")?;
         self.find_member(caller, &image, member).await?;
-        self.permit_members(caller, &image, "modify_member")?;
+        self.permit_members(caller, &image, "modify_member").await?;
         let status: MemberStatus = (status.as_str())
             .and_then(|name| name.parse().ok())
             .ok_or(Error::UnknownMemberStatus)?;
@@ -88,7 +92,7 @@ impl Glance {
         shared_or(&image, "delete")?;
         self.ask_for_owner(caller, &image, "delete")?;
         self.find_member(caller, &image, member).await?;
-        self.permit_members(caller, &image, "delete_member")?;
+        self.permit_members(caller, &image, "delete_member").await?;
         let now = self.clock.now();
         if self.db.delete_member(image.id, member, now).await? {
             Ok(())
@@ -115,13 +119,19 @@ impl Glance {
     }
 
     /// Who may not see the image hears that there is none.
-    fn permit_members(&self, caller: &Caller, image: &Image, action: &'static str) -> Result<()> {
-        self.permit(caller, image, "get_image")?;
+    async fn permit_members(
+        &self,
+        caller: &Caller,
+        image: &Image,
+        action: &'static str,
+    ) -> Result<()> {
+        self.permit(caller, image, "get_image").await?;
         self.permit_plainly(caller, action, &ImageFacts::new(image, caller))
+            .await
     }
 
     async fn find_member(&self, caller: &Caller, image: &Image, member: &str) -> Result<Member> {
-        self.permit_members(caller, image, "get_member")?;
+        self.permit_members(caller, image, "get_member").await?;
         // Not every engine can be asked for what none keeps.
         let found = if knows_member(caller, image, member) && storable_member(member).is_ok() {
             self.db.member(image.id, member).await?

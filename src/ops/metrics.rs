@@ -25,7 +25,8 @@ impl Glance {
 
     /// The same, for who may list the cache.
     pub async fn metrics_for(&self, caller: &Caller) -> Result<String> {
-        self.permit_plainly(caller, "cache_list", &Target::new())?;
+        self.permit_plainly(caller, "cache_list", &Target::new())
+            .await?;
         Ok(self.metrics().await)
     }
 }

@@ -14,9 +14,8 @@ impl Glance {
         (self.image_schema().validate(&document)).map_err(Refusal::from)?;
         may_write(caller)?;
         let missing = || Error::ImageNotFound(id.to_owned());
-        self.edit(caller, id, missing, |image| {
-            let permitted = self.permit(caller, image, "modify_image");
-            permitted.map_err(|error| of_tags(error, image, "update"))?;
+        let refused = |error, image: &Image| of_tags(error, image, "update");
+        self.edit(caller, id, missing, refused, |image| {
             let mut edited = image.clone();
             if !edited.tags.iter().any(|known| known == tag) {
                 edited.tags.push(tag.to_owned());
@@ -27,7 +26,7 @@ impl Glance {
             };
             quota::tags(&self.image_rules(), edited.tags.len()).map_err(too_many)?;
             property::storable(&edited).map_err(Error::TagRefused)?;
-            owns(caller, image).map_err(|error| of_tags(error, image, "update"))?;
+            owns(caller, image)?;
             Ok(edited)
         })
         .await
@@ -38,15 +37,14 @@ impl Glance {
     pub async fn remove_tag(&self, caller: &Caller, id: &str, tag: &str) -> Result<()> {
         may_write(caller)?;
         let missing = || Error::ImageNotFound(id.to_owned());
-        self.edit(caller, id, missing, |image| {
-            let permitted = self.permit(caller, image, "modify_image");
-            permitted.map_err(|error| of_tags(error, image, "delete"))?;
+        let refused = |error, image: &Image| of_tags(error, image, "delete");
+        self.edit(caller, id, missing, refused, |image| {
             let mut edited = image.clone();
             edited.tags.retain(|known| known != tag);
             if edited.tags.len() == image.tags.len() {
                 return Err(Error::NotThere);
             }
-            owns(caller, image).map_err(|error| of_tags(error, image, "delete"))?;
+            owns(caller, image)?;
             Ok(edited)
         })
         .await

@@ -15,13 +15,14 @@ pub struct TaskPage {
 
 impl Glance {
     /// Whether the caller may use the tasks API. It is asked before anything that it says is looked at.
-    pub fn may_see_tasks(&self, caller: &Caller) -> Result<()> {
+    pub async fn may_see_tasks(&self, caller: &Caller) -> Result<()> {
         self.permit_plainly(caller, "tasks_api_access", &Target::new())
+            .await
     }
 
     /// A page of the tasks that the caller may see: its project's own, or everybody's.
     pub async fn list_tasks(&self, caller: &Caller, listing: &TaskListing) -> Result<TaskPage> {
-        self.may_see_tasks(caller)?;
+        self.may_see_tasks(caller).await?;
         let limits = self.image_rules();
         let limit = listing.limit.unwrap_or(limits.page_default);
         let limit = limit.min(limits.page_max);

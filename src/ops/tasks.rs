@@ -10,7 +10,7 @@ use crate::domain::task::{self, Task};
 impl Glance {
     /// A task, for those who may use the tasks API: their project's, or anybody's.
     pub async fn task(&self, caller: &Caller, id: &str) -> Result<Task> {
-        self.may_see_tasks(caller)?;
+        self.may_see_tasks(caller).await?;
         let task = self.db.task(id).await?;
         task.filter(|task| may_see(caller, task))
             .ok_or_else(|| Error::NoSuchTask(id.to_owned()))
@@ -29,8 +29,8 @@ impl Glance {
     }
 
     /// Nobody deletes a task.
-    pub fn delete_task(&self, caller: &Caller) -> Result<()> {
-        self.may_see_tasks(caller)?;
+    pub async fn delete_task(&self, caller: &Caller) -> Result<()> {
+        self.may_see_tasks(caller).await?;
         Err(Error::TasksExpire)
     }
 

@@ -3,15 +3,19 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 
 use crate::domain::{Caller, Image, Visibility};
 
 /// Facts by name, as the text that rules compare.
-pub trait Facts {
+pub trait Facts: Sync {
     /// The fact called `name`, spelled as Python spells it: `None`, `True`. None where there is no such
     /// fact, and then a check that wants it is not met.
     fn text(&self, name: &str) -> Option<Cow<'_, str>>;
+
+    /// All of them, for another server that judges.
+    fn all(&self) -> Value;
 }
 
 /// Facts put together for one question: `project_id`, `owner`, `visibility`, `member_id`, ...
@@ -27,6 +31,12 @@ impl Facts for Target {
             // No rule can spell a list.
             Value::Array(_) | Value::Object(_) => None,
         }
+    }
+
+    fn all(&self) -> Value {
+        let facts = self.iter();
+        let facts = facts.map(|(name, fact)| ((*name).to_owned(), fact.clone()));
+        Value::Object(facts.collect())
     }
 }
 
@@ -73,6 +83,47 @@ impl Facts for ImageFacts<'_> {
             property => optional(image.properties.get(property)?.as_deref()),
         })
     }
+
+    fn all(&self) -> Value {
+        let image = self.image;
+        let secure = image.checksums.secure.as_ref();
+        let mut all = json!({
+            "image_id": image.id.as_str(),
+            "owner": image.owner,
+            "project_id": image.owner,
+            "member": self.member,
+            "name": image.name,
+            "status": image.status.as_str(),
+            "visibility": image.visibility.as_str(),
+            "disk_format": image.disk_format,
+            "container_format": image.container_format,
+            "checksum": image.checksums.md5,
+            "os_hash_algo": secure.map(|hash| hash.algorithm.as_str()),
+            "os_hash_value": secure.map(|hash| &hash.value),
+            "size": image.size,
+            "virtual_size": image.virtual_size,
+            "min_disk": image.min_disk,
+            "min_ram": image.min_ram,
+            "protected": image.protected,
+            "os_hidden": image.hidden,
+            "created_at": moment(image.created_at),
+            "updated_at": moment(image.updated_at),
+            "tags": image.tags,
+            "extra_properties": image.properties,
+        });
+        if let Value::Object(facts) = &mut all {
+            // A property hides no fact of the service's own.
+            for (name, value) in &image.properties {
+                facts.entry(name).or_insert_with(|| json!(value));
+            }
+        }
+        all
+    }
+}
+
+/// As oslo.serialization spells a moment.
+fn moment(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string()
 }
 
 /// What `context_is_admin` is asked about: the caller itself.
@@ -93,6 +144,24 @@ impl Facts for CallerFacts<'_> {
             "read_only" => python(caller.read_only).into(),
             "request_id" => (&caller.request_id).into(),
             _ => return None,
+        })
+    }
+
+    fn all(&self) -> Value {
+        let caller = self.0;
+        json!({
+            "user": caller.user_id,
+            "project_id": caller.project_id,
+            "project": caller.project_id,
+            "domain": caller.domain_id,
+            "user_domain": caller.user_domain_id,
+            "project_domain": caller.project_domain_id,
+            "system_scope": caller.system_scope,
+            "roles": caller.roles,
+            "is_admin": caller.is_admin,
+            "is_admin_project": caller.is_admin_project,
+            "read_only": caller.read_only,
+            "request_id": caller.request_id,
         })
     }
 }

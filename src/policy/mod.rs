@@ -6,6 +6,7 @@ mod facts;
 mod file;
 mod parse;
 mod protections;
+mod remote;
 mod rule;
 mod rules;
 mod source;
@@ -16,6 +17,7 @@ mod triples;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use crate::client;
 use crate::config::PolicyConfig;
 use crate::domain::Caller;
 
@@ -51,6 +53,9 @@ pub enum Error {
     Gone(PathBuf),
     #[error("property protection file {file}: {problem}")]
     Protections { file: PathBuf, problem: String },
+    /// Of a rule that asks another server.
+    #[error("[oslo_policy] remote_*: {0}")]
+    Remote(#[from] client::Error),
 }
 
 /// The rules in force. Cheap to clone; an edited file counts from the next question on.
@@ -91,7 +96,7 @@ impl Policy {
             default: config.default_rule.clone().unwrap_or(usual.default),
             older: config.older_defaults,
         };
-        let rules = reading.rules(&manner)?;
+        let rules = source.rules(&reading, &manner)?;
         warn(&rules);
         let state = State {
             rules: Arc::new(rules),
@@ -110,10 +115,11 @@ impl Policy {
 
     /// Whether `caller` may do `action` to what has these `facts`. An action without a rule is judged by
     /// `default`.
-    pub fn allows(&self, caller: &Caller, action: &str, facts: &dyn Facts) -> bool {
-        self.0
-            .as_ref()
-            .is_none_or(|live| live.rules().allow(caller, action, facts))
+    pub async fn allows(&self, caller: &Caller, action: &str, facts: &dyn Facts) -> bool {
+        match &self.0 {
+            Some(live) => live.rules().allow(caller, action, facts).await,
+            None => true,
+        }
     }
 
     /// Whether owners are asked for beside the rules: the older rules leave that to the service.
@@ -126,8 +132,9 @@ impl Policy {
     }
 
     /// Whether `context_is_admin` makes `caller` an administrator.
-    pub fn is_admin(&self, caller: &Caller) -> bool {
+    pub async fn is_admin(&self, caller: &Caller) -> bool {
         self.allows(caller, CONTEXT_IS_ADMIN, &CallerFacts(caller))
+            .await
     }
 }
 
@@ -165,7 +172,7 @@ impl Live {
         let has_file = self.source.has_file(&reading);
         let rules = match self.source.file() {
             Some(file) if before.had_file && !has_file => Err(Error::Gone(file.to_owned())),
-            _ => reading.rules(&self.manner),
+            _ => self.source.rules(&reading, &self.manner),
         };
         let rules = match rules {
             Ok(rules) => {
@@ -230,16 +237,16 @@ mod tests {
         }
     }
 
-    fn may_list(policy: &Policy) -> bool {
+    async fn may_list(policy: &Policy) -> bool {
         let reader = Caller {
             roles: vec!["reader".to_owned()],
             ..Caller::default()
         };
-        policy.allows(&reader, "get_images", &Target::new())
+        policy.allows(&reader, "get_images", &Target::new()).await
     }
 
-    #[test]
-    fn without_files_the_built_in_rules_hold() {
+    #[tokio::test]
+    async fn without_files_the_built_in_rules_hold() {
         let policy = Site::new().load().unwrap();
         let mut caller = Caller {
             project_id: Some("p".to_owned()),
@@ -247,67 +254,71 @@ mod tests {
             ..Caller::default()
         };
         let own = Target::from([("project_id", "p".into())]);
-        assert!(policy.allows(&caller, "get_images", &own));
-        assert!(!policy.allows(&caller, "delete_image", &own));
-        assert!(!policy.is_admin(&caller));
+        assert!(policy.allows(&caller, "get_images", &own).await);
+        assert!(!policy.allows(&caller, "delete_image", &own).await);
+        assert!(!policy.is_admin(&caller).await);
         caller.roles.push("admin".to_owned());
-        assert!(policy.allows(&caller, "delete_image", &Target::new()));
-        assert!(policy.is_admin(&caller));
+        assert!(policy.allows(&caller, "delete_image", &Target::new()).await);
+        assert!(policy.is_admin(&caller).await);
     }
 
-    #[test]
-    fn the_start_without_configuration_allows_everything() {
+    #[tokio::test]
+    async fn the_start_without_configuration_allows_everything() {
         let policy = Policy::load(&PolicyConfig {
             allow_all: true,
             ..PolicyConfig::default()
         })
         .unwrap();
-        assert!(policy.allows(&Caller::default(), "delete_image", &Target::new()));
+        assert!(
+            policy
+                .allows(&Caller::default(), "delete_image", &Target::new())
+                .await
+        );
     }
 
-    #[test]
-    fn an_administrator_without_roles_is_denied_by_the_built_in_rules() {
+    #[tokio::test]
+    async fn an_administrator_without_roles_is_denied_by_the_built_in_rules() {
         let policy = Site::new().load().unwrap();
         let caller = Caller {
             is_admin: true,
             ..Caller::default()
         };
-        assert!(!policy.allows(&caller, "get_images", &Target::new()));
+        assert!(!policy.allows(&caller, "get_images", &Target::new()).await);
     }
 
-    #[test]
-    fn every_edit_counts_from_the_next_question_on() {
+    #[tokio::test]
+    async fn every_edit_counts_from_the_next_question_on() {
         let site = Site::with_policy("get_images: '!'");
         let policy = site.load().unwrap();
         // Faster than the file system's clock, and of one size.
         for _ in 0..50 {
-            assert!(!may_list(&policy));
+            assert!(!may_list(&policy).await);
             site.write("policy.yaml", "get_images: '@'");
-            assert!(may_list(&policy));
+            assert!(may_list(&policy).await);
             site.write("policy.yaml", "get_images: '!'");
         }
     }
 
-    #[test]
-    fn a_file_that_appears_later_counts() {
+    #[tokio::test]
+    async fn a_file_that_appears_later_counts() {
         let site = Site::new();
         let policy = site.load().unwrap();
-        assert!(!may_list(&policy));
+        assert!(!may_list(&policy).await);
         site.write("policy.yaml", "get_images: role:reader");
-        assert!(may_list(&policy));
+        assert!(may_list(&policy).await);
     }
 
-    #[test]
-    fn a_rule_taken_out_of_the_file_is_the_built_in_one_again() {
+    #[tokio::test]
+    async fn a_rule_taken_out_of_the_file_is_the_built_in_one_again() {
         let site = Site::with_policy("get_images: '@'");
         let policy = site.load().unwrap();
-        assert!(may_list(&policy));
+        assert!(may_list(&policy).await);
         site.write("policy.yaml", "# nothing");
-        assert!(!may_list(&policy));
+        assert!(!may_list(&policy).await);
     }
 
-    #[test]
-    fn a_wrong_edit_keeps_the_rules_before() {
+    #[tokio::test]
+    async fn a_wrong_edit_keeps_the_rules_before() {
         let site = Site::with_policy("get_images: role:reader");
         let policy = site.load().unwrap();
         for wrong in [
@@ -316,33 +327,33 @@ mod tests {
             "get_images: rule:get_images",
         ] {
             site.write("policy.yaml", wrong);
-            assert!(may_list(&policy), "{wrong}");
+            assert!(may_list(&policy).await, "{wrong}");
         }
         site.write("policy.yaml", "get_images: '!'");
-        assert!(!may_list(&policy));
+        assert!(!may_list(&policy).await);
     }
 
-    #[test]
-    fn a_file_that_vanishes_keeps_its_rules() {
+    #[tokio::test]
+    async fn a_file_that_vanishes_keeps_its_rules() {
         let site = Site::with_policy("get_images: role:reader");
         let policy = site.load().unwrap();
         fs::remove_file(site.0.path().join("policy.yaml")).unwrap();
-        assert!(may_list(&policy));
+        assert!(may_list(&policy).await);
         site.write("policy.d/more.yaml", "delete_image: '!'");
-        assert!(may_list(&policy));
+        assert!(may_list(&policy).await);
     }
 
-    #[test]
-    fn files_of_the_directory_count_after_the_file_and_by_name() {
+    #[tokio::test]
+    async fn files_of_the_directory_count_after_the_file_and_by_name() {
         let site = Site::with_policy("get_images: '!'");
         site.write("policy.d/.hidden.yaml", "get_images: '!'");
         site.write("policy.d/10.yaml", "get_images: '@'");
         let policy = site.load().unwrap();
-        assert!(may_list(&policy));
+        assert!(may_list(&policy).await);
         site.write("policy.d/20.yaml", "get_images: '!'");
-        assert!(!may_list(&policy));
+        assert!(!may_list(&policy).await);
         fs::remove_file(site.0.path().join("policy.d/20.yaml")).unwrap();
-        assert!(may_list(&policy));
+        assert!(may_list(&policy).await);
     }
 
     #[test]

@@ -13,6 +13,8 @@ use super::template::Template;
 /// judging the tree fits on a stack.
 const MAX_PENDING: usize = 200;
 
+const MALFORMED: &str = "cannot be judged: \"%\" stands for a value as %(name)s, for itself as %%";
+
 /// A rule, and what is wrong with it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Parsed {
@@ -204,19 +206,26 @@ fn check(text: &str, problems: &mut Vec<String>) -> Rule {
     if kind == "rule" {
         return Rule::Reference(expected.to_owned());
     }
+    if matches!(kind, "http" | "https") {
+        return remote(text, problems);
+    }
     let (rule, problem) = comparison(kind, Template::parse(expected));
     problems.extend(problem.map(|problem| format!("\"{text}\" {problem}")));
     rule
 }
 
+/// Reads the address of a server that is to be asked.
+fn remote(text: &str, problems: &mut Vec<String>) -> Rule {
+    let address = Template::parse(text);
+    if !address.is_well_formed() {
+        problems.push(format!("\"{text}\" {MALFORMED}"));
+    }
+    Rule::Remote(address)
+}
+
 /// Reads `kind`, and says what is wrong with the whole.
 fn comparison(kind: &str, expected: Template) -> (Rule, Option<&'static str>) {
-    let malformed = (!expected.is_well_formed())
-        .then_some("cannot be judged: \"%\" stands for a value as %(name)s, for itself as %%");
-    if matches!(kind, "http" | "https") {
-        let problem = "cannot be judged: other servers are not asked";
-        return (Rule::Unanswerable(Template::parse("")), Some(problem));
-    }
+    let malformed = (!expected.is_well_formed()).then_some(MALFORMED);
     if kind == "role" {
         return (Rule::Role(expected), malformed);
     }
@@ -342,7 +351,7 @@ mod tests {
         for bad in [
             "user_id:100%",
             "5x:%(a)s",
-            "http://host/%(a)s",
+            "http://host/%(a)d",
             "'a:%(b)s",
             ":a",
         ] {
@@ -360,6 +369,7 @@ mod tests {
             caller: &Caller::default(),
             facts: &Target::from([("a", "a".into()), ("b", "b".into())]),
             rules: &HashMap::new(),
+            said: &HashMap::new(),
         };
         question.judge(rule) == Ok(true)
     }

@@ -50,7 +50,7 @@ enum Allowed {
 
 impl Policy {
     /// Whether `caller` may do this to the property of that name. Without protections everybody may.
-    pub fn may_touch(&self, caller: &Caller, property: &str, touch: Touch) -> bool {
+    pub async fn may_touch(&self, caller: &Caller, property: &str, touch: Touch) -> bool {
         let Some(protections) = self.protections() else {
             return true;
         };
@@ -61,7 +61,7 @@ impl Policy {
                 let mut own = caller.roles.iter().chain(&caller.service_roles);
                 own.any(|role| roles.contains(role))
             }
-            Allowed::Policy(rule) => self.allows(caller, rule, &Target::new()),
+            Allowed::Policy(rule) => self.allows(caller, rule, &Target::new()).await,
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum Rule {
     Literal(String, Template),
     /// `project_id:%(project_id)s`; dots lead into a credential.
     Credential(Vec<String>, Template),
+    /// `http://host/path`, `https:...`: another server says whether.
+    Remote(Template),
     /// A check that has no answer where its facts are there: neither it nor its opposite lets anybody in.
     Unanswerable(Template),
 }
@@ -33,17 +35,35 @@ pub(super) enum Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoAnswer;
 
+/// Why a question cannot be decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Open {
+    NoAnswer,
+    /// The server at this address is to be asked first.
+    Unasked(String),
+}
+
+impl From<NoAnswer> for Open {
+    fn from(_: NoAnswer) -> Self {
+        Self::NoAnswer
+    }
+}
+
+/// What other servers have said, by address.
+pub(super) type Said = HashMap<String, bool>;
+
 /// Who asks, about what, under which rules.
 pub(super) struct Question<'a> {
     pub(super) caller: &'a Caller,
     pub(super) facts: &'a dyn Facts,
     /// Free of circles: whoever made it has looked.
     pub(super) rules: &'a HashMap<String, Rule>,
+    pub(super) said: &'a Said,
 }
 
 impl Question<'_> {
     /// Whether `rule` lets the caller in. The left side of `and` and `or` comes first and may decide alone.
-    pub(super) fn judge(&self, rule: &Rule) -> Result<bool, NoAnswer> {
+    pub(super) fn judge(&self, rule: &Rule) -> Result<bool, Open> {
         match rule {
             Rule::Allow => Ok(true),
             Rule::Deny => Ok(false),
@@ -77,11 +97,16 @@ impl Question<'_> {
                 Ok(expected.fill(self.facts)?.as_deref() == Some(text.as_str()))
             }
             Rule::Credential(path, expected) => match expected.fill(self.facts)? {
-                Some(expected) => credential::is(self.caller, path, &expected),
+                Some(expected) => Ok(credential::is(self.caller, path, &expected)?),
                 None => Ok(false),
             },
+            Rule::Remote(address) => {
+                let address = address.fill_address(self.facts)?;
+                let said = self.said.get(&address).copied();
+                said.ok_or(Open::Unasked(address))
+            }
             Rule::Unanswerable(expected) => match expected.fill(self.facts)? {
-                Some(_) => Err(NoAnswer),
+                Some(_) => Err(Open::NoAnswer),
                 None => Ok(false),
             },
         }
@@ -102,7 +127,24 @@ impl Rule {
             | Rule::Role(_)
             | Rule::Literal(..)
             | Rule::Credential(..)
+            | Rule::Remote(_)
             | Rule::Unanswerable(_) => Vec::new(),
+        }
+    }
+
+    /// Whether another server has a say in it.
+    pub(super) fn asks_others(&self) -> bool {
+        match self {
+            Rule::Remote(_) => true,
+            Rule::Not(rule) => rule.asks_others(),
+            Rule::All(rules) | Rule::Any(rules) => rules.iter().any(Rule::asks_others),
+            Rule::Allow
+            | Rule::Deny
+            | Rule::Reference(_)
+            | Rule::Role(_)
+            | Rule::Literal(..)
+            | Rule::Credential(..)
+            | Rule::Unanswerable(_) => false,
         }
     }
 }

@@ -8,7 +8,10 @@ use super::defaults::{self, DEFAULTS};
 use super::facts::Facts;
 use super::file::Definition;
 use super::parse;
-use super::rule::{Question, Rule};
+use super::remote;
+use super::rule::{Open, Question, Rule, Said};
+use crate::client::Judge;
+use crate::config::policy::RemoteConfig;
 use crate::domain::Caller;
 
 /// How the built-in rules count.
@@ -35,6 +38,8 @@ pub(super) struct Rules {
     by_name: HashMap<String, Rule>,
     /// The rule for what has no rule of its own.
     default: String,
+    /// There only where a rule needs one.
+    judge: Option<Judge>,
     warnings: Vec<Warning>,
 }
 
@@ -78,8 +83,18 @@ impl Rules {
         Ok(Self {
             by_name,
             default,
+            judge: None,
             warnings,
         })
+    }
+
+    /// The same with the way to other servers, where a rule asks any.
+    pub(super) fn asking(mut self, config: &RemoteConfig) -> Result<Self, Error> {
+        let mut rules = self.by_name.values();
+        if rules.any(Rule::asks_others) {
+            self.judge = Some(Judge::new(config)?);
+        }
+        Ok(self)
     }
 
     /// What the writer of the policy files should know.
@@ -88,21 +103,60 @@ impl Rules {
     }
 
     /// Whether `caller` may do `action`; one without a rule is judged by `default`.
-    pub(super) fn allow(&self, caller: &Caller, action: &str, facts: &dyn Facts) -> bool {
+    ///
+    /// Rules are judged at once. Where one stops at a server that has not said anything yet, that one is asked
+    /// and the rules are judged anew. A server that fails is no answer, which lets nobody in.
+    pub(super) async fn allow(&self, caller: &Caller, action: &str, facts: &dyn Facts) -> bool {
+        let mut said = Said::new();
+        loop {
+            let url = match self.judge(caller, action, facts, &said) {
+                Ok(allowed) => return allowed,
+                Err(Open::NoAnswer) => return false,
+                Err(Open::Unasked(url)) => url,
+            };
+            let Some(judge) = &self.judge else {
+                return false;
+            };
+            match judge
+                .says_yes(&url, &remote::question(action, caller, facts))
+                .await
+            {
+                Ok(yes) => drop(said.insert(url, yes)),
+                Err(silence) => {
+                    tracing::warn!(
+                        "{action} is refused: nothing from the server at {url}: {silence}"
+                    );
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Whether `caller` may do `action` by what other servers have said so far.
+    pub(super) fn judge(
+        &self,
+        caller: &Caller,
+        action: &str,
+        facts: &dyn Facts,
+        said: &Said,
+    ) -> Result<bool, Open> {
         // The API is a project's: a token for a domain or for the cloud opens nothing of it, whatever
         // the rule says.
         let elsewhere = caller.has_system_scope() || caller.has_domain_scope();
         if elsewhere && defaults::is_for_projects(action) {
-            return false;
+            return Ok(false);
         }
-        let rule = self.by_name.get(action);
         let question = Question {
             caller,
             facts,
             rules: &self.by_name,
+            said,
         };
-        rule.or_else(|| self.by_name.get(&self.default))
-            .is_some_and(|rule| question.judge(rule) == Ok(true))
+        let rule = self.by_name.get(action);
+        match rule.or_else(|| self.by_name.get(&self.default)) {
+            Some(rule) => question.judge(rule),
+            None => Ok(false),
+        }
     }
 }
 
@@ -162,6 +216,10 @@ mod tests {
         Rules::new(definitions(rules), &Manner::default()).unwrap()
     }
 
+    fn allow(rules: &Rules, caller: &Caller, action: &str) -> bool {
+        rules.judge(caller, action, &Target::new(), &Said::new()) == Ok(true)
+    }
+
     fn reader() -> Caller {
         Caller {
             project_id: Some("p".to_owned()),
@@ -200,13 +258,13 @@ mod tests {
     #[test]
     fn two_references_to_one_rule_are_no_circle() {
         let rules = rules(&[("a", "rule:b or rule:c"), ("b", "rule:c"), ("c", "@")]);
-        assert!(rules.allow(&reader(), "a", &Target::new()));
+        assert!(allow(&rules, &reader(), "a"));
     }
 
     #[test]
     fn a_reference_to_nothing_denies_and_is_warned_about() {
         let rules = rules(&[("get_images", "rule:absent or role:auditor")]);
-        assert!(!rules.allow(&reader(), "get_images", &Target::new()));
+        assert!(!allow(&rules, &reader(), "get_images"));
         let [warning] = rules.warnings() else {
             panic!("{:?}", rules.warnings());
         };
@@ -219,7 +277,7 @@ mod tests {
 
     #[test]
     fn an_action_without_a_rule_is_judged_by_default() {
-        let asked = |rules: &Rules| rules.allow(&reader(), "billing", &Target::new());
+        let asked = |rules: &Rules| allow(rules, &reader(), "billing");
         assert!(asked(&rules(&[])));
         assert!(!asked(&rules(&[("default", "role:auditor")])));
         assert!(asked(&rules(&[
@@ -236,7 +294,7 @@ mod tests {
         };
         let asked = |rules: &[(&str, &str)]| {
             let rules = Rules::new(definitions(rules), &manner).unwrap();
-            rules.allow(&reader(), "billing", &Target::new())
+            allow(&rules, &reader(), "billing")
         };
         assert!(asked(&[("ours", "role:reader"), ("default", "!")]));
         assert!(!asked(&[("ours", "role:auditor")]));
@@ -250,7 +308,7 @@ mod tests {
             ..Manner::default()
         };
         let rules = Rules::new(definitions(&[("delete_image", "role:admin")]), &manner).unwrap();
-        let asked = |action| rules.allow(&reader(), action, &Target::new());
+        let asked = |action| allow(&rules, &reader(), action);
         assert!(asked("add_image"));
         assert!(!asked("delete_image"));
         assert!(!asked("publicize_image"));
@@ -261,16 +319,16 @@ mod tests {
         let rules = rules(&[("get_images", "@"), ("own_rule", "@")]);
         let mut caller = reader();
         caller.system_scope = Some("all".to_owned());
-        assert!(!rules.allow(&caller, "get_images", &Target::new()));
-        assert!(rules.allow(&caller, "own_rule", &Target::new()));
+        assert!(!allow(&rules, &caller, "get_images"));
+        assert!(allow(&rules, &caller, "own_rule"));
         caller.system_scope = None;
         caller.domain_id = Some("d".to_owned());
-        assert!(!rules.allow(&caller, "get_images", &Target::new()));
+        assert!(!allow(&rules, &caller, "get_images"));
     }
 
     #[test]
     fn the_opposite_of_no_answer_lets_nobody_in() {
         let rules = rules(&[("get_images", "not user_id:100%")]);
-        assert!(!rules.allow(&reader(), "get_images", &Target::new()));
+        assert!(!allow(&rules, &reader(), "get_images"));
     }
 }

@@ -10,10 +10,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::file;
+use super::file::{self, Definition};
 use super::rules::{Manner, Rules};
 use crate::clock::Clock;
 use crate::config::PolicyConfig;
+use crate::config::policy::RemoteConfig;
 
 /// How old an edit must be before its `stat` is trusted, in seconds.
 const SETTLED: i64 = 1;
@@ -23,6 +24,7 @@ const SETTLED: i64 = 1;
 pub(super) struct Source {
     file: Option<PathBuf>,
     dirs: Vec<PathBuf>,
+    remote: RemoteConfig,
     clock: Clock,
 }
 
@@ -64,6 +66,7 @@ impl Source {
         Self {
             file: config.file.clone(),
             dirs: config.dirs.clone(),
+            remote: config.remote.clone(),
             clock: Clock::system(),
         }
     }
@@ -101,6 +104,11 @@ impl Source {
         self.file.as_deref()
     }
 
+    /// The rules that come of what was read.
+    pub(super) fn rules(&self, reading: &Reading, manner: &Manner) -> Result<Rules, Error> {
+        Rules::new(reading.definitions()?, manner)?.asking(&self.remote)
+    }
+
     /// Whether the policy file was there.
     pub(super) fn has_file(&self, reading: &Reading) -> bool {
         let mut paths = reading.texts.iter().map(|(path, _)| path.as_path());
@@ -123,8 +131,7 @@ impl Reading {
         self.texts == other.texts
     }
 
-    /// The rules that come of it.
-    pub(super) fn rules(&self, manner: &Manner) -> Result<Rules, Error> {
+    fn definitions(&self) -> Result<Vec<Definition>, Error> {
         let mut definitions = Vec::new();
         for (path, text) in &self.texts {
             let text = text.as_ref().map_err(|problem| Error::Unreadable {
@@ -133,7 +140,7 @@ impl Reading {
             })?;
             definitions.extend(file::definitions(path, text)?);
         }
-        Rules::new(definitions, manner)
+        Ok(definitions)
     }
 }
 

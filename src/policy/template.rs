@@ -1,7 +1,18 @@
 //! The right side of a check: text with `%(name)s` in it, filled in from what the rule is asked about.
 
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::facts::Facts;
 use super::rule::NoAnswer;
+
+/// All that has, or may have, a meaning in an address.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Text and the names of facts, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,12 +58,26 @@ impl Template {
 
     /// The text, or none where a fact is missing: such a check is not met.
     pub(super) fn fill(&self, facts: &dyn Facts) -> Result<Option<String>, NoAnswer> {
+        self.fill_with(facts, |fact| Ok(fact.into()))
+    }
+
+    /// The text as an address. A fact is one part of it, whatever stands in it: an image that is called
+    /// `@elsewhere` or `../other` leads to no other place. Where a fact is missing there is no address.
+    pub(super) fn fill_address(&self, facts: &dyn Facts) -> Result<String, NoAnswer> {
+        self.fill_with(facts, escaped)?.ok_or(NoAnswer)
+    }
+
+    fn fill_with(
+        &self,
+        facts: &dyn Facts,
+        spelled: impl Fn(&str) -> Result<Cow<'_, str>, NoAnswer>,
+    ) -> Result<Option<String>, NoAnswer> {
         let mut text = String::new();
         for part in &self.0 {
             match part {
                 Part::Text(plain) => text.push_str(plain),
                 Part::Fact(name) => match facts.text(name) {
-                    Some(fact) => text.push_str(&fact),
+                    Some(fact) => text.push_str(&spelled(&fact)?),
                     None => return Ok(None),
                 },
                 Part::Malformed => return Err(NoAnswer),
@@ -60,6 +85,15 @@ impl Template {
         }
         Ok(Some(text))
     }
+}
+
+/// The fact as one part of an address. Dots alone are steps of a path, however they are spelled.
+fn escaped(fact: &str) -> Result<Cow<'_, str>, NoAnswer> {
+    let is_step = fact.ends_with('.') && fact.bytes().all(|byte| byte == b'.');
+    if is_step {
+        return Err(NoAnswer);
+    }
+    Ok(utf8_percent_encode(fact, RESERVED).into())
 }
 
 /// Splits `(name)...` after the parenthesis that closes the name; names may hold pairs of their own.
@@ -111,6 +145,25 @@ mod tests {
     fn a_missing_fact_leaves_no_text() {
         assert_eq!(filled("%(absent)s"), Ok(None));
         assert_eq!(filled("%(absent)d"), Ok(None));
+    }
+
+    #[test]
+    fn a_fact_leads_an_address_nowhere_else() {
+        let address = |fact: &str| {
+            let target = Target::from([("name", fact.into())]);
+            Template::parse("http://host/%(name)s?x=1").fill_address(&target)
+        };
+        assert_eq!(address("a-b"), Ok("http://host/a-b?x=1".to_owned()));
+        assert_eq!(address("n é"), Ok("http://host/n%20%C3%A9?x=1".to_owned()));
+        assert_eq!(
+            address("../a@b:c?d#e"),
+            Ok("http://host/..%2Fa%40b%3Ac%3Fd%23e?x=1".to_owned())
+        );
+        assert_eq!(address(".."), Err(NoAnswer));
+        assert_eq!(
+            Template::parse("http://host/%(absent)s").fill_address(&Target::new()),
+            Err(NoAnswer)
+        );
     }
 
     #[test]

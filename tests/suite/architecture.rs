@@ -22,10 +22,8 @@ const HOUSE: [&[&str]; 10] = [
     &["daemon", "cli"],
     &["server"],
     &["ops"],
-    &["auth"],
-    &[
-        "policy", "db", "store", "cache", "inspect", "events", "client",
-    ],
+    &["auth", "policy"],
+    &["db", "store", "cache", "inspect", "events", "client"],
     &["telemetry"],
     &["config"],
     &["domain"],

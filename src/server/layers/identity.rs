@@ -68,7 +68,7 @@ impl Identity {
             Source::Headers { anonymous } => {
                 let headers = request.headers();
                 let caller = auth::caller_from_headers(headers, *anonymous, request_id);
-                caller.map(|caller| self.judged(caller)).map_err(refused)
+                Ok(self.judged(caller.map_err(refused)?).await)
             }
             Source::Tokens {
                 keystone,
@@ -81,7 +81,7 @@ impl Identity {
                     .caller(request.headers(), method, path, request_id.clone())
                     .await;
                 match caller {
-                    Ok(caller) => Ok(self.judged(caller)),
+                    Ok(caller) => Ok(self.judged(caller).await),
                     Err(auth::Error::Unconfirmed) if !keystone.delays() => Err(rejected()),
                     Err(auth::Error::Unconfirmed) if *anonymous => Ok(auth::reader(request_id)),
                     Err(error) => Err(refused(error)),
@@ -91,8 +91,8 @@ impl Identity {
         }
     }
 
-    fn judged(&self, mut caller: Caller) -> Caller {
-        caller.is_admin |= self.policy.is_admin(&caller);
+    async fn judged(&self, mut caller: Caller) -> Caller {
+        caller.is_admin |= self.policy.is_admin(&caller).await;
         caller
     }
 

@@ -30,7 +30,7 @@ pub async fn clear(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse> {
-    glance.may_clear_cache(&caller)?;
+    glance.may_clear_cache(&caller).await?;
     let target = headers.get("x-image-cache-clear-target");
     let target = target.map_or("", |target| target.to_str().unwrap_or("?"));
     let what = match target.to_ascii_lowercase().as_str() {

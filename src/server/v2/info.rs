@@ -40,7 +40,7 @@ pub async fn stores_detail(
     caller: Caller,
 ) -> Result<impl IntoResponse> {
     let default = &glance.config.stores.default;
-    let stores = glance.stores_in_detail(&caller)?.iter();
+    let stores = glance.stores_in_detail(&caller).await?.iter();
     let stores: Value = stores
         .map(|store| view::store_in_detail(store, default))
         .collect();

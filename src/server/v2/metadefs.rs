@@ -11,6 +11,6 @@ use crate::server::methods::not_offered;
 
 /// `GET /v2/metadefs/namespaces`
 pub async fn namespaces(State(glance): State<Glance>, _: NoBody, caller: Caller) -> Result<Fault> {
-    glance.may_list_namespaces(&caller)?;
+    glance.may_list_namespaces(&caller).await?;
     Ok(not_offered())
 }

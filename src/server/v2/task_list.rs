@@ -17,7 +17,7 @@ pub async fn list(
     query: Query,
     _: AnyBody,
 ) -> Result<impl IntoResponse> {
-    glance.may_see_tasks(&caller)?;
+    glance.may_see_tasks(&caller).await?;
     let listing = TaskListing::read(&query.0).map_err(Error::from)?;
     let page = glance.list_tasks(&caller, &listing).await?;
     Ok(Document(view::task_page(&page, &query)))

@@ -24,7 +24,7 @@ pub async fn show(
 
 /// `DELETE /v2/tasks/{id}`
 pub async fn delete(State(glance): State<Glance>, caller: Caller, _: AnyBody) -> Result<()> {
-    Ok(glance.delete_task(&caller)?)
+    Ok(glance.delete_task(&caller).await?)
 }
 
 /// `POST /v2/tasks`: who may not is told so before anything that it says is looked at.
@@ -33,7 +33,7 @@ pub async fn create(
     caller: Caller,
     request: Request,
 ) -> Result<Fault> {
-    glance.may_see_tasks(&caller)?;
+    glance.may_see_tasks(&caller).await?;
     let Json(document) = Json::from_request(request, &()).await?;
     glance.check_task(&document)?;
     Ok(not_offered())

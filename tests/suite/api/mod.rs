@@ -15,6 +15,7 @@ mod patch;
 mod policy;
 mod properties;
 mod quota;
+mod remote_policy;
 mod routes;
 mod stage;
 mod stores;

@@ -4,6 +4,7 @@ mod child;
 mod cloud;
 mod database;
 mod exposition;
+mod judge;
 mod keystone;
 mod limits;
 mod memcached;
@@ -19,6 +20,7 @@ pub(crate) use child::{
 pub(crate) use cloud::{Answer, Client, Cloud};
 pub(crate) use database::{Database, mysql, postgres};
 pub(crate) use exposition::Exposition;
+pub(crate) use judge::{Asked, Judge, certificate};
 pub(crate) use keystone::{FakeKeystone, Mood};
 pub(crate) use limits::{ENDPOINT, Limited};
 pub(crate) use memcached::FakeMemcached;

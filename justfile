@@ -61,7 +61,7 @@ fuzz seconds="60" targets="inspect config policy patch query range":
             -max_total_time={{ seconds }} -timeout=10 -rss_limit_mb=1024 -max_len=65536 || exit 1; \
     done
 
-# The verdicts of oslo.policy, asked anew: PYTHON is one that has glance
+# The verdicts of oslo.policy, asked anew: PYTHON is one that has it (and glance, to renew defaults.json)
 triples python:
     {{ python }} tests/policy/triples.py > tests/policy/triples.json
 

@@ -1,5 +1,5 @@
 //! The verdicts of oslo.policy itself, on thousands of rules, callers and targets: `tests/policy/triples.py`
-//! asked it and wrote them down.
+//! asked it and wrote them down. CI asks it anew.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 use super::Target;
 use super::defaults::{self, DEFAULTS};
 use super::file;
+use super::remote;
+use super::rule::Said;
 use super::rules::{Manner, Rules};
 use crate::domain::Caller;
 
@@ -15,10 +17,14 @@ struct Triples {
     named: Map<String, Value>,
     callers: Vec<Map<String, Value>>,
     targets: Vec<Map<String, Value>>,
-    /// Name, rule, whether it is for projects, answers.
-    defaults: Vec<(String, String, bool, String)>,
+    /// Name, rule, whether it is for projects, the older rule, answers.
+    defaults: Vec<(String, String, bool, Option<String>, String)>,
     /// Name, and the answers where the older rules let in as well.
     older: Vec<(String, String)>,
+    /// A policy file, whether the older rules are out of force, and the answers of all rules.
+    sites: Vec<(Map<String, Value>, bool, Vec<String>)>,
+    /// What another server is told of each caller and one of the targets.
+    told: Vec<Map<String, Value>>,
     /// Rule, answers.
     rules: Vec<(Value, String)>,
 }
@@ -39,7 +45,8 @@ impl Triples {
             .flat_map(|caller| targets.iter().map(move |target| (caller.clone(), target)))
             .enumerate()
         {
-            bits |= u64::from(rules.allow(&caller, action, target)) << at;
+            let allowed = rules.judge(&caller, action, target, &Said::new()) == Ok(true);
+            bits |= u64::from(allowed) << at;
         }
         format!("{bits:x}")
     }
@@ -113,6 +120,7 @@ fn the_built_in_rules_are_the_originals_and_judge_alike() {
                 default.name.to_owned(),
                 default.rule.to_owned(),
                 defaults::is_for_projects(default.name),
+                defaults::older(default.name).map(str::to_owned),
                 triples.answers(&rules, default.name),
             )
         })
@@ -138,4 +146,36 @@ fn the_older_rules_let_in_whom_the_original_lets_in() {
         })
         .collect();
     assert_eq!(ours, triples.older);
+}
+
+#[test]
+fn policy_files_stand_over_the_built_in_rules_and_the_older_ones() {
+    let triples = Triples::read();
+    assert!(triples.sites.len() > 20);
+    for (file, new_defaults, expected) in &triples.sites {
+        let text = Value::from(file.clone()).to_string();
+        let definitions = file::definitions("policy.json".as_ref(), &text).unwrap();
+        let manner = Manner {
+            older: !new_defaults,
+            ..Manner::default()
+        };
+        let rules = Rules::new(definitions, &manner).unwrap();
+        for (default, expected) in DEFAULTS.iter().zip(expected) {
+            let answers = triples.answers(&rules, default.name);
+            assert_eq!(*expected, answers, "{} of {text}", default.name);
+        }
+    }
+}
+
+#[test]
+fn another_server_is_told_what_the_original_tells_it() {
+    let triples = Triples::read();
+    let targets = triples.targets.iter().cycle().map(target);
+    let asked = triples.callers.iter().map(caller).zip(targets);
+    for ((caller, target), told) in asked.zip(&triples.told) {
+        let question = remote::question("asked", &caller, &target);
+        let question = question.map(|(name, part)| (name.to_owned(), part));
+        assert_eq!(Map::from_iter(question), *told, "{caller:?}");
+    }
+    assert_eq!(triples.told.len(), triples.callers.len());
 }

@@ -2,8 +2,10 @@
 """Asks oslo.policy itself, and writes down what it says.
 
     python3 triples.py > triples.json
+    python3 triples.py --defaults > defaults.json
 
-Needs oslo.policy, oslo.context and glance. The seed is fixed: the same libraries give the same file.
+Needs oslo.policy alone, and for the second form glance as well: it writes down the rules that glance ships,
+which the first form asks about. The seed is fixed: the same libraries give the same file.
 
 Every rule is asked about every caller and every target; the answers of one rule are a number in
 hexadecimal, one bit per pair, callers outermost, the first pair in the lowest bit. Where oslo.policy
@@ -11,22 +13,28 @@ fails (a request would end with 500) the answer is no.
 
 A reference to a rule that is not defined falls back to `default` in a real service, which lets everybody
 in; here the fallback is switched off, because such a reference has to deny.
+
+A site is a policy file over the shipped rules, with or without their older forms. Where a rule asks another
+server, what that one is told is written down.
 """
 
-import copy
+import http.server
 import json
 import logging
+import os
 import random
 import sys
+import tempfile
+import threading
 
 from oslo_config import cfg
 from oslo_context import context
 from oslo_policy import _parser, opts, policy
 
-from glance import policies
-
 SEED = 20260731
 RULES = 2600
+SITES = 24
+DEFAULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'defaults.json')
 
 NAMED = {
     'own': 'project_id:%(project_id)s',
@@ -158,6 +166,7 @@ def lists(rng):
 
 def rules(rng):
     yield from ['', ' ', '@', '!', '()', [], [[]], [''], ['@', []]]
+    yield from ['is_admin:True', 'not is_admin:True', 'is_admin:%(is_admin)s', 'is_admin:None']
     for _ in range(RULES):
         shape = rng.random()
         if shape < 0.1:
@@ -182,16 +191,95 @@ def answers(enforcer, rule):
     return format(number, 'x')
 
 
-def enforcer(use_conf, new_defaults=True):
+def enforcer(use_conf, new_defaults=True, **options):
     conf = cfg.ConfigOpts()
     conf([], project='triples', default_config_files=[], default_config_dirs=[])
     opts._register(conf)
     conf.set_override('enforce_new_defaults', new_defaults, group='oslo_policy')
+    for option, value in options.items():
+        conf.set_override(option, value, group='oslo_policy')
     return policy.Enforcer(conf, use_conf=use_conf, default_rule='switched off')
+
+
+def shipped():
+    """The rules that glance ships: name, rule, whether it is for projects, the older rule if it was another."""
+    from glance import policies
+
+    for rule in policies.list_rules():
+        older = rule.deprecated_rule
+        assert older is None or older.name == rule.name
+        changed = older and older.check_str != rule.check_str
+        yield [rule.name, rule.check_str, rule.scope_types == ['project'],
+               older.check_str if changed else None]
+
+
+def registered(rule):
+    name, check, for_projects, older = rule
+    deprecated = older and policy.DeprecatedRule(
+        name, older, deprecated_reason='new defaults', deprecated_since='then')
+    return policy.RuleDefault(
+        name, check, scope_types=['project'] if for_projects else None, deprecated_rule=deprecated)
+
+
+def site(defaults, text, new_defaults):
+    """The answers of each rule under a policy file."""
+    with tempfile.TemporaryDirectory() as dir:
+        path = os.path.join(dir, 'policy.yaml')
+        with open(path, 'w') as file:
+            file.write(text)
+        asked = enforcer(True, new_defaults, policy_file=path, policy_dirs=[])
+        asked.suppress_default_change_warnings = True
+        asked.register_defaults([registered(rule) for rule in defaults])
+        return [answers(asked, rule[0]) for rule in defaults]
+
+
+def overrides(rng, defaults):
+    names = [rule[0] for rule in defaults if rule[0] != 'context_is_admin']
+    # What others refer to is what matters most.
+    chosen = rng.sample(names, 12) + rng.sample(['default', 'metadef_default', 'manage_image_cache'], 2)
+    safe = [name for name in NAMED if 'rule:' not in NAMED[name]]
+    return {name: NAMED[rng.choice(safe)] if rng.random() < 0.4 else check_without_references(rng)
+            for name in chosen}
+
+
+def check_without_references(rng):
+    while True:
+        text = expression(rng, 1)
+        if 'rule:' not in text and len(text) < 120:
+            return text
+
+
+def told():
+    """What another server is told, for each caller and one of the targets."""
+    heard = []
+
+    class Server(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            heard.append(json.loads(self.rfile.read(int(self.headers['Content-Length']))))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'True')
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(('127.0.0.1', 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    asking = enforcer(use_conf=False, remote_content_type='application/json')
+    rule = 'http://127.0.0.1:%d/' % server.server_port
+    asking.set_rules(policy.Rules.from_dict({'asked': 'rule:remote', 'remote': rule}))
+    for at, caller in enumerate(CALLERS):
+        target = TARGETS[at % len(TARGETS)]
+        assert asking.enforce('asked', target, context.RequestContext(**caller))
+    server.shutdown()
+    return heard
 
 
 def main():
     logging.disable(logging.CRITICAL)
+    if sys.argv[1:] == ['--defaults']:
+        print('[\n%s]' % ',\n'.join(map(json.dumps, shipped())))
+        return
     rng = random.Random(SEED)
 
     bare = enforcer(use_conf=False)
@@ -201,23 +289,19 @@ def main():
         if len(json.dumps(rule)) < 220:
             asked[json.dumps(rule)] = answers(bare, _parser.parse_rule(rule))
 
-    shipped = enforcer(use_conf=True)
-    shipped.register_defaults(policies.list_rules())
-    defaults = [
-        [rule.name, rule.check_str, rule.scope_types == ['project'], answers(shipped, rule.name)]
-        for rule in policies.list_rules()
-    ]
-
-    # Rules are merged with their older forms in place: they have to be others.
-    both = enforcer(use_conf=True, new_defaults=False)
-    both.suppress_default_change_warnings = True
-    both.register_defaults(copy.deepcopy(policies.list_rules()))
-    older = [[rule.name, answers(both, rule.name)] for rule in policies.list_rules()]
+    with open(DEFAULTS) as file:
+        rows = json.load(file)
+    defaults = [row + [answer] for row, answer in zip(rows, site(rows, '', True))]
+    older = [[row[0], answer] for row, answer in zip(rows, site(rows, '', False))]
+    sites = []
+    for at in range(SITES):
+        file = overrides(rng, rows)
+        sites.append([file, at % 2 == 0, site(rows, json.dumps(file), at % 2 == 0)])
 
     out = sys.stdout
     out.write('{"named": %s,\n' % json.dumps(NAMED))
     for name, table in [('callers', CALLERS), ('targets', TARGETS), ('defaults', defaults),
-                        ('older', older)]:
+                        ('older', older), ('sites', sites), ('told', told())]:
         out.write('"%s": [\n%s],\n' % (name, ',\n'.join(map(json.dumps, table))))
     out.write('"rules": [\n%s]}\n' % ',\n'.join('[%s, "%s"]' % pair for pair in asked.items()))
 

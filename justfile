@@ -52,6 +52,10 @@ bench-listing *args:
 bench-eviction:
     cargo bench --bench eviction
 
+# What knowing and judging a caller costs
+bench-identity:
+    cargo bench --bench identity
+
 # Looks for inputs that break the parsers, each target for so many seconds (needs cargo-fuzz and a C++ compiler)
 fuzz seconds="60" targets="inspect config policy patch query range":
     for target in {{ targets }}; do \

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use http::StatusCode;
 
-use crate::{cache, client, config, db, telemetry};
+use crate::domain::ImageId;
+use crate::{cache, client, config, db, policy, telemetry};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -31,6 +32,10 @@ pub enum Error {
     NoRule(String, String),
     #[error("No cache is configured")]
     NoCache,
+    #[error(transparent)]
+    Policy(#[from] policy::Error),
+    #[error("No image found with ID {0}")]
+    NoSuchImage(ImageId),
     #[error("Image ID '{0}' is not a valid UUID.")]
     NotAnId(String),
     #[error("No image is named: write its ID behind the command")]

@@ -15,6 +15,7 @@ mod database;
 mod directory;
 mod error;
 mod job;
+mod policy;
 mod table;
 mod units;
 mod watch;

@@ -1,4 +1,4 @@
-//! `glance-manage`: makes the schema of the database, and says how old it is.
+//! `glance-manage`: makes the schema of the database, says how old it is, and explains the policy.
 //!
 //! It may be ended at any moment. What a transaction had begun is undone, and where the engine has none for its
 //! schema the next run goes on.
@@ -11,6 +11,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use super::console::Console;
+use super::policy;
 use super::{Error, Exit, Result};
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, ManageConfig, Program, Sources, hide_passwords};
@@ -29,11 +30,11 @@ const TO_CONTRACT: u8 = 5;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, or nothing to do; 1 failed; 2 the command line makes no sense; of \"db check\" also 3 the schema is
-to be made or expanded, 5 it is to be contracted.
+to be made or expanded, 5 it is to be contracted; of \"policy check\" 0 allowed, 1 denied.
 Without --config-file and --config-dir, glance-api.conf and then glance-manage.conf are looked for in
 ~/.glance, ~, /etc/glance and /etc.";
 
-/// Looks after the database.
+/// Looks after the database, and explains the policy.
 #[derive(Debug, Parser)]
 #[command(name = NAME, version, after_help = EXIT_CODES)]
 struct Options {
@@ -56,6 +57,11 @@ enum Command {
     Db {
         #[command(subcommand)]
         action: Action,
+    },
+    /// Says which rules are in force, and what they make of a caller.
+    Policy {
+        #[command(subcommand)]
+        action: policy::Action,
     },
     #[command(name = "db_sync", hide = true)]
     DbSync { version: Option<String> },
@@ -104,8 +110,15 @@ fn run(options: &Options, console: &mut Console<'_>) -> Result<ExitCode> {
         .build()
         .map_err(Error::Runtime)?;
     runtime.block_on(async {
+        let action = match &options.command {
+            Command::Policy { action } => return policy::run(action, &config, console).await,
+            Command::Db { action } => *action,
+            Command::DbSync { .. } => Action::Sync,
+            Command::DbCheck => Action::Check,
+            Command::DbVersion => Action::Version,
+        };
         let state = patiently(&config.database, console, db::schema_state).await?;
-        match options.command.action() {
+        match action {
             Action::Sync => sync(&config.database, &state, console).await,
             Action::Check => check(&state, console),
             Action::Version => version(&state, console),
@@ -160,7 +173,7 @@ fn version(state: &SchemaState, console: &mut Console<'_>) -> Result<ExitCode> {
 }
 
 /// Does `work`, again and again while the server is away and `max_retries` allow it.
-async fn patiently<T>(
+pub(super) async fn patiently<T>(
     config: &DatabaseConfig,
     console: &mut Console<'_>,
     work: impl AsyncFn(&DatabaseConfig) -> db::Result<T>,
@@ -212,16 +225,5 @@ impl Options {
             tracing::info!("{warning}");
         }
         Ok(loaded.config)
-    }
-}
-
-impl Command {
-    fn action(&self) -> Action {
-        match self {
-            Self::Db { action } => *action,
-            Self::DbSync { .. } => Action::Sync,
-            Self::DbCheck => Action::Check,
-            Self::DbVersion => Action::Version,
-        }
     }
 }

@@ -99,10 +99,11 @@ pub struct ToolConfig {
     pub log: LogConfig,
 }
 
-/// What the tool that looks after the database needs of it.
+/// What the tool that looks after database and policy needs of it.
 #[derive(Debug, Clone)]
 pub struct ManageConfig {
     pub database: DatabaseConfig,
+    pub policy: PolicyConfig,
     pub log: LogConfig,
 }
 
@@ -260,12 +261,17 @@ impl ManageConfig {
         let mut problems = Problems::default();
         let warnings = check::check(settings, &mut problems);
         let database = problems.note(DatabaseConfig::from(settings));
+        let policy = problems.note(PolicyConfig::from(&found));
         let log = problems.note(LogConfig::from(settings, program));
-        let (Some(database), Some(log)) = (database, log) else {
+        let (Some(database), Some(policy), Some(log)) = (database, policy, log) else {
             return Err(problems.told());
         };
         problems.none()?;
-        let config = Self { database, log };
+        let config = Self {
+            database,
+            policy,
+            log,
+        };
         Ok(Loaded {
             config,
             warnings,

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::caller::Caller;
 use super::checksum::Checksums;
 use super::location::Location;
 use super::status::Status;
@@ -169,4 +170,31 @@ pub struct Image {
     pub tags: Vec<String>,
     /// Where the data is; the first is tried first.
     pub locations: Vec<Location>,
+}
+
+/// Whether somebody gets to know of an image at all: a rule as old as the service, which no policy changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight<'c> {
+    Seen,
+    Unseen,
+    /// Where this project is a member of the image.
+    OfMember(&'c str),
+}
+
+impl Image {
+    /// Whether `caller` gets to know of the image.
+    #[must_use]
+    pub fn sight<'c>(&self, caller: &'c Caller) -> Sight<'c> {
+        let Some(owner) = &self.owner else {
+            return Sight::Seen;
+        };
+        let project = caller.project_id.as_deref();
+        match (self.visibility, project) {
+            _ if caller.is_admin => Sight::Seen,
+            (Visibility::Public | Visibility::Community, _) => Sight::Seen,
+            (_, Some(project)) if project == owner => Sight::Seen,
+            (Visibility::Shared, Some(project)) => Sight::OfMember(project),
+            (Visibility::Shared, None) | (Visibility::Private, _) => Sight::Unseen,
+        }
+    }
 }

@@ -24,7 +24,7 @@ pub mod task_stub;
 pub mod uri_filter;
 
 pub use caller::Caller;
-pub use image::{Image, ImageId, Visibility};
+pub use image::{Image, ImageId, Sight, Visibility};
 pub use location::Location;
 pub use member::{Member, MemberStatus};
 pub use refusal::Refusal;

@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::{Error, Glance, Result};
 use crate::db;
-use crate::domain::{Caller, Image, ImageId, Location, Visibility};
+use crate::domain::{Caller, Image, ImageId, Location, Sight, Visibility};
 use crate::policy::{Facts, ImageFacts, Touch};
 
 /// What is an owner's to do where the older rules let in everybody. Uploads have a sentence of their own.
@@ -104,21 +104,10 @@ impl Glance {
 
     /// Whether the caller gets to know of the image.
     pub(super) async fn is_visible(&self, caller: &Caller, image: &Image) -> Result<bool> {
-        let Some(owner) = &image.owner else {
-            return Ok(true);
-        };
-        if caller.is_admin {
-            return Ok(true);
-        }
-        let project = caller.project_id.as_deref();
-        Ok(match image.visibility {
-            Visibility::Public | Visibility::Community => true,
-            Visibility::Private => project == Some(owner),
-            Visibility::Shared => match project {
-                None => false,
-                Some(project) if project == owner => true,
-                Some(project) => self.db.member(image.id, project).await?.is_some(),
-            },
+        Ok(match image.sight(caller) {
+            Sight::Seen => true,
+            Sight::Unseen => false,
+            Sight::OfMember(project) => self.db.member(image.id, project).await?.is_some(),
         })
     }
 

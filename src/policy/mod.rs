@@ -2,6 +2,7 @@
 
 mod credential;
 mod defaults;
+mod explain;
 mod facts;
 mod file;
 mod parse;
@@ -26,6 +27,7 @@ use protections::Protections;
 use rules::{Manner, Rules};
 use source::{Reading, Source};
 
+pub use explain::{Explanation, Listed, Origin, Step};
 pub use facts::{Facts, ImageFacts, Target};
 pub use protections::Touch;
 

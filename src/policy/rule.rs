@@ -1,6 +1,7 @@
 //! Rules as a tree, and judging one.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use super::credential;
 use super::facts::Facts;
@@ -109,6 +110,32 @@ impl Question<'_> {
                 Some(_) => Err(Open::NoAnswer),
                 None => Ok(false),
             },
+        }
+    }
+}
+
+/// As a policy file would have it, with parentheses around what belongs together.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |rules: &[Rule], between: &str| {
+            let rules: Vec<_> = rules.iter().map(Rule::to_string).collect();
+            format!("({})", rules.join(between))
+        };
+        match self {
+            Rule::Allow => f.write_str("@"),
+            Rule::Deny => f.write_str("!"),
+            Rule::Not(rule) => write!(f, "not {rule}"),
+            Rule::All(rules) => f.write_str(&joined(rules, " and ")),
+            Rule::Any(rules) => f.write_str(&joined(rules, " or ")),
+            Rule::Reference(name) => write!(f, "rule:{name}"),
+            Rule::Role(name) => write!(f, "role:{name}"),
+            Rule::Literal(text, expected) if text.contains('\'') => {
+                write!(f, "\"{text}\":{expected}")
+            }
+            Rule::Literal(text, expected) => write!(f, "'{text}':{expected}"),
+            Rule::Credential(path, expected) => write!(f, "{}:{expected}", path.join(".")),
+            Rule::Remote(address) => write!(f, "{address}"),
+            Rule::Unanswerable(expected) => write!(f, "?:{expected}"),
         }
     }
 }

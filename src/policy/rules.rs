@@ -35,7 +35,9 @@ impl Default for Manner {
 /// Rules that refer to each other without going in circles.
 #[derive(Debug)]
 pub(super) struct Rules {
-    by_name: HashMap<String, Rule>,
+    pub(super) by_name: HashMap<String, Rule>,
+    /// The files of those rules that are not built in.
+    pub(super) files: BTreeMap<String, PathBuf>,
     /// The rule for what has no rule of its own.
     default: String,
     /// There only where a rule needs one.
@@ -66,6 +68,7 @@ impl Rules {
         }
 
         let mut warnings = Vec::new();
+        let mut files = BTreeMap::new();
         for (name, (file, problems)) in defined {
             // The built-in rules are free of circles, so that one of these is in every circle there is.
             if let Some(circle) = circle(&name, &by_name) {
@@ -78,10 +81,12 @@ impl Rules {
                 rule: name.clone(),
                 problem,
             }));
+            files.insert(name, file);
         }
         let default = manner.default.clone();
         Ok(Self {
             by_name,
+            files,
             default,
             judge: None,
             warnings,
@@ -103,13 +108,23 @@ impl Rules {
     }
 
     /// Whether `caller` may do `action`; one without a rule is judged by `default`.
+    pub(super) async fn allow(&self, caller: &Caller, action: &str, facts: &dyn Facts) -> bool {
+        self.decide(caller, action, facts, &mut Said::new()).await
+    }
+
+    /// The same, and notes what other servers say.
     ///
     /// Rules are judged at once. Where one stops at a server that has not said anything yet, that one is asked
     /// and the rules are judged anew. A server that fails is no answer, which lets nobody in.
-    pub(super) async fn allow(&self, caller: &Caller, action: &str, facts: &dyn Facts) -> bool {
-        let mut said = Said::new();
+    pub(super) async fn decide(
+        &self,
+        caller: &Caller,
+        action: &str,
+        facts: &dyn Facts,
+        said: &mut Said,
+    ) -> bool {
         loop {
-            let url = match self.judge(caller, action, facts, &said) {
+            let url = match self.judge(caller, action, facts, said) {
                 Ok(allowed) => return allowed,
                 Err(Open::NoAnswer) => return false,
                 Err(Open::Unasked(url)) => url,
@@ -140,10 +155,7 @@ impl Rules {
         facts: &dyn Facts,
         said: &Said,
     ) -> Result<bool, Open> {
-        // The API is a project's: a token for a domain or for the cloud opens nothing of it, whatever
-        // the rule says.
-        let elsewhere = caller.has_system_scope() || caller.has_domain_scope();
-        if elsewhere && defaults::is_for_projects(action) {
+        if is_elsewhere(caller, action) {
             return Ok(false);
         }
         let question = Question {
@@ -152,12 +164,24 @@ impl Rules {
             rules: &self.by_name,
             said,
         };
-        let rule = self.by_name.get(action);
-        match rule.or_else(|| self.by_name.get(&self.default)) {
+        match self.judging(action).and_then(|name| self.by_name.get(name)) {
             Some(rule) => question.judge(rule),
             None => Ok(false),
         }
     }
+
+    /// The name of the rule that judges `action`, where there is one.
+    pub(super) fn judging<'a>(&'a self, action: &'a str) -> Option<&'a str> {
+        let mut names = [action, self.default.as_str()].into_iter();
+        names.find(|name| self.by_name.contains_key(*name))
+    }
+}
+
+/// Whether the token of `caller` is for something else: the API is a project's, and a token for a domain or
+/// for the cloud opens nothing of it, whatever the rule says.
+pub(super) fn is_elsewhere(caller: &Caller, action: &str) -> bool {
+    let elsewhere = caller.has_system_scope() || caller.has_domain_scope();
+    elsewhere && defaults::is_for_projects(action)
 }
 
 fn built_in(default: &defaults::Default, manner: &Manner) -> Rule {

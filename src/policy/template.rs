@@ -1,6 +1,7 @@
 //! The right side of a check: text with `%(name)s` in it, filled in from what the rule is asked about.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -51,6 +52,11 @@ impl Template {
         Self(parts)
     }
 
+    /// Whether it stands for a value that is found out when it is asked.
+    pub(super) fn has_facts(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Fact(_)))
+    }
+
     /// Whether it can be filled, where the facts are there.
     pub(super) fn is_well_formed(&self) -> bool {
         !self.0.contains(&Part::Malformed)
@@ -84,6 +90,19 @@ impl Template {
             }
         }
         Ok(Some(text))
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => f.write_str(&text.replace('%', "%%"))?,
+                Part::Fact(name) => write!(f, "%({name})s")?,
+                Part::Malformed => f.write_str("%")?,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ mod data;
 mod formats;
 mod identity;
 mod images;
+mod lessons;
 mod limits;
 mod location_calls;
 mod locations;

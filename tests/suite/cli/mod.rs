@@ -5,6 +5,7 @@ mod jobs;
 mod live;
 mod manage;
 mod many;
+mod policy;
 mod show;
 mod tls;
 mod top;

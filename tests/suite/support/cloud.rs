@@ -338,7 +338,8 @@ impl Client<'_> {
         self.request(method, path, &headers, Body::from(body)).await
     }
 
-    async fn request(
+    /// Any request.
+    pub(crate) async fn request(
         &self,
         method: Method,
         path: &str,

@@ -20,6 +20,10 @@ test filter="":
 release:
     cargo build --release
 
+# Kills services so many times on a bad store, a full disk and a directory that others write into
+chaos kills="50" *args:
+    cargo test --test chaos -- --kills {{ kills }} {{ args }}
+
 # The real glance and openstack clients against the release build
 clients: release
     tests/clients/run.sh {{ target }}/release

@@ -170,7 +170,7 @@ impl Index {
     fn put_aside(&mut self, why: &rusqlite::Error) -> rusqlite::Result<()> {
         self.open = None;
         let index = self.layout.index();
-        let aside = self.layout.own().join("broken-index.db");
+        let aside = self.layout.broken_index();
         tracing::warn!(
             "the cache index {} is broken ({why}): moved to {}, made anew from the files",
             index.display(),
@@ -241,7 +241,7 @@ fn create(layout: &Layout) -> io::Result<()> {
 }
 
 /// Whether this is no index of ours, as opposed to one that cannot be had just now.
-fn is_broken(error: &rusqlite::Error) -> bool {
+pub fn is_broken(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(failure, message) => match failure.code {
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => true,

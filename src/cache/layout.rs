@@ -6,6 +6,7 @@
 //! DIR/invalid/<id>       data that was not the image's; `clean` takes it away
 //! DIR/queue/<id>         the image is wanted, since the file's mtime: by somebody, or by the rule whose name is in it
 //! DIR/cache.db           hits and last access of what is here; with the driver `xattr` in `.glance`
+//! DIR/.glance/format     which format the files in `.glance` have, see [`super::format`]
 //! DIR/.glance/space.lock held while room is given away, and while files change their place
 //! DIR/.glance/fills/     the room that each copy in the making has been promised
 //! DIR/.glance/partial/<id> spans of an image that is not whole, and that nobody is bringing in now
@@ -25,6 +26,7 @@ use chrono::{DateTime, Utc};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use walkdir::WalkDir;
 
+use super::format;
 use crate::domain::ImageId;
 
 /// The paths of one cache directory.
@@ -162,8 +164,18 @@ impl Layout {
         self.own().join("space.lock")
     }
 
+    pub fn format(&self) -> PathBuf {
+        self.own().join("format")
+    }
+
+    /// Where an index goes that turned out to be none.
+    pub fn broken_index(&self) -> PathBuf {
+        self.own().join("broken-index.db")
+    }
+
     /// Creates what is missing.
     pub fn prepare(&self) -> io::Result<()> {
+        format::check(self)?;
         fs::create_dir_all(&self.root)?;
         for dir in [
             self.incomplete(),
@@ -180,7 +192,7 @@ impl Layout {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        format::mark(self)
     }
 
     /// Gives what root has made in somebody's directory to that somebody.
@@ -233,7 +245,7 @@ impl Layout {
     }
 
     /// The index and what SQLite keeps beside it.
-    fn is_index(&self, name: &OsStr) -> bool {
+    pub fn is_index(&self, name: &OsStr) -> bool {
         let index = self.index.file_name().unwrap_or_default();
         name.as_encoded_bytes()
             .strip_prefix(index.as_encoded_bytes())

@@ -3,6 +3,7 @@
 //! They are what cut fills and ranges have left. Nobody counts them as cached, nobody lists them, and they are
 //! the first to go when room is needed.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -24,9 +25,9 @@ pub fn put(layout: &Layout, id: ImageId, _lock: &SpaceLock) -> io::Result<bool> 
     };
     let inode = file.metadata()?.ino();
     let table = Table::open(layout, id)?;
-    let table = table.filter(|table| table.inode == inode && table.size.is_some());
+    let speaks_for_another = table.as_ref().is_some_and(|table| table.inode != inode);
     let kept = match table {
-        Some(table) if table.here() > 0 => {
+        Some(table) if table.inode == inode && table.size.is_some() && table.here() > 0 => {
             release_holes(&file, &table)?;
             fs::rename(&path, layout.part(id))?;
             tracing::info!(image.id = %id, spans = table.here(), "kept the spans of a cut fill of image {id}");
@@ -35,6 +36,9 @@ pub fn put(layout: &Layout, id: ImageId, _lock: &SpaceLock) -> io::Result<bool> 
         _ => {
             tracing::info!(image.id = %id, "removed a dead fill of image {id}");
             layout::remove(&path)?;
+            if !speaks_for_another {
+                layout::remove(&layout.spans(id))?;
+            }
             false
         }
     };
@@ -82,11 +86,56 @@ pub fn is_held(file: &File, _lock: &SpaceLock) -> io::Result<bool> {
     }
 }
 
+/// Whether a process has the part of an image open.
+pub fn is_in_use(layout: &Layout, id: ImageId, lock: &SpaceLock) -> io::Result<bool> {
+    match layout::open_existing(&layout.part(id))? {
+        Some(file) => is_held(&file, lock),
+        None => Ok(false),
+    }
+}
+
+/// Whether nobody uses a part, and nobody could go on with it.
+pub fn is_useless(layout: &Layout, id: ImageId, lock: &SpaceLock) -> io::Result<bool> {
+    let Some(file) = layout::open_existing(&layout.part(id))? else {
+        return Ok(false);
+    };
+    if is_held(&file, lock)? {
+        return Ok(false);
+    }
+    let found = file.metadata()?;
+    let table = Table::open(layout, id)?;
+    let useful = table.is_some_and(|table| {
+        table.inode == found.ino() && table.size == Some(found.len()) && table.here() > 0
+    });
+    Ok(!useful)
+}
+
+/// Removes parts that nobody could go on with: a process died before the first span of them was here.
+pub fn remove_useless(layout: &Layout, lock: &SpaceLock) -> io::Result<()> {
+    for (name, _) in files(&layout.parts())? {
+        if let Some(id) = image_named(&name)
+            && is_useless(layout, id, lock)?
+        {
+            layout::remove(&layout.part(id))?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes tables that speak for no file.
-pub fn remove_orphans(layout: &Layout, _lock: &SpaceLock) -> io::Result<u64> {
+pub fn remove_orphans(layout: &Layout, lock: &SpaceLock) -> io::Result<u64> {
     let mut gone = 0;
-    for (name, _) in files(&layout.tables())? {
-        let kept = image_named(&name).is_some_and(|id| {
+    for name in orphans(layout, lock)? {
+        gone += u64::from(layout::remove(&layout.tables().join(name))?);
+    }
+    Ok(gone)
+}
+
+/// The tables that speak for no file.
+pub fn orphans(layout: &Layout, _lock: &SpaceLock) -> io::Result<Vec<OsString>> {
+    let mut names = files(&layout.tables())?;
+    names.retain(|(name, _)| {
+        let kept = image_named(name).is_some_and(|id| {
             let inode = Table::open(layout, id)
                 .ok()
                 .flatten()
@@ -97,9 +146,7 @@ pub fn remove_orphans(layout: &Layout, _lock: &SpaceLock) -> io::Result<u64> {
                 .filter_map(|path| fs::symlink_metadata(path).ok());
             found.any(|found| Some(found.ino()) == inode)
         });
-        if !kept {
-            gone += u64::from(layout::remove(&layout.tables().join(name))?);
-        }
-    }
-    Ok(gone)
+        !kept
+    });
+    Ok(names.into_iter().map(|(name, _)| name).collect())
 }

@@ -22,6 +22,7 @@ pub fn files(layout: &Layout, now: DateTime<Utc>) -> io::Result<Vec<Placed>> {
     let mut waste = clean::plan(layout, Duration::ZERO, now, &lock)?;
     // Bad data is for somebody to look at.
     waste.retain(|waste| waste.why != Why::Invalid);
+    parked::remove_useless(layout, &lock)?;
     clean::execute(layout, &waste, &lock)?;
     Ok(layout.contents()?.images)
 }

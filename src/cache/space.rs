@@ -6,14 +6,16 @@
 //! partial file is locked. All of this happens under one lock per directory, which is never held while
 //! anybody waits for a store, a client or the index.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use fs2::FileExt as _;
 
+use super::format;
 use super::layout::{self, Contents, Layout, Placed, files, image_named, names};
 use super::owner::{Owner, owner};
 use super::parked;
@@ -44,6 +46,7 @@ impl SpaceLock {
         if let Some(file) = &file {
             fs2::FileExt::lock_shared(file)?;
         }
+        format::check(layout)?;
         Ok(Self { _file: file })
     }
 
@@ -68,7 +71,10 @@ impl SpaceLock {
             layout.adopt(&file)?;
             match file.lock_exclusive() {
                 // The lock of a file that lost its name meanwhile keeps nobody out.
-                Ok(()) if names(&path, &file.metadata()?) => return Ok(Self { _file: Some(file) }),
+                Ok(()) if names(&path, &file.metadata()?) => {
+                    format::check(layout)?;
+                    return Ok(Self { _file: Some(file) });
+                }
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -323,21 +329,37 @@ pub fn withdraw(layout: &Layout, id: ImageId, inode: u64) -> io::Result<()> {
     layout::remove(&promise_of(layout, id, inode)).map(drop)
 }
 
-/// Takes back the promises whose partial file is not there any more.
-pub fn withdraw_orphans(layout: &Layout, _lock: &SpaceLock) -> io::Result<()> {
-    for (name, _) in files(&layout.fills())? {
-        let kept = name.to_str().is_some_and(|name| {
-            let Some((id, inode)) = name.split_once('.') else {
-                return false;
-            };
-            let places = [layout.incomplete(), layout.parts()];
-            let found = places.map(|dir| fs::symlink_metadata(dir.join(id)));
-            let mut found = found.iter().flatten();
-            found.any(|found| found.ino().to_string() == inode)
-        });
-        if !kept {
-            layout::remove(&layout.fills().join(name))?;
-        }
+/// Takes back the promises whose partial file nobody fills any more.
+pub fn withdraw_orphans(layout: &Layout, lock: &SpaceLock) -> io::Result<()> {
+    for name in orphans(layout, lock)? {
+        layout::remove(&layout.fills().join(name))?;
     }
     Ok(())
+}
+
+/// The promises whose partial file is not there any more, or lies aside and is used by nobody. What a dead fill
+/// was promised tells that it was ours, and goes with it.
+pub fn orphans(layout: &Layout, lock: &SpaceLock) -> io::Result<Vec<OsString>> {
+    let mut found = Vec::new();
+    for (name, _) in files(&layout.fills())? {
+        let promised = name.to_str().and_then(|name| {
+            let (id, inode) = name.split_once('.')?;
+            Some((id.parse().ok()?, inode.parse().ok()?))
+        });
+        let kept = match promised {
+            Some((id, inode)) => {
+                is_file(&layout.partial(id), inode)
+                    || (is_file(&layout.part(id), inode) && parked::is_in_use(layout, id, lock)?)
+            }
+            None => false,
+        };
+        if !kept {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
+fn is_file(path: &Path, inode: u64) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.ino() == inode)
 }

@@ -29,12 +29,17 @@ const FAILURE: u8 = 1;
 /// The command line makes no sense.
 const USAGE: u8 = 2;
 
+/// What was to be checked could not be.
+const UNCHECKED: u8 = 2;
+
 /// How a tool ended, for the shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     Success,
     Failure,
     Usage,
+    /// What was to be checked could not be.
+    Unchecked,
 }
 
 impl Exit {
@@ -49,6 +54,7 @@ impl From<Exit> for ExitCode {
             Exit::Success => ExitCode::SUCCESS,
             Exit::Failure => ExitCode::from(FAILURE),
             Exit::Usage => ExitCode::from(USAGE),
+            Exit::Unchecked => ExitCode::from(UNCHECKED),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod change;
 mod choice;
+mod fsck;
 mod list;
 mod options;
 mod place;
@@ -62,6 +63,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Exit {
 fn obey(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
     let open = || Place::open(options);
     match &options.command {
+        Command::Fsck(wanted) => Ok(fsck::run(wanted, options, console)),
         Command::Help { command } => help(command.as_deref(), console),
         Command::Completions { shell } => completions(*shell, console),
         Command::ListCached { choice, .. } => list::cached(&open()?, choice, options, console),

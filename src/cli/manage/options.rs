@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use super::choice::Choice;
+use super::fsck::Wanted;
 use super::reach::Reach;
 use crate::cli::{Error, Result};
 use crate::domain::ImageId;
@@ -15,6 +16,11 @@ use crate::domain::ImageId;
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, or answered with no; 1 failed, wholly or in part, or nobody answered; 2 the command line makes no sense.
 Results go to standard output, everything else to standard error.";
+
+const FSCK: &str = "\
+A line for each finding says what is wrong and what a repair does. The service may run meanwhile.
+With a configuration that names a database, copies are also held against the records of their images.
+Exit codes: 0 nothing is wrong, or all was repaired; 1 something is wrong; 2 it could not be checked.";
 
 /// Looks after the images that a node has cached.
 #[derive(Debug, Parser)]
@@ -152,6 +158,9 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         config_dir: Vec<PathBuf>,
     },
+    /// Check whether the cache directory keeps its rules: the one that is configured, or --cache-dir.
+    #[command(after_help = FSCK)]
+    Fsck(Wanted),
     /// Print a completion script for a shell.
     Completions {
         /// The shell that reads it.

@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod fsck;
 mod full;
 mod http;
 mod jobs;

@@ -1,0 +1,95 @@
+//! The index: rows that go with files.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::{Finding, Repair, What, inside};
+use crate::cache::index::{Index, is_broken};
+use crate::cache::layout::Layout;
+
+/// A service writes its rows in much less.
+const BUSY: Duration = Duration::from_secs(5);
+
+pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
+    let images = layout.contents()?.images;
+    let index = inside(layout, layout.index());
+    if !layout.index().exists() {
+        if !images.is_empty() {
+            findings.push(Finding::new(index, What::NoIndex, Repair::Mend));
+        }
+        return Ok(());
+    }
+    let mut rows = match rows(layout) {
+        Ok(rows) => rows,
+        Err(error) if is_broken(&error) => {
+            let what = What::BrokenIndex(error.to_string());
+            findings.push(Finding::new(index, what, Repair::Mend));
+            return Ok(());
+        }
+        Err(error) => return Err(io::Error::other(format!("the index: {error}"))),
+    };
+    for image in images {
+        let what = match rows.remove(image.id.as_str()) {
+            None => What::FileWithoutRow,
+            Some(row) if u64::try_from(row).ok() != Some(image.size) => What::RowSize {
+                found: image.size,
+                row,
+            },
+            Some(_) => continue,
+        };
+        findings.push(Finding::new(image.id.as_str(), what, Repair::Mend));
+    }
+    let mut gone: Vec<String> = rows.into_keys().collect();
+    gone.sort_unstable();
+    findings.extend(
+        gone.into_iter()
+            .map(|name| Finding::new(name, What::RowWithoutFile, Repair::Mend)),
+    );
+    Ok(())
+}
+
+/// The size that each row tells. Nothing is made or mended for the asking.
+fn rows(layout: &Layout) -> rusqlite::Result<HashMap<String, i64>> {
+    let connection = open(layout)?;
+    connection.query_row("PRAGMA quick_check(1)", [], |row| {
+        let verdict: String = row.get(0)?;
+        if verdict == "ok" {
+            return Ok(());
+        }
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        Err(rusqlite::Error::SqliteFailure(code, Some(verdict)))
+    })?;
+    let mut rows = connection.prepare(
+        "SELECT image_id, coalesce(size, 0) FROM cached_images WHERE image_id IS NOT NULL",
+    )?;
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+fn open(layout: &Layout) -> rusqlite::Result<Connection> {
+    // Not read-only: what a crash has left half written is rolled back by whoever comes next.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(layout.index(), flags)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}
+
+/// Makes rows agree with files. An index that is none is made anew.
+pub fn mend(layout: &Layout) -> io::Result<()> {
+    let images = layout.contents()?.images;
+    let mended = Index::new(layout.clone()).mend(&images).and_then(|_| {
+        let connection = open(layout)?;
+        for image in &images {
+            let size = i64::try_from(image.size).unwrap_or(i64::MAX);
+            connection.execute(
+                "UPDATE cached_images SET size = ?2 WHERE image_id = ?1 AND size IS NOT ?2",
+                params![image.id.as_str(), size],
+            )?;
+        }
+        Ok(())
+    });
+    mended.map_err(|error| io::Error::other(format!("the index: {error}")))
+}

@@ -1,0 +1,162 @@
+//! Making a directory keep its rules.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, fchown};
+
+use rustix::fs::Mode;
+
+use super::{Finding, Fsck, Records, Repair, What, bytes, index};
+use crate::cache::layout::{self, Layout, names};
+use crate::cache::partial::GROWING;
+use crate::cache::space::SpaceLock;
+use crate::cache::spans::Table;
+use crate::cache::{Result, evict, format, parked};
+use crate::domain::ImageId;
+use crate::telemetry::counters::Reason;
+
+/// What became of a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// It is still as it was, and why.
+    Left(String),
+}
+
+impl Fsck {
+    /// Repairs what [`Fsck::check`] has found, as far as it is still so.
+    pub fn repair(
+        &self,
+        findings: Vec<Finding>,
+        records: &Records,
+    ) -> Result<Vec<(Finding, Outcome)>> {
+        let mut outcomes = Vec::new();
+        let mut rows = false;
+        {
+            let lock = self.at(SpaceLock::take(&self.layout))?;
+            let now = self.at(self.look_under(&lock, records))?;
+            for finding in findings {
+                let bytes = matches!(finding.repair, Repair::Park(..) | Repair::Clear(..));
+                let still = bytes || now.iter().any(|other| other.is_same(&finding));
+                rows |= matches!(
+                    finding.repair,
+                    Repair::Mend | Repair::Leave(_) | Repair::Park(..)
+                );
+                let done = if still || matches!(finding.repair, Repair::Leave(_)) {
+                    self.apply(&finding, &lock)
+                } else {
+                    Ok(Outcome::Done)
+                };
+                let outcome = done.unwrap_or_else(|error| Outcome::Left(error.to_string()));
+                outcomes.push((finding, outcome));
+            }
+        }
+        // Not under the lock: others may hold the index for a while.
+        if rows && let Err(error) = index::mend(&self.layout) {
+            for (finding, outcome) in &mut outcomes {
+                if finding.repair == Repair::Mend {
+                    *outcome = Outcome::Left(error.to_string());
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    fn apply(&self, finding: &Finding, lock: &SpaceLock) -> io::Result<Outcome> {
+        let layout = &self.layout;
+        let path = layout.root().join(&finding.path);
+        match &finding.repair {
+            Repair::Remove => drop(layout::remove(&path)?),
+            Repair::RemoveDirectory => fs::remove_dir(&path)?,
+            Repair::Leave(id) => drop(evict::image(layout, *id, reason(&finding.what))?),
+            Repair::Forget(id) => drop(layout::remove(&layout.spans(*id))?),
+            Repair::PutAside(id) => drop(parked::put(layout, *id, lock)?),
+            Repair::Park(id, bad) => park(layout, *id, bad, lock)?,
+            Repair::Clear(id, bad) => return clear(layout, *id, bad, lock),
+            Repair::Drop(id) => drop_part(layout, *id)?,
+            Repair::Give(user, group) => {
+                if let Some(file) = layout::open_existing(&path)? {
+                    fchown(file, Some(*user), Some(*group))?;
+                }
+            }
+            Repair::Mark => format::mark(layout)?,
+            // Made once for all, by whoever has asked.
+            Repair::Mend | Repair::Tell(_) => {}
+            Repair::Nothing(why) => return Ok(Outcome::Left((*why).to_owned())),
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// Why a copy leaves.
+fn reason(what: &What) -> Reason {
+    match what {
+        What::Deleted | What::ImageSize { .. } | What::OtherData => Reason::Stale,
+        _ => Reason::Bad,
+    }
+}
+
+/// A copy with bad spans becomes a part without them; the next fill fetches no more than those. Who reads the copy
+/// goes on: its bytes stay where they are.
+fn park(layout: &Layout, id: ImageId, bad: &[u64], lock: &SpaceLock) -> io::Result<()> {
+    let place = layout.image(id);
+    let Some(file) = layout::open_to_write(&place)? else {
+        return Ok(());
+    };
+    let Some(table) = bytes::own_table(layout, id, &file)? else {
+        return Ok(());
+    };
+    let size = table.size.unwrap_or(0);
+    let still: Vec<u64> = bad
+        .iter()
+        .copied()
+        .filter(|span| bytes::is_bad(&file, &table, *span, size))
+        .collect();
+    if still.is_empty() {
+        return Ok(());
+    }
+    // The room of another part is not worth two files of one image.
+    if parked::is_in_use(layout, id, lock)? || layout.partial(id).exists() {
+        return evict::image(layout, id, Reason::Bad).map(drop);
+    }
+    for span in still {
+        table.clear(span)?;
+    }
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(GROWING))?;
+    if names(&place, &file.metadata()?) {
+        fs::rename(place, layout.part(id))?;
+    }
+    Ok(())
+}
+
+fn clear(layout: &Layout, id: ImageId, bad: &[u64], lock: &SpaceLock) -> io::Result<Outcome> {
+    let Some(file) = layout::open_to_write(&layout.part(id))? else {
+        return Ok(Outcome::Done);
+    };
+    if parked::is_held(&file, lock)? {
+        let why = "a service uses it, and compares each span before it is read";
+        return Ok(Outcome::Left(why.to_owned()));
+    }
+    if let Some(table) = bytes::own_table(layout, id, &file)? {
+        for span in bad {
+            table.clear(*span)?;
+        }
+        if table.here() == 0 {
+            parked::remove(layout, id)?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Removes a part, and its table where that is its own.
+fn drop_part(layout: &Layout, id: ImageId) -> io::Result<()> {
+    let part = layout.part(id);
+    if let Some(file) = layout::open_existing(&part)? {
+        let inode = file.metadata()?.ino();
+        if Table::open(layout, id)?.is_none_or(|table| table.inode == inode) {
+            layout::remove(&layout.spans(id))?;
+        }
+        layout::remove(&part)?;
+    }
+    Ok(())
+}

@@ -24,6 +24,8 @@ mod format;
 mod fsck;
 mod growing;
 mod index;
+#[cfg(test)]
+mod interleaved;
 mod inventory;
 mod journal;
 mod layout;

@@ -9,11 +9,11 @@ use super::site::Site;
 use super::{MIB, eventually};
 
 /// A small disk of its own. Dropped, it is gone.
-struct Disk(PathBuf);
+pub(super) struct Disk(PathBuf);
 
 impl Disk {
     /// Mounts one of `size` MiB at `path`; none where that is not allowed.
-    fn mount(path: PathBuf, size: usize) -> Option<Self> {
+    pub(super) fn mount(path: PathBuf, size: usize) -> Option<Self> {
         fs::create_dir_all(&path).unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={size}m"), "tmpfs"]);
@@ -25,6 +25,13 @@ impl Disk {
             eprintln!("skipped: a disk that can be filled takes the right to mount one");
         }
         mounted.then_some(Self(path))
+    }
+
+    /// Makes it read-only, or writable again.
+    pub(super) fn remount(&self, how: &str) {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", &format!("remount,{how}")]).arg(&self.0);
+        assert!(mount.status().unwrap().success());
     }
 
     /// Takes all the room that is left.

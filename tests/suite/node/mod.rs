@@ -1,5 +1,6 @@
 //! Whole processes on throw-away state: what holds when the real binaries run, are killed, and share a disk.
 
+mod changes;
 mod crash;
 mod damage;
 mod fsck;

@@ -61,6 +61,11 @@ impl Node {
         node
     }
 
+    /// The number of the process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn listening(&mut self) -> Option<SocketAddr> {
         let log = self.log();
         let ended = self.child.ended();

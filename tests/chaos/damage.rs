@@ -5,21 +5,24 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
+
 use crate::chance::Chance;
 use crate::site::Site;
 
 const NOBODY: &str = "0f6dd1b4-9b0d-4a3e-8e0a-111111111111";
 
-/// Does some harm, and says what.
-pub fn do_some(site: &Site, chance: &mut Chance) -> io::Result<&'static str> {
+/// Does some harm, and says what. Bits are flipped in what has not been written since `born`: who reads along with
+/// a fill trusts what has just been proven, and is behind its writer for no longer than the client is slow.
+pub fn do_some(site: &Site, born: DateTime<Utc>, chance: &mut Chance) -> io::Result<&'static str> {
     let index = site.cache("cache.db");
     match chance.below(14) {
         0..=2 => {
-            flip(site, "", chance)?;
+            flip(site, "", born, chance)?;
             Ok("flipped a bit of a copy")
         }
         3 => {
-            flip(site, ".glance/partial", chance)?;
+            flip(site, ".glance/partial", born, chance)?;
             Ok("flipped a bit of a part")
         }
         4 => {
@@ -91,14 +94,19 @@ fn some_copy(site: &Site, chance: &mut Chance) -> Option<std::path::PathBuf> {
     chance.pick(&copies).map(|name| site.cache(name))
 }
 
-fn flip(site: &Site, dir: &str, chance: &mut Chance) -> io::Result<()> {
+fn flip(site: &Site, dir: &str, born: DateTime<Utc>, chance: &mut Chance) -> io::Result<()> {
     let path = if dir.is_empty() {
         some_copy(site, chance)
     } else {
         let names = site.files(dir);
         chance.pick(&names).map(|name| site.cache(dir).join(name))
     };
-    path.map_or(Ok(()), |path| flip_in(&path, chance))
+    let is_old = |path: &std::path::PathBuf| {
+        let modified = path.metadata().and_then(|found| found.modified());
+        modified.is_ok_and(|modified| DateTime::<Utc>::from(modified) < born)
+    };
+    path.filter(is_old)
+        .map_or(Ok(()), |path| flip_in(&path, chance))
 }
 
 /// Turns one bit of a file around.

@@ -1,7 +1,7 @@
 //! Whether a directory keeps its rules, and making it keep them.
 //!
 //! It may be in use: a look is taken under the lock that gives out room, and what is wrong for a moment only is
-//! the work of somebody, so it counts when a second look finds it again. Repairs are made under the same lock, of
+//! the work of somebody, so it counts when every look of a few finds it again. Repairs are made under the same lock, of
 //! what is then still wrong. No copy is read under it, so nobody waits for a disk.
 
 mod bytes;
@@ -28,8 +28,10 @@ use crate::clock::Clock;
 use crate::config::CacheConfig;
 use crate::domain::ImageId;
 
-/// What a service is at takes no longer to be finished.
-const MOMENT: Duration = Duration::from_secs(2);
+/// How often one looks at what is wrong. A copy that comes and goes all the time lacks its row now and then.
+const LOOKS: u32 = 9;
+/// How long one waits for the next look. What a service is at takes no longer than all of them.
+const MOMENT: Duration = Duration::from_millis(250);
 
 /// What the database says of an image.
 #[derive(Debug, Clone)]
@@ -98,7 +100,10 @@ impl Fsck {
     /// What is wrong. Changes nothing.
     pub fn check(&self, records: &Records, scope: Scope) -> Result<Vec<Finding>> {
         let mut findings = self.at(self.look(records))?;
-        if findings.iter().any(Finding::is_wrong) {
+        for _ in 1..LOOKS {
+            if !findings.iter().any(Finding::is_wrong) {
+                break;
+            }
             std::thread::sleep(MOMENT);
             let again = self.at(self.look(records))?;
             findings.retain(|first| again.iter().any(|second| second.is_same(first)));

@@ -48,34 +48,6 @@ fn an_image_that_is_deleted_while_it_is_fetched_and_read_leaves_nothing() {
 }
 
 #[test]
-fn an_image_that_is_deactivated_is_refused_by_every_node_that_has_a_copy() {
-    let site = Site::new();
-    let other = Site::new();
-    other.shares_with(&site);
-    let (node, far) = (site.start(), other.start());
-    let image = node.image(24 * MIB);
-    node.serves(&image);
-    node.caches(&image);
-    let download = begun(&node, &image);
-    let action = |name: &str| {
-        let path = format!("/v2/images/{}/actions/{name}", image.id);
-        let done = far.ask("POST", &path);
-        assert_eq!(done.status, 204, "{}", done.text());
-    };
-    action("deactivate");
-    ends_well(download, &image);
-    for node in [&node, &far] {
-        assert_eq!(node.get(&image.file()).status, 403);
-        assert_eq!(node.range(&image, "bytes=0-9").status, 403);
-    }
-    action("reactivate");
-    node.serves(&image);
-    assert_eq!(node.listing().len(), 1, "its copy is as good as it was");
-    node.stop();
-    far.stop();
-}
-
-#[test]
 fn hundreds_who_read_a_byte_at_a_time_keep_nobody_waiting() {
     let site = Site::new();
     let node = site.start();

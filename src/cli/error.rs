@@ -94,6 +94,8 @@ impl Error {
             }
             Error::Config(_) | Error::Log(_) => self.causes().pop(),
             Error::Database { .. }
+            | Error::Policy(_)
+            | Error::NoSuchImage(_)
             | Error::NoDatabase(_)
             | Error::NoRule(..)
             | Error::Options(_)

@@ -96,23 +96,20 @@ async fn check(
 ) -> Result<ExitCode> {
     let mut caller = question.caller();
     caller.is_admin = policy.is_admin(&caller).await;
-    let mut explanation = match &question.image {
-        Some(id) => {
-            let (image, seen) = image(id, &caller, config, console).await?;
-            let facts = ImageFacts::new(&image, &caller);
-            let mut explanation = policy.explain(&caller, &question.rule, &facts).await;
-            if !seen {
-                explanation.allowed = false;
-                explanation.needs =
-                    Some("to see the image at all: it is not shared with the project".to_owned());
-            }
-            explanation
+    let mut explanation = if let Some(id) = &question.image {
+        let (image, seen) = image(id, &caller, config, console).await?;
+        let facts = ImageFacts::new(&image, &caller);
+        let mut explanation = policy.explain(&caller, &question.rule, &facts).await;
+        if !seen {
+            explanation.allowed = false;
+            explanation.needs =
+                Some("to see the image at all: it is not shared with the project".to_owned());
         }
-        None => {
-            let project = caller.project_id.clone().map_or(Value::Null, Value::from);
-            let own = Target::from([("project_id", project.clone()), ("owner", project)]);
-            policy.explain(&caller, &question.rule, &own).await
-        }
+        explanation
+    } else {
+        let project = caller.project_id.clone().map_or(Value::Null, Value::from);
+        let own = Target::from([("project_id", project.clone()), ("owner", project)]);
+        policy.explain(&caller, &question.rule, &own).await
     };
     let needs = explanation.needs.take();
     match question.output.format {

@@ -14,6 +14,7 @@ mod claim;
 mod clean;
 mod directory;
 mod entry;
+mod error;
 mod evict;
 pub mod eviction;
 mod feed;
@@ -56,6 +57,7 @@ pub use claim::{Claim, Need};
 pub use clean::{Waste, Why};
 pub use directory::Directory;
 pub use entry::{Entry, hot};
+pub use error::{Error, Result};
 pub use fsck::{Finding, Fsck, Outcome, Record, Records, Repair, Scope, What};
 pub use growing::Growing;
 pub use inventory::Inventory;
@@ -79,30 +81,10 @@ use crate::domain::checksum::Checksums;
 use crate::domain::report::{Profile, Survey};
 use crate::stream::ByteRange;
 use crate::telemetry::counters::{Counters, Reason};
-use layout::Layout;
 use node::{Node, blocking};
 
 /// How long the end of the process waits for fills to let go.
 const FILLS_END: Duration = Duration::from_secs(5);
-
-/// Why the cache could not do as asked. The index is not among the reasons: without it hits are not known,
-/// and that is all.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("cache directory {path}: {source}")]
-    Directory { path: String, source: io::Error },
-}
-
-pub type Result<T> = std::result::Result<T, Error>;
-
-impl Error {
-    fn at(layout: &Layout, source: io::Error) -> Self {
-        Error::Directory {
-            path: layout.root().display().to_string(),
-            source,
-        }
-    }
-}
 
 /// What the image's record says its data is.
 #[derive(Debug, Clone)]

@@ -136,6 +136,11 @@ impl Link {
         self.address.create().await
     }
 
+    /// Whether there is something to connect to, where that needs a file.
+    pub async fn is_made(&self) -> Result<bool> {
+        self.address.is_made().await
+    }
+
     /// Ends all connections, and lets none be made.
     pub async fn close(&self) {
         let state = std::mem::replace(

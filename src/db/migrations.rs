@@ -27,10 +27,12 @@ pub enum State {
     Unversioned,
 }
 
-/// What is in the database that `config` names.
+/// What is in the database that `config` names. Nothing is made, where there is none.
 pub async fn schema_state(config: &DatabaseConfig) -> Result<State> {
     let link = Link::new(config)?;
-    link.create().await?;
+    if !link.is_made().await? {
+        return Ok(State::Empty);
+    }
     let (pool, _) = link.connect().await?;
     let state = state(&mut pool.acquire().await?).await;
     pool.close().await;

@@ -80,6 +80,14 @@ impl Address {
         }
     }
 
+    /// Whether there is something to connect to, where that needs a file.
+    pub async fn is_made(&self) -> Result<bool> {
+        match &self.place {
+            Place::Sqlite(address) => address.is_made().await,
+            Place::MySql(_) | Place::Postgres(_) => Ok(true),
+        }
+    }
+
     /// A pool that connects when it is asked to.
     pub fn pool(&self) -> Pool {
         match &self.place {

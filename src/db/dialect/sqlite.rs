@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -86,6 +86,23 @@ impl Address {
             Err(error) => return Err(self.unreachable(&error)),
         }
         Ok(())
+    }
+
+    /// Whether there is a file. Its directory must be there, as for making one.
+    pub async fn is_made(&self) -> Result<bool> {
+        let Err(missing) = tokio::fs::metadata(&self.file).await else {
+            return Ok(true);
+        };
+        let directory = self
+            .file
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        if missing.kind() == io::ErrorKind::NotFound && tokio::fs::metadata(directory).await.is_ok()
+        {
+            return Ok(false);
+        }
+        Err(self.unreachable(&missing))
     }
 
     /// A pool that connects when it is asked to. It never creates the file: one that went away is away.

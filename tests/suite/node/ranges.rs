@@ -210,9 +210,15 @@ fn ranges_are_the_same_of_missing_partial_growing_and_cached_images() {
         holds(&node, &image, &tag, &case, "partial", Some(&missing));
 
         forget(&site, &node, &image);
-        fs::write(site.cache("queue").join(&image.id), "slow").unwrap();
+        let wish = site.cache("queue").join(&image.id);
         let growing = site.cache("incomplete").join(&image.id);
-        until("it grows", || growing.exists());
+        until("it grows", || {
+            // The wish before, which is just fulfilled, may take this one away with it.
+            if !wish.exists() {
+                fs::write(&wish, "slow").unwrap();
+            }
+            growing.exists()
+        });
         holds(&node, &image, &tag, &case, "growing", Some(&missing));
         // Whoever wants all of it hurries it on.
         node.serves(&image);

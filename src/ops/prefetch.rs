@@ -64,6 +64,7 @@ impl Glance {
         if image.status != Status::Active {
             return Fetched::Failed(format!("it is {}", image.status));
         }
+        let restrained = self.restrained(queued);
         let found = match &queued.rule {
             None => cache.lookup(id, &expected(&image)).await,
             Some(_) => match self.lookup_for_rule(cache, &image).await {
@@ -81,7 +82,10 @@ impl Glance {
             Lookup::Bypass(why) => Fetched::Failed(why.to_string()),
             Lookup::Missing(claim) => match self.source(&image).supply(&claim).await {
                 Ok(supply) => {
-                    let (supply, _restrained) = self.restrained(queued, supply);
+                    let supply = match &restrained {
+                        Some(restrained) => restrained.hold(supply),
+                        None => supply,
+                    };
                     match claim.fill_whole(supply).await {
                         Ok(()) => Fetched::Cached,
                         Err(broken) => Fetched::Failed(broken.reason),

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use super::download::expected;
 use super::{Glance, Result};
-use crate::cache::{Cache, Inventory, Lookup, Queued, Supply};
+use crate::cache::{Cache, Inventory, Lookup, Queued};
 use crate::config::{CacheConfig, PrefetchRule};
 use crate::domain::{Image, ImageId};
 
@@ -67,16 +67,10 @@ impl Glance {
         self.rules().restraint.lift(id);
     }
 
-    /// The data of an image as fast as the rule says that wants it.
-    pub(super) fn restrained(
-        &self,
-        queued: &Queued,
-        supply: Supply,
-    ) -> (Supply, Option<Restrained<'_>>) {
-        match &queued.rule {
-            None => (supply, None),
-            Some(rule) => self.rules().restraint.hold(queued.id, rule, supply),
-        }
+    /// What keeps an image as slow as the rule says that wants it.
+    pub(super) fn restrained(&self, queued: &Queued) -> Option<Restrained<'_>> {
+        let rule = queued.rule.as_ref()?;
+        self.rules().restraint.begin(queued.id, rule)
     }
 
     /// Looks for what the rule wants, and asks for what of it is not here. A failure is in the log.

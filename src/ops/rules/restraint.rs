@@ -31,30 +31,15 @@ impl Restraint {
         }
     }
 
-    /// The same data as fast as the rule says, as long as what comes with it is kept.
-    pub(super) fn hold<'r>(
-        &'r self,
-        id: ImageId,
-        rule: &str,
-        supply: Supply,
-    ) -> (Supply, Option<Restrained<'r>>) {
-        let Some(pace) = self.paces.get(rule) else {
-            return (supply, None);
-        };
+    /// From now on the image comes as fast as the rule says, as long as what is returned is kept. None where it
+    /// says nothing. It begins before anybody can wait for the image, or the first of them would not lift it.
+    pub(super) fn begin(&self, id: ImageId, rule: &str) -> Option<Restrained<'_>> {
         let line = Line {
-            pace: Arc::clone(pace),
+            pace: Arc::clone(self.paces.get(rule)?),
             lifted: CancellationToken::new(),
         };
         self.running().insert(id, line.lifted.clone());
-        let supply = Supply {
-            need: supply.need,
-            store: supply.store,
-            first: supply.first.map(|blob| line.slow(blob)),
-            source: supply
-                .source
-                .map(|source| -> Arc<dyn cache::Source> { Arc::new(Slow { source, line }) }),
-        };
-        (supply, Some(Restrained { of: self, id }))
+        Some(Restrained { of: self, id, line })
     }
 
     /// Somebody waits for the image: from now on it comes as fast as it can.
@@ -73,6 +58,23 @@ impl Restraint {
 pub(in crate::ops) struct Restrained<'r> {
     of: &'r Restraint,
     id: ImageId,
+    line: Line,
+}
+
+impl Restrained<'_> {
+    /// The same data at this pace.
+    pub(in crate::ops) fn hold(&self, supply: Supply) -> Supply {
+        let slow = |source| -> Arc<dyn cache::Source> {
+            let line = self.line.clone();
+            Arc::new(Slow { source, line })
+        };
+        Supply {
+            need: supply.need,
+            store: supply.store,
+            first: supply.first.map(|blob| self.line.slow(blob)),
+            source: supply.source.map(slow),
+        }
+    }
 }
 
 impl Drop for Restrained<'_> {
@@ -81,6 +83,7 @@ impl Drop for Restrained<'_> {
     }
 }
 
+#[derive(Clone)]
 struct Line {
     pace: Arc<Pace>,
     lifted: CancellationToken,

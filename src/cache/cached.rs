@@ -18,6 +18,7 @@ use super::node::{Node, blocking};
 use super::source::Source;
 use super::space::SpaceLock;
 use super::sums::{SPAN, bytes_of, span_at};
+use super::tally::Area;
 use super::trust::{Checked, Copy, Touch};
 use crate::config::Verify;
 use crate::domain::ImageId;
@@ -201,13 +202,15 @@ impl CachedImage {
 
     fn put_aside(&self) -> io::Result<()> {
         let layout = &self.node.layout;
-        let _lock = SpaceLock::take(layout)?;
+        let lock = SpaceLock::take(layout)?;
         let place = layout.image(self.id);
         if names(&place, &self.file.metadata()?) {
             let id = self.id;
             let (size, reason) = (self.size, Reason::Bad.word());
             tracing::warn!(image.id = %id, size, reason, "the copy of image {id} was put into invalid/");
             std::fs::rename(place, layout.invalid().join(id.as_str()))?;
+            lock.went(layout, Area::Copies, 1, size);
+            lock.came(layout, Area::Invalid, 1, size);
             self.node.left(id, self.size, Reason::Bad);
         }
         self.node.copies.forget(self.id);

@@ -17,6 +17,7 @@ use super::source::Supply;
 use super::space::{self, SpaceLock};
 use super::spans::Table;
 use super::sums::bytes_of;
+use super::tally::Area;
 use super::{Expected, FillBroken, Past, queue};
 use crate::domain::ImageId;
 use crate::stream::ByteRange;
@@ -189,6 +190,8 @@ impl Claim {
                     "the copy of image {id} has {got} bytes in place of {size}: moved to invalid/"
                 );
                 std::fs::rename(layout.image(id), layout.invalid().join(id.as_str()))?;
+                lock.went(layout, Area::Copies, 1, got);
+                lock.came(layout, Area::Invalid, 1, got);
                 node.left(id, got, Reason::Bad);
             }
             hold
@@ -235,10 +238,14 @@ impl Claim {
 
 /// Promises `bytes` in all to a fill. False where there is no room, and none can be made.
 fn promise(node: &Node, partial: &Partial, bytes: u64) -> io::Result<bool> {
-    let uses = || node.journal.uses();
-    let room = space::reserve(partial, node.limits(), bytes, node.clock.now(), &uses)?;
+    let (limits, now) = (node.limits(), node.clock.now());
+    let room = space::reserve(partial, limits, bytes, now, &node.residents)?;
     for image in &room.evicted {
         node.left(image.id, image.size, Reason::Room);
+    }
+    node.journal.moved();
+    if !room.granted && !room.disk_full {
+        node.tell_pins();
     }
     if room.disk_full {
         node.trouble.tell_disk_full();
@@ -275,7 +282,8 @@ impl Running {
     /// The copy is in its place.
     pub(super) fn committed(&self, account: &Account) {
         let id = self.fill.id;
-        self.node.journal.committed(id, self.node.clock.now());
+        let now = self.node.clock.now();
+        self.node.journal.committed(id, account.bytes, now);
         if let Err(error) = queue::remove(&self.node.layout, id) {
             tracing::warn!(image.id = %id, "image {id} stays in the queue: {error}");
         }

@@ -11,6 +11,7 @@ use super::layout::{self, Layout, files, image_named, open_existing};
 use super::owner::{Owner, owner};
 use super::parked;
 use super::space::{self, SpaceLock};
+use super::tally::Area;
 
 /// A file that should go, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,8 +96,11 @@ pub fn plan(
 /// Removes it, and says how many files were still there.
 pub fn execute(layout: &Layout, waste: &[Waste], lock: &SpaceLock) -> io::Result<u64> {
     let mut gone = 0;
-    for Waste { path, why, .. } in waste {
+    for Waste { path, why, bytes } in waste {
         if layout::remove(path)? {
+            if *why == Why::Invalid {
+                lock.went(layout, Area::Invalid, 1, *bytes);
+            }
             tracing::info!("removed {} ({why})", path.display());
             gone += 1;
         }

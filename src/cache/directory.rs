@@ -13,13 +13,15 @@ use super::evict;
 use super::index::Index;
 use super::inventory::Inventory;
 use super::layout::{Layout, Placed};
-use super::prune::{self, Pruned, Uses};
+use super::pins;
+use super::prune::{self, Pruned};
 use super::queue::{self, Queued};
+use super::residents::Residents;
 use super::rows::{Change, Changes, Rows};
 use super::space::{Limits, SpaceLock};
 use super::{Error, Result, profile, survey};
 use crate::clock::Clock;
-use crate::config::CacheConfig;
+use crate::config::{CacheConfig, Eviction};
 use crate::domain::ImageId;
 use crate::domain::report::{Profile, Survey};
 use crate::telemetry::counters::Reason;
@@ -28,7 +30,8 @@ use crate::telemetry::counters::Reason;
 #[derive(Debug)]
 pub struct Directory {
     layout: Layout,
-    limits: Limits,
+    rules: prune::Rules,
+    eviction: Eviction,
     stall_time: Duration,
     index: Mutex<Index>,
     clock: Clock,
@@ -40,10 +43,15 @@ impl Directory {
         let layout = Layout::new(&config.dir, &config.index_file);
         std::fs::read_dir(layout.root()).map_err(|error| Error::at(&layout, error))?;
         Ok(Self {
-            limits: Limits {
-                max_size: config.max_size,
-                min_free: config.min_free_space,
+            rules: prune::Rules {
+                limits: Limits {
+                    max_size: config.max_size,
+                    min_free: config.min_free_space,
+                    low_water: config.low_water,
+                },
+                life: config.ttl,
             },
+            eviction: config.eviction,
             stall_time: config.stall_time,
             index: Mutex::new(Index::new(layout.clone())),
             clock,
@@ -81,7 +89,8 @@ impl Directory {
 
     /// What is here, on its way and asked for.
     pub fn inventory(&self) -> Result<Inventory> {
-        Inventory::of(&self.layout, self.limits, self.clock.now()).map_err(|error| self.at(error))
+        Inventory::of(&self.layout, self.rules.limits, self.clock.now())
+            .map_err(|error| self.at(error))
     }
 
     pub fn unqueue(&self, id: ImageId) -> Result<bool> {
@@ -91,6 +100,21 @@ impl Directory {
     /// Empties the queue and says how many were in it.
     pub fn unqueue_all(&self) -> Result<u64> {
         queue::clear(&self.layout).map_err(|error| self.at(error))
+    }
+
+    /// Sees to it that an image's copy never leaves to make room. False where that was so before.
+    pub fn pin(&self, id: ImageId) -> Result<bool> {
+        pins::add(&self.layout, id).map_err(|error| self.at(error))
+    }
+
+    /// Lets an image's copy leave like others. False where it was not pinned.
+    pub fn unpin(&self, id: ImageId) -> Result<bool> {
+        pins::remove(&self.layout, id).map_err(|error| self.at(error))
+    }
+
+    /// The images that are pinned, by id.
+    pub fn pinned(&self) -> Result<Vec<ImageId>> {
+        pins::list(&self.layout).map_err(|error| self.at(error))
     }
 
     /// Drops the copy of an image, a growing one too. Who reads it reads on.
@@ -111,7 +135,7 @@ impl Directory {
 
     /// What it holds, in numbers.
     pub fn survey(&self) -> Result<Survey> {
-        survey::take(&self.layout, self.limits.max_size, self.clock.now())
+        survey::take(&self.layout, self.rules.limits.max_size, self.clock.now())
             .map_err(|error| self.at(error))
     }
 
@@ -127,12 +151,12 @@ impl Directory {
 
     /// What a prune would take away.
     pub fn plan_prune(&self) -> Result<Vec<Placed>> {
-        let uses = self.uses();
+        let residents = self.residents()?;
         let plan = SpaceLock::look(&self.layout).and_then(|lock| {
             prune::plan(
                 &self.layout,
-                self.limits.max_size,
-                &uses,
+                self.rules,
+                &residents,
                 self.clock.now(),
                 &lock,
             )
@@ -140,10 +164,11 @@ impl Directory {
         plan.map_err(|error| self.at(error))
     }
 
-    /// Removes least recently used copies until the rest is within the limit.
+    /// Removes what was not used for its time to live, and copies in their order until the rest is within the
+    /// limit.
     pub fn prune(&self) -> Result<Pruned> {
-        let uses = self.uses();
-        let gone = prune::run(&self.layout, self.limits.max_size, &uses, self.clock.now())
+        let residents = self.residents()?;
+        let gone = prune::run(&self.layout, self.rules, &residents, self.clock.now())
             .map_err(|error| self.at(error))?;
         let ids: Vec<ImageId> = gone.iter().map(|image| image.id).collect();
         self.forget(&ids);
@@ -174,11 +199,14 @@ impl Directory {
         })
     }
 
-    fn uses(&self) -> Uses {
-        let rows = self.rows();
-        rows.iter()
-            .map(|(id, row)| (*id, row.last_accessed))
-            .collect()
+    /// The copies in the order in which they leave.
+    fn residents(&self) -> Result<Residents> {
+        let residents = Residents::new(self.eviction);
+        let stored = self.index().standings(0);
+        residents.learn(&stored.map(|(stored, _)| stored).unwrap_or_default());
+        let contents = self.layout.contents().map_err(|error| self.at(error))?;
+        residents.agree(&self.layout, &contents.images, &self.rows());
+        Ok(residents)
     }
 
     fn forget(&self, gone: &[ImageId]) {

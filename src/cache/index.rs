@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::layout::{Layout, Placed};
 use super::rows::{self, Changes, Known, Row, Rows};
+use super::standings::{self, Stored};
 use crate::domain::ImageId;
 
 /// Waiting longer for another process would hold up a listing.
@@ -49,6 +50,24 @@ impl Index {
         Self { layout, open: None }
     }
 
+    /// What became of copies after the change of this number, and the number of the last one.
+    pub fn standings(&mut self, turn: i64) -> rusqlite::Result<(Vec<(ImageId, Stored)>, i64)> {
+        if !self.layout.index().exists() {
+            return Ok((Vec::new(), 0));
+        }
+        self.with(|connection, _| standings::since(connection, turn))
+    }
+
+    /// A number that changes when another process writes. None where there is no index.
+    pub fn version(&mut self) -> rusqlite::Result<Option<i64>> {
+        if !self.layout.index().exists() {
+            return Ok(None);
+        }
+        let version = "PRAGMA data_version";
+        self.with(|connection, _| connection.query_row(version, [], |row| row.get(0)))
+            .map(Some)
+    }
+
     /// Every row. An index that does not exist yet has none, and is not created for the asking.
     pub fn rows(&mut self) -> rusqlite::Result<Rows> {
         if !self.layout.index().exists() {
@@ -71,6 +90,7 @@ impl Index {
         self.with(|connection, layout| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            standings::prepare(&transaction)?;
             for (id, change) in changes {
                 rows::write(&transaction, layout, *id, change)?;
             }
@@ -102,7 +122,9 @@ impl Index {
             }
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            standings::prepare(&transaction)?;
             for name in gone {
+                standings::forget(&transaction, name)?;
                 transaction
                     .prepare_cached("DELETE FROM cached_images WHERE image_id = ?")?
                     .execute([name])?;
@@ -132,9 +154,12 @@ impl Index {
 
     /// Closes the file. The next use opens it again.
     pub fn close(&mut self) {
-        if let Some(open) = self.open.take()
-            && let Err((_, error)) = open.connection.close()
-        {
+        let Some(Open { connection, .. }) = self.open.take() else {
+            return;
+        };
+        // Takes the journal away; where another process is just writing, that one will.
+        let _ = connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()));
+        if let Err((_, error)) = connection.close() {
             tracing::warn!("the cache index was not closed properly: {error}");
         }
     }
@@ -187,6 +212,12 @@ impl Index {
     }
 }
 
+impl Drop for Index {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 fn journal_of(index: &std::path::Path) -> std::path::PathBuf {
     let mut name = index.as_os_str().to_owned();
     name.push("-journal");
@@ -207,8 +238,9 @@ fn open(layout: &Layout) -> rusqlite::Result<Open> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(layout.index(), flags)?;
     connection.busy_timeout(BUSY)?;
-    // A no-op unless somebody has turned it into write-ahead mode.
-    connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
+    // The journal stays, empty, while the index is open: a file that comes and goes with every hit would
+    // look as if somebody had changed the directory.
+    connection.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(()))?;
     // What is lost with the power is made anew from the files.
     connection.execute_batch("PRAGMA synchronous = NORMAL")?;
     connection.execute_batch(SCHEMA)?;

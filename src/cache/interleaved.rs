@@ -10,12 +10,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::layout::{InPlace, Layout, files, open_existing};
 use super::partial::{Data, Partial, Wanted};
-use super::prune::{self, Uses};
+use super::prune;
 use super::reach::Attempt;
-use super::space::SpaceLock;
+use super::residents::Residents;
+use super::space::{Limits, SpaceLock};
 use super::spans::Proof;
 use super::sums::{self, bytes_of};
 use super::{evict, parked, reconcile, space};
+use crate::config::Eviction;
 use crate::domain::ImageId;
 use crate::domain::checksum::Checksums;
 use crate::telemetry::counters::Reason;
@@ -231,7 +233,21 @@ fn evict(scene: &mut Scene) {
 }
 
 fn prune(scene: &mut Scene) {
-    prune::run(&scene.layout, 0, &Uses::new(), scene.now).unwrap();
+    let rules = prune::Rules {
+        limits: Limits {
+            max_size: 0,
+            min_free: 0,
+            low_water: 100,
+        },
+        life: None,
+    };
+    prune::run(
+        &scene.layout,
+        rules,
+        &Residents::new(Eviction::Lru),
+        scene.now,
+    )
+    .unwrap();
     assert!(scene.whole().is_none(), "it is still there");
 }
 

@@ -28,15 +28,20 @@ impl Inventory {
     pub fn of(layout: &Layout, limits: Limits, now: DateTime<Utc>) -> io::Result<Self> {
         let lock = SpaceLock::look(layout)?;
         let usage = Usage::measure(layout, now, &lock)?;
-        let copies = usage.taken().saturating_sub(usage.contents.strange);
-        let by_limit = limits.max_size.saturating_sub(usage.contents.strange);
+        let copies = usage.taken().saturating_sub(usage.tally.strange);
+        let by_limit = limits.max_size.saturating_sub(usage.tally.strange);
         let on_disk = fs2::available_space(layout.root())?
             .saturating_add(copies)
             .saturating_sub(limits.min_free);
         let room = by_limit.min(on_disk);
         let names = layout::files(&layout.incomplete())?.into_iter();
         Ok(Self {
-            cached: usage.contents.images.iter().map(|image| image.id).collect(),
+            cached: layout
+                .contents()?
+                .images
+                .iter()
+                .map(|image| image.id)
+                .collect(),
             growing: names.filter_map(|(name, _)| image_named(&name)).collect(),
             queued: queue::list(layout)?.0,
             room,

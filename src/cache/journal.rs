@@ -1,40 +1,43 @@
 //! The index beside a running service: one thread owns it and writes in batches.
 //!
-//! Nobody waits for it but those who want to read it. What cannot be written now, because another process
+//! Nobody waits for it but those who want to read it, and no download does. What other processes write is learned
+//! on the side, within a second. What cannot be written now, because another process
 //! holds the index or its disk is full, stays here and is tried again.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, oneshot};
 
+use super::eviction::Standing;
 use super::index::Index;
-use super::layout::Placed;
-use super::prune::Uses;
-use super::rows::{Change, Changes, Known, Row, Rows};
+use super::layout::{Layout, Placed};
+use super::residents::Residents;
+use super::rows::{Change, Changes, Known, Life, Row, Rows};
 use crate::domain::ImageId;
 
 /// How long a change may stay unwritten.
 const BATCH: Duration = Duration::from_millis(250);
 /// How long to leave an index alone that could not be written.
 const RETRY: Duration = Duration::from_secs(1);
-/// Who makes room does not wait longer to learn what other processes have used.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How often to look whether other processes have written.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often a last write is tried at the end.
 const LAST_ATTEMPTS: u32 = 5;
 
 #[derive(Debug)]
 enum Message {
-    Committed(ImageId, DateTime<Utc>),
-    Hit(ImageId, DateTime<Utc>),
+    Committed(ImageId, DateTime<Utc>, Option<Standing>),
+    Hit(ImageId, DateTime<Utc>, Option<Standing>),
     Gone(ImageId),
+    Moved(Vec<(ImageId, Option<Standing>)>),
+    Life(ImageId, Option<Duration>, Option<Standing>),
     Mend(Vec<Placed>, oneshot::Sender<Rows>),
     Row(ImageId, oneshot::Sender<Option<Row>>),
     Adopt(Vec<Known>, oneshot::Sender<bool>),
-    Refresh(Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -42,7 +45,7 @@ enum Message {
 #[derive(Debug)]
 pub struct Journal {
     sender: Option<Sender<Message>>,
-    uses: Arc<Mutex<Uses>>,
+    residents: Arc<Residents>,
     thread: Option<JoinHandle<()>>,
     changed: Notify,
 }
@@ -59,15 +62,17 @@ impl Drop for Journal {
 }
 
 impl Journal {
-    pub fn start(index: Index) -> Self {
+    pub fn start(layout: Layout, residents: &Arc<Residents>) -> Self {
         let (sender, inbox) = mpsc::channel();
-        let uses = Arc::<Mutex<Uses>>::default();
         let writer = Writer {
-            index,
-            uses: Arc::clone(&uses),
+            index: Index::new(layout.clone()),
+            layout,
+            residents: Arc::clone(residents),
             pending: Changes::new(),
             due: None,
             failing: false,
+            learned: 0,
+            version: None,
         };
         let thread = std::thread::Builder::new().name("cache-index".into());
         let thread = thread
@@ -76,7 +81,7 @@ impl Journal {
             .ok();
         Self {
             sender: Some(sender),
-            uses,
+            residents: Arc::clone(residents),
             thread,
             changed: Notify::new(),
         }
@@ -87,23 +92,38 @@ impl Journal {
         self.changed.notified().await;
     }
 
-    pub fn committed(&self, id: ImageId, at: DateTime<Utc>) {
-        lock(&self.uses).insert(id, at);
-        self.send(Message::Committed(id, at));
+    pub fn committed(&self, id: ImageId, size: u64, at: DateTime<Utc>) {
+        let standing = self.residents.came(id, size, at);
+        self.send(Message::Committed(id, at, standing));
         self.changed.notify_one();
     }
 
     /// A whole download from the copy.
     pub fn hit(&self, id: ImageId, at: DateTime<Utc>) {
-        lock(&self.uses).insert(id, at);
-        self.send(Message::Hit(id, at));
+        let standing = self.residents.used(id, at);
+        self.send(Message::Hit(id, at, standing));
         self.changed.notify_one();
     }
 
     pub fn gone(&self, id: ImageId) {
-        lock(&self.uses).remove(&id);
+        self.residents.gone(id);
         self.send(Message::Gone(id));
         self.changed.notify_one();
+    }
+
+    /// Others have left for somebody, and that changed where some stand.
+    pub fn moved(&self) {
+        let moved = self.residents.moved();
+        if !moved.is_empty() {
+            self.send(Message::Moved(moved));
+        }
+    }
+
+    /// How long an image may stay unused, apart from what holds for all.
+    pub fn live(&self, id: ImageId, life: Option<Duration>) {
+        if self.residents.live(id, life) {
+            self.send(Message::Life(id, life, self.residents.standing(id)));
+        }
     }
 
     /// Makes rows and files agree, and says what the rows are; none where the index cannot be had.
@@ -127,16 +147,6 @@ impl Journal {
         adopted.await.unwrap_or(false)
     }
 
-    /// When each image was last used. Blocks, but not for long: while the index cannot be had, what this
-    /// process knows must do.
-    pub fn uses(&self) -> Uses {
-        let (reply, refreshed) = mpsc::channel();
-        self.send(Message::Refresh(reply));
-        // Refreshed or not.
-        let _ = refreshed.recv_timeout(PATIENCE);
-        lock(&self.uses).clone()
-    }
-
     /// Writes what is left and closes the index.
     pub async fn close(&self) {
         let (reply, closed) = oneshot::channel();
@@ -153,34 +163,48 @@ impl Journal {
     }
 }
 
-fn lock(uses: &Mutex<Uses>) -> MutexGuard<'_, Uses> {
-    uses.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 struct Writer {
     index: Index,
-    uses: Arc<Mutex<Uses>>,
+    layout: Layout,
+    residents: Arc<Residents>,
     pending: Changes,
     /// When what is pending will be written.
     due: Option<Instant>,
     /// The last write failed, and the log says so.
     failing: bool,
+    /// The number of the last change of anybody that is known here.
+    learned: i64,
+    /// Of the index, when it was last looked at.
+    version: Option<i64>,
 }
 
 impl Writer {
     fn run(mut self, inbox: &Receiver<Message>) {
         while let Some(message) = self.next(inbox) {
             match message {
-                Message::Committed(id, at) => {
+                Message::Committed(id, at, standing) => {
                     // The hits of those who were quicker than this message are kept.
-                    self.change(id).committed = Some(at);
-                }
-                Message::Hit(id, at) => {
                     let change = self.change(id);
+                    change.committed = Some(at);
+                    change.standing = standing;
+                }
+                Message::Hit(id, at, standing) => {
+                    let change = self.change(id);
+                    change.standing = standing.or(change.standing);
                     change.hits += 1;
                     change.last_accessed = change.last_accessed.max(Some(at));
                 }
                 Message::Gone(id) => *self.change(id) = Change::default(),
+                Message::Moved(moved) => {
+                    for (id, standing) in moved {
+                        self.change(id).standing = standing;
+                    }
+                }
+                Message::Life(id, life, standing) => {
+                    let change = self.change(id);
+                    change.life = Some(Life(life));
+                    change.standing = standing.or(change.standing);
+                }
                 Message::Mend(images, reply) => {
                     self.write();
                     // Who asked may have left.
@@ -200,13 +224,6 @@ impl Writer {
                     // Who asked may have left.
                     let _ = reply.send(adopted.is_ok());
                 }
-                Message::Refresh(reply) => {
-                    self.write();
-                    if let Ok(rows) = self.index.rows() {
-                        self.learn(&with_pending(rows, &self.pending));
-                    }
-                    let _ = reply.send(());
-                }
                 Message::Close(reply) => {
                     self.finish();
                     let _ = reply.send(());
@@ -220,12 +237,12 @@ impl Writer {
     /// The next message, with writing done in between; none at the end.
     fn next(&mut self, inbox: &Receiver<Message>) -> Option<Message> {
         loop {
-            let Some(due) = self.due else {
-                return inbox.recv().ok();
-            };
-            match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            let now = Instant::now();
+            let due = self.due.unwrap_or(now + LOOK);
+            match inbox.recv_timeout(due.saturating_duration_since(now)) {
                 Ok(message) => return Some(message),
-                Err(RecvTimeoutError::Timeout) => self.write(),
+                Err(RecvTimeoutError::Timeout) if self.due.is_some() => self.write(),
+                Err(RecvTimeoutError::Timeout) => self.look(),
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
@@ -259,21 +276,33 @@ impl Writer {
         }
     }
 
+    /// Learns what other processes have written, where they have.
+    fn look(&mut self) {
+        // An index that cannot be had now can be had later.
+        let Ok(version) = self.index.version() else {
+            return;
+        };
+        if version != std::mem::replace(&mut self.version, version) {
+            self.learn();
+        }
+    }
+
     fn mend(&mut self, images: &[Placed]) -> Rows {
         let rows = self.index.mend(images).or_else(|error| {
             tracing::debug!("the cache index could not be mended: {error}");
             self.index.rows()
         });
         let rows = with_pending(rows.unwrap_or_default(), &self.pending);
-        self.learn(&rows);
+        self.learn();
+        self.residents.agree(&self.layout, images, &rows);
         rows
     }
 
-    fn learn(&self, rows: &Rows) {
-        let mut uses = lock(&self.uses);
-        for (id, row) in rows {
-            let known = uses.entry(*id).or_insert(row.last_accessed);
-            *known = row.last_accessed.max(*known);
+    fn learn(&mut self) {
+        if let Ok((changed, last)) = self.index.standings(self.learned) {
+            // Another index begins to count anew.
+            self.learned = last;
+            self.residents.learn(&changed);
         }
     }
 

@@ -7,10 +7,11 @@
 //! DIR/queue/<id>         the image is wanted, since the file's mtime: by somebody, or by the rule whose name is in it
 //! DIR/cache.db           hits and last access of what is here; with the driver `xattr` in `.glance`
 //! DIR/.glance/format     which format the files in `.glance` have, see [`super::format`]
-//! DIR/.glance/space.lock held while room is given away, and while files change their place
+//! DIR/.glance/space.lock held while room is given away, and while files change their place; has the tally
 //! DIR/.glance/fills/     the room that each copy in the making has been promised
 //! DIR/.glance/partial/<id> spans of an image that is not whole, and that nobody is bringing in now
 //! DIR/.glance/spans/<id>   which spans of a copy are here, and what proves each of them
+//! DIR/.glance/pins/<id>    an empty file: the copy never leaves to make room
 //! ```
 //!
 //! All but `.glance` is as the original has it. It takes every file at the top for an image, so what we
@@ -51,6 +52,8 @@ pub struct Contents {
     pub images: Vec<Placed>,
     /// Bytes of files that are no images of ours: they take room, and nobody but their owner removes them.
     pub strange: u64,
+    /// When one of these was last written to.
+    pub strange_changed: Option<DateTime<Utc>>,
 }
 
 /// What is at the place of a whole copy.
@@ -160,6 +163,11 @@ impl Layout {
         self.tables().join(id.as_str())
     }
 
+    /// Where it is said which copies are pinned, see [`super::pins`].
+    pub fn pins(&self) -> PathBuf {
+        self.own().join("pins")
+    }
+
     pub fn space_lock(&self) -> PathBuf {
         self.own().join("space.lock")
     }
@@ -185,6 +193,7 @@ impl Layout {
             self.fills(),
             self.parts(),
             self.tables(),
+            self.pins(),
         ] {
             match fs::DirBuilder::new().mode(0o755).create(&dir) {
                 Ok(()) => self.adopt(&File::open(&dir)?)?,
@@ -238,10 +247,24 @@ impl Layout {
             match image_named(&name) {
                 Some(id) => contents.images.push(placed(id, &found)?),
                 None if self.is_index(&name) => {}
-                None => contents.strange += found.len(),
+                None => {
+                    contents.strange += found.len();
+                    let changed = found.modified().ok().map(DateTime::from);
+                    contents.strange_changed = contents.strange_changed.max(changed);
+                }
             }
         }
         Ok(contents)
+    }
+
+    /// The whole copy of an image, as its file shows it, if it is there.
+    pub fn placed(&self, id: ImageId) -> io::Result<Option<Placed>> {
+        match fs::symlink_metadata(self.image(id)) {
+            Ok(found) if found.is_file() => placed(id, &found).map(Some),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The index and what SQLite keeps beside it.
@@ -320,65 +343,4 @@ fn placed(id: ImageId, found: &Metadata) -> io::Result<Placed> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn layout() -> (tempfile::TempDir, Layout) {
-        let dir = tempfile::tempdir().unwrap();
-        let layout = Layout::new(dir.path(), Path::new("cache.db"));
-        layout.prepare().unwrap();
-        (dir, layout)
-    }
-
-    #[test]
-    fn only_files_that_are_named_like_images_are_images() {
-        let (dir, layout) = layout();
-        let id = ImageId::random();
-        fs::write(layout.image(id), b"bytes").unwrap();
-        fs::write(dir.path().join("notes.txt"), b"1234567").unwrap();
-        fs::write(layout.index(), b"not counted").unwrap();
-        fs::write(dir.path().join("cache.db-journal"), b"not counted").unwrap();
-        fs::create_dir(layout.image(ImageId::random())).unwrap();
-        std::os::unix::fs::symlink(layout.image(id), layout.image(ImageId::random())).unwrap();
-
-        let contents = layout.contents().unwrap();
-        assert_eq!(contents.strange, 7);
-        let sizes: Vec<_> = contents.images.iter().map(|i| (i.id, i.size)).collect();
-        assert_eq!(sizes, [(id, 5)]);
-    }
-
-    #[test]
-    fn a_copy_is_whole_only_with_the_right_size() {
-        let (_dir, layout) = layout();
-        let id = ImageId::random();
-        assert!(matches!(layout.open_image(id, None), Ok(InPlace::Nothing)));
-        fs::write(layout.image(id), b"bytes").unwrap();
-        for size in [None, Some(5)] {
-            assert!(matches!(
-                layout.open_image(id, size),
-                Ok(InPlace::Whole(_, 5))
-            ));
-        }
-        assert!(matches!(
-            layout.open_image(id, Some(6)),
-            Ok(InPlace::WrongSize(5))
-        ));
-    }
-
-    #[test]
-    fn links_and_directories_are_no_copies() {
-        let (_dir, layout) = layout();
-        let (link, dir, whole) = (ImageId::random(), ImageId::random(), ImageId::random());
-        fs::write(layout.image(whole), b"bytes").unwrap();
-        std::os::unix::fs::symlink(layout.image(whole), layout.image(link)).unwrap();
-        fs::create_dir(layout.image(dir)).unwrap();
-        assert!(matches!(
-            layout.open_image(link, Some(5)),
-            Ok(InPlace::Nothing)
-        ));
-        assert!(matches!(
-            layout.open_image(dir, Some(5)),
-            Ok(InPlace::Obstructed)
-        ));
-    }
-}
+mod tests;

@@ -30,12 +30,14 @@ mod interleaved;
 mod inventory;
 mod journal;
 mod layout;
+mod lock;
 mod marks;
 mod node;
 mod owner;
 mod parked;
 mod partial;
 mod parts;
+mod pins;
 mod profile;
 mod prove;
 mod prune;
@@ -43,12 +45,16 @@ mod queue;
 mod queue_watch;
 mod reach;
 mod reconcile;
+mod recount;
+mod residents;
 mod rows;
 mod source;
 mod space;
 mod spans;
+mod standings;
 mod sums;
 mod survey;
+mod tally;
 mod trouble;
 mod trust;
 
@@ -167,6 +173,7 @@ impl Cache {
             Ok(images) => cache.node.reconcile(images).await,
             Err(error) => cache.node.trouble.begin(&error),
         }
+        tokio::spawn(recount::run(Arc::downgrade(&cache.node)));
         cache
     }
 
@@ -326,22 +333,23 @@ impl Cache {
         self.node.journal.changed().await;
     }
 
-    /// Removes least recently used copies until the rest is within the limit. With a limit that holds this
-    /// finds only what others have put there.
+    /// Removes what was not used for its time to live, and copies in their order until the rest is within the
+    /// limit. With a limit that holds this finds only what others have put there.
     pub async fn prune(&self) -> Result<Pruned> {
+        // What others did counts, too.
+        self.entries().await?;
         let gone = self
             .work(|node| {
-                let uses = node.journal.uses();
-                prune::run(
-                    &node.layout,
-                    node.limits().max_size,
-                    &uses,
-                    node.clock.now(),
-                )
+                let rules = node.prune_rules();
+                prune::run(&node.layout, rules, &node.residents, node.clock.now())
             })
             .await?;
         for image in &gone {
             self.node.left(image.id, image.size, Reason::Pruned);
+        }
+        self.node.journal.moved();
+        if self.node.residents.pinned_bytes() > self.node.limits().max_size {
+            self.node.tell_pins();
         }
         Ok(Pruned::of(&gone))
     }

@@ -17,7 +17,9 @@ use super::journal::Journal;
 use super::layout::{InPlace, Layout, Placed};
 use super::partial::Wanted;
 use super::parts::{Part, Parts};
+use super::prune;
 use super::queue_watch::Wishes;
+use super::residents::Residents;
 use super::space::Limits;
 use super::spans::{Proof, Table};
 use super::trouble::Trouble;
@@ -36,6 +38,8 @@ pub struct Node {
     pub clock: Clock,
     pub counters: Counters,
     pub journal: Journal,
+    /// Who leaves when room is needed.
+    pub residents: Arc<Residents>,
     pub fills: Fills,
     /// What is not whole, as far as this process has it open.
     pub parts: Parts,
@@ -57,6 +61,7 @@ pub struct Node {
 struct Bounds {
     limits: Limits,
     stall_time: Duration,
+    life: Option<Duration>,
 }
 
 impl Bounds {
@@ -65,7 +70,9 @@ impl Bounds {
             limits: Limits {
                 max_size: config.max_size,
                 min_free: config.min_free_space,
+                low_water: config.low_water,
             },
+            life: config.ttl,
             stall_time: config.stall_time,
         }
     }
@@ -74,10 +81,12 @@ impl Bounds {
 impl Node {
     pub fn new(config: &CacheConfig, clock: Clock, counters: Counters) -> Self {
         let layout = Layout::new(&config.dir, &config.index_file);
+        let residents = Arc::new(Residents::new(config.eviction));
         Self {
             clock,
             counters,
-            journal: Journal::start(Index::new(layout.clone())),
+            journal: Journal::start(layout.clone(), &residents),
+            residents,
             fills: Fills::new(),
             parts: Parts::new(),
             copies: Copies::new(Rules {
@@ -123,6 +132,20 @@ impl Node {
     /// How much the cache may take now.
     pub fn limits(&self) -> Limits {
         self.bounds().limits
+    }
+
+    /// By what a prune goes now.
+    pub fn prune_rules(&self) -> prune::Rules {
+        let Bounds { limits, life, .. } = self.bounds();
+        prune::Rules { limits, life }
+    }
+
+    /// Says where pinned copies leave little room for others.
+    pub fn tell_pins(&self) {
+        let (pinned, most) = (self.residents.pinned_bytes(), self.limits().max_size);
+        if pinned > most / 2 {
+            self.trouble.tell_pinned(pinned, most);
+        }
     }
 
     /// For how long an unlocked partial file may be left alone.

@@ -14,11 +14,12 @@ use super::layout::{self, Layout, files, image_named};
 use super::space::{self, SpaceLock};
 use super::spans::Table;
 use super::sums::{bytes_of, spans_of};
+use super::tally::Area;
 use crate::domain::ImageId;
 
 /// Puts what a dead process has left in `incomplete/` aside, where somebody can go on with it. False where
 /// there is nothing to go on with: then it is removed.
-pub fn put(layout: &Layout, id: ImageId, _lock: &SpaceLock) -> io::Result<bool> {
+pub fn put(layout: &Layout, id: ImageId, lock: &SpaceLock) -> io::Result<bool> {
     let path = layout.partial(id);
     let Some(file) = layout::open_to_write(&path)? else {
         return Ok(false);
@@ -30,6 +31,7 @@ pub fn put(layout: &Layout, id: ImageId, _lock: &SpaceLock) -> io::Result<bool> 
         Some(table) if table.inode == inode && table.size.is_some() && table.here() > 0 => {
             release_holes(&file, &table)?;
             fs::rename(&path, layout.part(id))?;
+            lock.came(layout, Area::Parts, 1, file.metadata()?.blocks() * 512);
             tracing::info!(image.id = %id, spans = table.here(), "kept the spans of a cut fill of image {id}");
             true
         }
@@ -69,9 +71,14 @@ pub fn release_holes(file: &File, table: &Table) -> io::Result<()> {
 }
 
 /// Removes the spans of an image that is not whole. False where there were none.
-pub fn remove(layout: &Layout, id: ImageId) -> io::Result<bool> {
+pub fn remove(layout: &Layout, id: ImageId, lock: &SpaceLock) -> io::Result<bool> {
+    let found = fs::symlink_metadata(layout.part(id)).ok();
     let gone = layout::remove(&layout.part(id))?;
     if gone {
+        // What is promised room is counted by its promise.
+        let counted = found.filter(|found| !space::is_promised(layout, id, found.ino()));
+        let (files, bytes) = counted.map_or((0, 0), |found| (1, found.blocks() * 512));
+        lock.went(layout, Area::Parts, files, bytes);
         layout::remove(&layout.spans(id))?;
     }
     Ok(gone)

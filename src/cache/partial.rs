@@ -32,6 +32,7 @@ use super::marks;
 use super::parked;
 use super::space::{self, SpaceLock};
 use super::spans::{Proof, Table};
+use super::tally::Area;
 use crate::domain::ImageId;
 use crate::stream::ByteRange;
 
@@ -119,7 +120,17 @@ impl Partial {
             place: Mutex::new(place),
             promised: AtomicU64::new(0),
         };
-        space::promise(&partial, 0, lock)?;
+        let known = space::is_promised(layout, id, partial.inode);
+        let parked = *partial.place() == Place::Parked;
+        if let Err(error) = space::promise(&partial, 0, lock) {
+            *partial.place() = Place::Gone;
+            return Err(error);
+        }
+        if parked && !known {
+            // It is counted by its promise from now on.
+            let allocated = partial.file.metadata()?.blocks() * 512;
+            lock.went(layout, Area::Parts, 1, allocated);
+        }
         Ok(partial)
     }
 
@@ -203,10 +214,11 @@ impl Partial {
     }
 
     /// Puts it where everyone looks for a copy that is being made.
-    pub fn begin_fill(&self, _lock: &SpaceLock) -> io::Result<()> {
+    pub fn begin_fill(&self, lock: &SpaceLock) -> io::Result<()> {
         let mut place = self.place();
         if *place == Place::Parked {
             fs::rename(self.layout.part(self.id), self.layout.partial(self.id))?;
+            lock.came(&self.layout, Area::Parts, 0, 0);
             *place = Place::Filling;
         }
         Ok(())
@@ -217,7 +229,7 @@ impl Partial {
         if *self.place() != Place::Filling {
             return Ok(());
         }
-        let _lock = SpaceLock::take(&self.layout)?;
+        let lock = SpaceLock::take(&self.layout)?;
         let mut place = self.place();
         let path = self.layout.partial(self.id);
         *place = Place::Gone;
@@ -235,11 +247,17 @@ impl Partial {
         parked::release_holes(&self.file, &self.table)?;
         renamed(fs::rename(&path, self.layout.part(self.id)))?;
         *place = Place::Parked;
+        // As long as somebody has it open it is counted by its promise.
+        let allocated = self.file.metadata()?.blocks() * 512;
+        space::promise(self, allocated, &lock)?;
+        self.set_promised(allocated);
+        lock.came(&self.layout, Area::Parts, 0, 0);
         Ok(())
     }
 
     /// Its spans are of no use, or there is no room for them.
     pub fn discard(&self) -> io::Result<()> {
+        let lock = SpaceLock::try_take(&self.layout)?;
         let mut place = self.place();
         let path = match *place {
             Place::Parked => self.layout.part(self.id),
@@ -251,6 +269,9 @@ impl Partial {
         self.table.remove(&self.layout, self.id)?;
         if names(&path, &self.file.metadata()?) {
             layout::remove(&path)?;
+            if let Some(lock) = lock {
+                lock.came(&self.layout, Area::Parts, 0, 0);
+            }
         }
         Ok(())
     }
@@ -270,13 +291,17 @@ impl Partial {
         let moved = {
             // Under the lock nobody else can claim the image between the question and the move, and nobody
             // who counts bytes misses a file that is on its way.
-            let _lock = SpaceLock::take(&self.layout)?;
+            let lock = SpaceLock::take(&self.layout)?;
             let mut place = self.place();
             let partial = self.layout.partial(self.id);
             let moved = names(&partial, &self.file.metadata()?)
                 && renamed(fs::rename(&partial, self.layout.image(self.id)))?;
             *place = Place::Gone;
             self.give_back_room()?;
+            if moved {
+                let size = self.file.metadata()?.len();
+                lock.came(&self.layout, Area::Copies, 1, size);
+            }
             moved
         };
         if moved && let Err(error) = self.layout.sync_root() {
@@ -288,14 +313,17 @@ impl Partial {
     /// Puts data that is not the image's aside, for somebody to look at until the next `clean`.
     pub fn reject(&self) -> io::Result<()> {
         // Under the lock, or who sees that it is bad and asks again would find it once more.
-        let _lock = SpaceLock::take(&self.layout)?;
+        let lock = SpaceLock::take(&self.layout)?;
         let mut place = self.place();
         rustix::fs::fchmod(&self.file, Mode::from_raw_mode(BAD))?;
         self.table.remove(&self.layout, self.id)?;
         let partial = self.layout.partial(self.id);
         if names(&partial, &self.file.metadata()?) {
             let aside = self.layout.invalid().join(self.id.as_str());
-            renamed(fs::rename(&partial, aside))?;
+            if renamed(fs::rename(&partial, aside))? {
+                let size = self.file.metadata()?.len();
+                lock.came(&self.layout, Area::Invalid, 1, size);
+            }
         }
         *place = Place::Gone;
         self.give_back_room()
@@ -312,6 +340,19 @@ impl Partial {
         self.end_fill()?;
         if *self.place() == Place::Parked && self.table.here() == 0 {
             self.discard()?;
+        }
+        let parked = *self.place() == Place::Parked;
+        if !parked {
+            return self.give_back_room();
+        }
+        let Some(lock) = SpaceLock::try_take(&self.layout)? else {
+            // It stays counted by its promise, until somebody takes it up or cleans.
+            return Ok(());
+        };
+        let found = self.file.metadata()?;
+        if names(&self.layout.part(self.id), &found) {
+            // Nobody has it open any more.
+            lock.came(&self.layout, Area::Parts, 1, found.blocks() * 512);
         }
         self.give_back_room()
     }

@@ -17,6 +17,7 @@ use super::node::Node;
 use super::space::SpaceLock;
 use super::spans::{Proof, Table};
 use super::sums::Summing;
+use super::tally::Area;
 use super::trust::Copy;
 use super::{Expected, FillBroken};
 use crate::domain::ImageId;
@@ -154,10 +155,12 @@ impl Proving {
     /// Puts the file aside, if it is still the copy.
     fn reject(&self) {
         let layout = &self.node.layout;
-        let moved = SpaceLock::take(layout).and_then(|_lock| {
+        let moved = SpaceLock::take(layout).and_then(|lock| {
             let place = layout.image(self.copy.id);
             if names(&place, &self.file.metadata()?) {
                 std::fs::rename(place, layout.invalid().join(self.copy.id.as_str()))?;
+                lock.went(layout, Area::Copies, 1, self.copy.size);
+                lock.came(layout, Area::Invalid, 1, self.copy.size);
                 self.node.left(self.copy.id, self.copy.size, Reason::Bad);
             }
             Ok(())

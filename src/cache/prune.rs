@@ -1,16 +1,13 @@
-//! Which copies leave first, and taking the cache back to its limit.
+//! Taking the cache back to its limit, and what was not used for its time to live out of it.
 
-use std::collections::HashMap;
 use std::io;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::layout::{self, Layout, Placed};
-use super::space::{SpaceLock, Usage};
-use crate::domain::ImageId;
-
-/// When each image was last used. One that is not in it was not used since it came.
-pub type Uses = HashMap<ImageId, DateTime<Utc>>;
+use super::layout::{Layout, Placed};
+use super::residents::{Residents, Wish};
+use super::space::{self, Limits, SpaceLock, Usage};
 
 /// What a prune took away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,40 +25,31 @@ impl Pruned {
     }
 }
 
-/// The images that were not used for longest and together have `bytes`. None where all have not so much:
-/// then none should leave.
-pub fn least_recently_used(images: &[Placed], uses: &Uses, bytes: u64) -> Option<Vec<Placed>> {
-    let mut order: Vec<(DateTime<Utc>, &Placed)> = images
-        .iter()
-        .map(|image| (*uses.get(&image.id).unwrap_or(&image.modified), image))
-        .collect();
-    order.sort_by_key(|(used, image)| (*used, image.id));
-    let mut missing = bytes;
-    let mut leaving = Vec::new();
-    for (_, image) in order {
-        if missing == 0 {
-            break;
-        }
-        missing = missing.saturating_sub(image.size);
-        leaving.push(*image);
-    }
-    (missing == 0).then_some(leaving)
+/// By what a prune goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    pub limits: Limits,
+    /// How long copies may stay unused.
+    pub life: Option<Duration>,
 }
 
-/// Takes the cache back to `max_size`, and says what had to leave.
+/// Takes the cache back to its limit, and says what had to leave.
 pub fn run(
     layout: &Layout,
-    max_size: u64,
-    uses: &Uses,
+    rules: Rules,
+    residents: &Residents,
     now: DateTime<Utc>,
 ) -> io::Result<Vec<Placed>> {
     let lock = SpaceLock::take(layout)?;
+    let leaving = plan(layout, rules, residents, now, &lock)?;
+    let usage = Usage::measure(layout, now, &lock)?;
+    if usage.taken() + usage.waste() > rules.limits.max_size {
+        usage.remove_waste(layout, &lock)?;
+    }
     let mut gone = Vec::new();
-    for image in plan(layout, max_size, uses, now, &lock)? {
-        // Whoever takes no locks may have been there first.
-        if layout::remove(&layout.image(image.id))? {
-            layout::remove(&layout.spans(image.id))?;
-            let (id, size) = (image.id, image.size);
+    for image in leaving {
+        let (id, size) = (image.id, image.size);
+        if space::remove_copy(layout, &image, &lock)? {
             tracing::info!(image.id = %id, size, reason = "pruned", "pruned image {id}");
             gone.push(image);
         }
@@ -69,52 +57,29 @@ pub fn run(
     Ok(gone)
 }
 
-/// What must leave for the cache to be within `max_size`.
+/// What must leave: what was not used for its time to live, and what is too much. It is not known to
+/// `residents` from then on.
 pub fn plan(
     layout: &Layout,
-    max_size: u64,
-    uses: &Uses,
+    rules: Rules,
+    residents: &Residents,
     now: DateTime<Utc>,
     lock: &SpaceLock,
 ) -> io::Result<Vec<Placed>> {
+    let images = layout.contents()?.images;
+    let mut leaving = residents.expired(layout, &images, rules.life, now);
+    let expired: u64 = leaving.iter().map(|image| image.size).sum();
     let usage = Usage::measure(layout, now, lock)?;
-    let excess = usage.taken().saturating_sub(max_size);
-    let images = usage.contents.images;
-    // Others may have put so much there that everything leaves in vain; it is too much all the same.
-    Ok(least_recently_used(&images, uses, excess).unwrap_or(images))
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::TimeDelta;
-
-    use super::*;
-
-    fn image(size: u64, age: i64) -> Placed {
-        let modified = DateTime::UNIX_EPOCH - TimeDelta::seconds(age);
-        Placed {
-            id: ImageId::random(),
-            size,
-            modified,
-            accessed: modified,
-        }
+    let taken = usage.taken().saturating_sub(expired);
+    if taken > rules.limits.max_size {
+        // Others may have put so much there that everything leaves in vain; it is too much all the same.
+        let wish = Wish {
+            least: 0,
+            best: taken - rules.limits.low(),
+        };
+        let here = usage.tally.copies.bytes.saturating_sub(expired);
+        let more = residents.leaving(layout, wish, here, now)?;
+        leaving.extend(more.unwrap_or_default());
     }
-
-    #[test]
-    fn what_was_not_used_for_longest_leaves_first() {
-        let (new, old, popular) = (image(10, 1), image(10, 5), image(10, 9));
-        let uses = Uses::from([(popular.id, DateTime::UNIX_EPOCH)]);
-        let images = [new, old, popular];
-        let leaving = |bytes| least_recently_used(&images, &uses, bytes);
-        assert_eq!(leaving(0), Some(vec![]));
-        assert_eq!(leaving(1), Some(vec![old]));
-        assert_eq!(leaving(11), Some(vec![old, new]));
-        assert_eq!(leaving(30), Some(vec![old, new, popular]));
-    }
-
-    #[test]
-    fn nothing_leaves_where_everything_would_not_be_enough() {
-        let images = [image(10, 1), image(10, 2)];
-        assert_eq!(least_recently_used(&images, &Uses::new(), 21), None);
-    }
+    Ok(leaving)
 }

@@ -14,6 +14,7 @@ use super::parked;
 use super::partial::{GROWING, Partial, Place, Wanted};
 use super::space::SpaceLock;
 use super::spans::Table;
+use super::tally::Area;
 use crate::domain::ImageId;
 
 /// What came of reaching for an image.
@@ -122,7 +123,7 @@ impl Partial {
         let table = Table::open(layout, id)?;
         let ours = |table: &Table| table.is_for(inode, wanted.size, &wanted.proof);
         let Some(table) = table.filter(|table| wanted.size.is_some() && ours(table)) else {
-            parked::remove(layout, id)?;
+            parked::remove(layout, id, lock)?;
             return Ok(None);
         };
         Self::opened(layout, id, file, table, Place::Parked, lock).map(Some)
@@ -148,6 +149,9 @@ impl Partial {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             Err(error) => return Err(error),
         };
+        if path == layout.part(id) {
+            lock.came(layout, Area::Parts, 1, 0);
+        }
         file.try_lock_exclusive()?;
         layout.adopt(&file)?;
         let inode = file.metadata()?.ino();

@@ -10,6 +10,7 @@ use super::layout::{self, Layout, Placed, image_named};
 use super::owner::{Owner, owner};
 use super::parked;
 use super::space::SpaceLock;
+use super::tally::Tally;
 
 /// Creates what is missing, removes what nobody goes on with, and says which copies there are: what is left
 /// to do is to make the index agree with them.
@@ -24,6 +25,7 @@ pub fn files(layout: &Layout, now: DateTime<Utc>) -> io::Result<Vec<Placed>> {
     waste.retain(|waste| waste.why != Why::Invalid);
     parked::remove_useless(layout, &lock)?;
     clean::execute(layout, &waste, &lock)?;
+    lock.keep(Tally::default().completed(layout, now)?);
     Ok(layout.contents()?.images)
 }
 

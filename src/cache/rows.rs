@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::eviction::Standing;
 use super::layout::{Layout, Placed};
 use super::marks;
+use super::standings;
 use crate::domain::ImageId;
 
 /// A row of the table.
@@ -21,13 +24,21 @@ pub struct Row {
 
 pub type Rows = HashMap<ImageId, Row>;
 
+/// How long a copy may stay unused, where that is its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Life(pub Option<Duration>);
+
 /// What happened to an image and is not in the index yet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Change {
     /// It was put into its place.
     pub committed: Option<DateTime<Utc>>,
     pub hits: u64,
     pub last_accessed: Option<DateTime<Utc>>,
+    /// Where it stands in the order in which copies leave, as far as that changed.
+    pub standing: Option<Standing>,
+    /// How long it may stay unused, as far as that changed.
+    pub life: Option<Life>,
 }
 
 /// What others have counted of a copy.
@@ -94,6 +105,7 @@ pub fn write(
     change: &Change,
 ) -> rusqlite::Result<()> {
     let size = fs::symlink_metadata(layout.image(id)).map(|found| found.len());
+    standings::write(connection, id, change, size.is_ok())?;
     let Ok(size) = size else {
         connection
             .prepare_cached("DELETE FROM cached_images WHERE image_id = ?")?

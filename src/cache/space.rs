@@ -1,27 +1,28 @@
-//! Room: it is reserved before the first byte, and the least recently used images leave for it.
+//! Room: it is reserved before the first byte, and copies leave for it in their order.
 //!
-//! Files are the truth. What is taken is the sum of the files at the top of the directory, whoever put them
-//! there, and of what is promised to those that are being filled. A promise is a small file beside the
-//! partial one, `.glance/fills/<id>.<inode>`, with the number of bytes in it; it counts as long as the
+//! What is taken is the sum of the files at the top of the directory, whoever put them there (see
+//! [`super::tally`]), and of what is promised to those that are being filled. A promise is a small file beside
+//! the partial one, `.glance/fills/<id>.<inode>`, with the number of bytes in it; it counts as long as the
 //! partial file is locked. All of this happens under one lock per directory, which is never held while
 //! anybody waits for a store, a client or the index.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use fs2::FileExt as _;
 
-use super::format;
-use super::layout::{self, Contents, Layout, Placed, files, image_named, names};
+use super::layout::{self, Layout, Placed, files, image_named};
 use super::owner::{Owner, owner};
 use super::parked;
 use super::partial::Partial;
-use super::prune::{self, Uses};
+use super::residents::{Residents, Wish};
+use super::tally::{Area, Tally};
 use crate::domain::ImageId;
+
+pub use super::lock::SpaceLock;
 
 /// How much the cache may take.
 #[derive(Debug, Clone, Copy)]
@@ -30,56 +31,15 @@ pub struct Limits {
     pub max_size: u64,
     /// Bytes that the disk keeps free.
     pub min_free: u64,
+    /// When somebody has to leave, others do so too until so many hundredths of `max_size` are left.
+    pub low_water: u8,
 }
 
-/// The right to give room away, to move files into their place, and to ask whose a partial file is.
-#[derive(Debug)]
-pub struct SpaceLock {
-    _file: Option<File>,
-}
-
-impl SpaceLock {
-    /// Waits for it where there is one, and changes nothing: where no process of ours has ever been, there
-    /// is nobody to keep out.
-    pub fn look(layout: &Layout) -> io::Result<Self> {
-        let file = layout::open_existing(&layout.space_lock())?;
-        if let Some(file) = &file {
-            fs2::FileExt::lock_shared(file)?;
-        }
-        format::check(layout)?;
-        Ok(Self { _file: file })
-    }
-
-    /// Waits for it. Creates the directories where they are missing.
-    pub fn take(layout: &Layout) -> io::Result<Self> {
-        let path = layout.space_lock();
-        loop {
-            let opened = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .mode(0o644)
-                .open(&path);
-            let file = match opened {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    layout.prepare()?;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            layout.adopt(&file)?;
-            match file.lock_exclusive() {
-                // The lock of a file that lost its name meanwhile keeps nobody out.
-                Ok(()) if names(&path, &file.metadata()?) => {
-                    format::check(layout)?;
-                    return Ok(Self { _file: Some(file) });
-                }
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+impl Limits {
+    /// Bytes that are left when somebody had to leave.
+    pub fn low(&self) -> u64 {
+        let low = u128::from(self.max_size) * u128::from(self.low_water) / 100;
+        u64::try_from(low).map_or(self.max_size, |low| low.min(self.max_size))
     }
 }
 
@@ -96,68 +56,115 @@ struct Filling {
 /// What is taken.
 #[derive(Debug, Default)]
 pub struct Usage {
-    pub contents: Contents,
+    pub tally: Tally,
     fills: Vec<Filling>,
-    /// Bad data and what dead fills have left: the first to go.
-    waste: Vec<(PathBuf, u64)>,
+    /// What dead fills have left.
+    dead: Vec<(PathBuf, u64)>,
 }
 
 impl Usage {
-    /// Reads the directory.
+    /// Looks at the tally, and at the files that somebody has open.
     pub fn measure(layout: &Layout, now: DateTime<Utc>, lock: &SpaceLock) -> io::Result<Self> {
-        let mut fills = Vec::new();
-        let mut waste = Vec::new();
+        let mut usage = Self {
+            tally: lock.tally(layout, now)?,
+            ..Self::default()
+        };
         for (name, _) in files(&layout.incomplete())? {
             let path = layout.incomplete().join(&name);
             let Some(file) = layout::open_existing(&path)? else {
                 continue;
             };
             let found = file.metadata()?;
+            let allocated = found.blocks() * 512;
             let mut promised = found.len();
             if let Some(id) = image_named(&name) {
                 if owner(layout, id, &file, now, lock)? == Owner::Dead {
-                    waste.push((path, found.blocks() * 512));
+                    usage.dead.push((path, allocated));
                     continue;
                 }
                 promised = promised.max(read_promise(layout, id, found.ino()));
             }
-            fills.push(Filling {
+            usage.fills.push(Filling {
                 inode: found.ino(),
                 promised,
-                allocated: found.blocks() * 512,
+                allocated,
             });
         }
-        for (name, found) in files(&layout.parts())? {
-            let path = layout.parts().join(name);
-            let Some(file) = layout::open_existing(&path)? else {
-                continue;
-            };
-            let allocated = found.blocks() * 512;
-            let id = path.file_name().and_then(image_named);
-            match id.filter(|_| parked::is_held(&file, lock).unwrap_or(true)) {
-                Some(id) => fills.push(Filling {
-                    inode: found.ino(),
-                    promised: allocated.max(read_promise(layout, id, found.ino())),
-                    allocated,
-                }),
-                None => waste.push((path, allocated)),
-            }
+        for (name, _) in files(&layout.fills())? {
+            usage.add_part(layout, &name, lock)?;
         }
-        for (name, found) in files(&layout.invalid())? {
-            waste.push((layout.invalid().join(name), found.len()));
+        Ok(usage)
+    }
+
+    /// Parts that somebody has open, or had when its process died: those are promised room.
+    fn add_part(&mut self, layout: &Layout, promise: &OsStr, lock: &SpaceLock) -> io::Result<()> {
+        let Some((id, inode)) = promise.to_str().and_then(|name| name.split_once('.')) else {
+            return Ok(());
+        };
+        let Ok(id) = id.parse::<ImageId>() else {
+            return Ok(());
+        };
+        let path = layout.part(id);
+        let Some(file) = layout::open_existing(&path)? else {
+            return Ok(());
+        };
+        let found = file.metadata()?;
+        if found.ino().to_string() != inode {
+            return Ok(());
         }
-        Ok(Self {
-            contents: layout.contents()?,
-            fills,
-            waste,
-        })
+        let allocated = found.blocks() * 512;
+        if parked::is_held(&file, lock).unwrap_or(true) {
+            self.fills.push(Filling {
+                inode: found.ino(),
+                promised: allocated.max(read_promise(layout, id, found.ino())),
+                allocated,
+            });
+        } else {
+            self.dead.push((path, allocated));
+        }
+        Ok(())
     }
 
     /// Bytes of all copies, whole and growing.
     pub fn taken(&self) -> u64 {
-        let images: u64 = self.contents.images.iter().map(|image| image.size).sum();
         let fills: u64 = self.fills.iter().map(|fill| fill.promised).sum();
-        images + fills + self.contents.strange
+        self.tally.copies.bytes + self.tally.strange + fills
+    }
+
+    /// Bytes of what is the first to go: bad data, parts that nobody has open, and what dead fills have left.
+    pub fn waste(&self) -> u64 {
+        let dead: u64 = self.dead.iter().map(|(_, size)| size).sum();
+        self.tally.parts.bytes + self.tally.invalid.bytes + dead
+    }
+
+    /// Takes away what is the first to go.
+    pub fn remove_waste(&self, layout: &Layout, lock: &SpaceLock) -> io::Result<()> {
+        for (path, _) in &self.dead {
+            layout::remove(path)?;
+            // Spans that nobody goes on with have a table.
+            if let Some(id) = path.file_name().and_then(image_named)
+                && *path == layout.part(id)
+            {
+                layout::remove(&layout.spans(id))?;
+            }
+        }
+        lock.came(layout, Area::Parts, 0, 0);
+        for (name, found) in files(&layout.parts())? {
+            let id = image_named(&name);
+            if id.is_some_and(|id| is_promised(layout, id, found.ino())) {
+                continue;
+            }
+            layout::remove(&layout.parts().join(name))?;
+            lock.went(layout, Area::Parts, 1, found.blocks() * 512);
+            if let Some(id) = id {
+                layout::remove(&layout.spans(id))?;
+            }
+        }
+        for (name, found) in files(&layout.invalid())? {
+            layout::remove(&layout.invalid().join(name))?;
+            lock.went(layout, Area::Invalid, 1, found.len());
+        }
+        Ok(())
     }
 }
 
@@ -171,69 +178,61 @@ pub struct Room {
     pub evicted: Vec<Placed>,
 }
 
-/// Promises `bytes` in all to a fill, and makes room for them. `uses` tells when images were last used; it
-/// is asked only where some must leave, and not under the lock.
+/// Promises `bytes` in all to a fill, and makes room for them.
 pub fn reserve(
     partial: &Partial,
     limits: Limits,
     bytes: u64,
     now: DateTime<Utc>,
-    uses: &dyn Fn() -> Uses,
+    residents: &Residents,
 ) -> io::Result<Room> {
     let layout = partial.layout();
-    let granted = |evicted| Room {
-        granted: true,
-        disk_full: false,
-        evicted,
-    };
     let refused = |excess: Excess, evicted| Room {
         granted: false,
         disk_full: excess.on_disk > 0,
         evicted,
     };
-    {
-        let lock = SpaceLock::take(layout)?;
-        let usage = Usage::measure(layout, now, &lock)?;
-        if usage.excess(partial, limits, bytes)?.bytes() == 0 {
-            promise(partial, bytes, &lock)?;
-            return Ok(granted(Vec::new()));
-        }
-    }
-    let uses = uses();
     let lock = SpaceLock::take(layout)?;
     let usage = Usage::measure(layout, now, &lock)?;
     let excess = usage.excess(partial, limits, bytes)?;
-    let waste: u64 = usage.waste.iter().map(|(_, size)| size).sum();
-    let needed = excess.bytes().saturating_sub(waste);
-    let images = &usage.contents.images;
-    let Some(leaving) = prune::least_recently_used(images, &uses, needed) else {
-        return Ok(refused(excess, Vec::new()));
-    };
+    let mut evicted = Vec::new();
     if excess.bytes() > 0 {
-        for (path, _) in &usage.waste {
-            layout::remove(path)?;
-            // Spans that nobody goes on with have a table.
-            if let Some(id) = path.file_name().and_then(image_named)
-                && *path == layout.part(id)
-            {
-                layout::remove(&layout.spans(id))?;
+        let here = usage.tally.copies.bytes;
+        let Some(leaving) = residents.leaving(layout, usage.wish(excess, limits), here, now)?
+        else {
+            return Ok(refused(excess, evicted));
+        };
+        usage.remove_waste(layout, &lock)?;
+        for image in leaving {
+            let (id, size) = (image.id, image.size);
+            if remove_copy(layout, &image, &lock)? {
+                tracing::info!(image.id = %id, size, reason = "room", "evicted image {id} to make room");
+                evicted.push(image);
             }
         }
-    }
-    for image in &leaving {
-        layout::remove(&layout.image(image.id))?;
-        layout::remove(&layout.spans(image.id))?;
-        let (id, size) = (image.id, image.size);
-        tracing::info!(image.id = %id, size, reason = "room", "evicted image {id} to make room");
-    }
-    // A disk gets room back only when the last reader of a removed file is done, so it is asked again.
-    let usage = Usage::measure(layout, now, &lock)?;
-    let excess = usage.excess(partial, limits, bytes)?;
-    if excess.bytes() > 0 {
-        return Ok(refused(excess, leaving));
+        // A disk gets room back only when the last reader of a removed file is done, so it is asked again.
+        let usage = Usage::measure(layout, now, &lock)?;
+        let excess = usage.excess(partial, limits, bytes)?;
+        if excess.bytes() > 0 {
+            return Ok(refused(excess, evicted));
+        }
     }
     promise(partial, bytes, &lock)?;
-    Ok(granted(leaving))
+    Ok(Room {
+        granted: true,
+        disk_full: false,
+        evicted,
+    })
+}
+
+/// Removes a whole copy. False where somebody who takes no locks was there first.
+pub fn remove_copy(layout: &Layout, image: &Placed, lock: &SpaceLock) -> io::Result<bool> {
+    let gone = layout::remove(&layout.image(image.id))?;
+    if gone {
+        lock.went(layout, Area::Copies, 1, image.size);
+        layout::remove(&layout.spans(image.id))?;
+    }
+    Ok(gone)
 }
 
 /// Promises `bytes` in all where there is room for them, and takes nothing away for it.
@@ -266,6 +265,26 @@ impl Excess {
 }
 
 impl Usage {
+    /// How many bytes of copies must leave, and how many may in the same go, down to the low-water mark.
+    fn wish(&self, excess: Excess, limits: Limits) -> Wish {
+        let waste = self.waste();
+        let least = excess.bytes().saturating_sub(waste);
+        let spare = if excess.over_limit > waste {
+            limits.max_size - limits.low()
+        } else {
+            0
+        };
+        Wish {
+            least,
+            best: least.max(
+                excess
+                    .over_limit
+                    .saturating_sub(waste)
+                    .saturating_add(spare),
+            ),
+        }
+    }
+
     /// What must go before `partial` may have `bytes` in all.
     fn excess(&self, partial: &Partial, limits: Limits, bytes: u64) -> io::Result<Excess> {
         let (own, others): (Vec<Filling>, Vec<Filling>) = self
@@ -274,8 +293,7 @@ impl Usage {
             .partition(|fill| fill.inode == partial.inode());
         let own_promise: u64 = own.iter().map(|fill| fill.promised).sum();
         let own_blocks: u64 = own.iter().map(|fill| fill.allocated).sum();
-        let waste: u64 = self.waste.iter().map(|(_, size)| size).sum();
-        let taken = self.taken().saturating_sub(own_promise) + waste;
+        let taken = self.taken().saturating_sub(own_promise) + self.waste();
         let over_limit = taken.saturating_add(bytes).saturating_sub(limits.max_size);
 
         let to_come: u64 = others
@@ -332,6 +350,13 @@ pub fn withdraw(layout: &Layout, id: ImageId, inode: u64) -> io::Result<()> {
 /// Takes back the promises whose partial file nobody fills any more.
 pub fn withdraw_orphans(layout: &Layout, lock: &SpaceLock) -> io::Result<()> {
     for name in orphans(layout, lock)? {
+        // A part that nobody uses any more lies there from now on.
+        if let Some((id, inode)) = promised(&name)
+            && let Ok(found) = fs::symlink_metadata(layout.part(id))
+            && found.ino() == inode
+        {
+            lock.came(layout, Area::Parts, 1, found.blocks() * 512);
+        }
         layout::remove(&layout.fills().join(name))?;
     }
     Ok(())
@@ -342,11 +367,7 @@ pub fn withdraw_orphans(layout: &Layout, lock: &SpaceLock) -> io::Result<()> {
 pub fn orphans(layout: &Layout, lock: &SpaceLock) -> io::Result<Vec<OsString>> {
     let mut found = Vec::new();
     for (name, _) in files(&layout.fills())? {
-        let promised = name.to_str().and_then(|name| {
-            let (id, inode) = name.split_once('.')?;
-            Some((id.parse().ok()?, inode.parse().ok()?))
-        });
-        let kept = match promised {
+        let kept = match promised(&name) {
             Some((id, inode)) => {
                 is_file(&layout.partial(id), inode)
                     || (is_file(&layout.part(id), inode) && parked::is_in_use(layout, id, lock)?)
@@ -358,6 +379,12 @@ pub fn orphans(layout: &Layout, lock: &SpaceLock) -> io::Result<Vec<OsString>> {
         }
     }
     Ok(found)
+}
+
+/// The image that a promise is of, and the inode of its partial file.
+fn promised(name: &OsStr) -> Option<(ImageId, u64)> {
+    let (id, inode) = name.to_str()?.split_once('.')?;
+    Some((id.parse().ok()?, inode.parse().ok()?))
 }
 
 fn is_file(path: &Path, inode: u64) -> bool {

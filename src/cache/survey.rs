@@ -22,7 +22,7 @@ pub fn take(layout: &Layout, limit: u64, now: DateTime<Utc>) -> io::Result<Surve
         limit,
         used: usage.taken(),
         free: fs2::available_space(layout.root())?,
-        copies: usage.contents.images.len() as u64,
+        copies: usage.tally.copies.files,
         queued: queue::list(layout)?.0.len() as u64,
         growing,
     })

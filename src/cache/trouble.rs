@@ -25,6 +25,8 @@ pub struct Trouble {
     told_full: Mutex<Option<Instant>>,
     /// The same for images that something is in the way of.
     told_in_the_way: Mutex<HashMap<ImageId, Instant>>,
+    /// The same for pins that leave no room.
+    told_pinned: Mutex<Option<Instant>>,
 }
 
 impl Trouble {
@@ -34,6 +36,7 @@ impl Trouble {
             resting: Mutex::default(),
             told_full: Mutex::default(),
             told_in_the_way: Mutex::default(),
+            told_pinned: Mutex::default(),
         }
     }
 
@@ -72,6 +75,21 @@ impl Trouble {
             tracing::warn!(image.id = %id, "image {id} is served past the cache in {dir}: {why}");
             now
         });
+    }
+
+    /// Pinned copies have so many of the bytes that there may be, and others find no room.
+    pub fn tell_pinned(&self, pinned: u64, most: u64) {
+        let now = Instant::now();
+        let mut told = lock(&self.told_pinned);
+        if told.is_none_or(|told| now > told + REMIND) {
+            *told = Some(now);
+            let dir = self.dir.display();
+            tracing::warn!(
+                pinned,
+                most,
+                "pinned images take {pinned} of the {most} bytes of {dir}: others are served past the cache"
+            );
+        }
     }
 
     /// There is no room on the disk for an image, whoever took it.

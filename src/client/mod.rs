@@ -25,6 +25,7 @@ pub use session::{Endpoint, Failure, Reply, Session};
 pub use transport::{Trust, innermost};
 
 use http::{Method, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
@@ -57,6 +58,23 @@ pub struct CacheState {
 #[derive(Deserialize)]
 struct ImageStatus {
     status: String,
+}
+
+#[derive(Deserialize)]
+struct Pinned {
+    pinned_images: Vec<String>,
+}
+
+/// A page of a list of images.
+#[derive(Deserialize)]
+struct Page {
+    images: Vec<Listed>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -156,6 +174,42 @@ impl ImageApi {
     pub async fn unqueue_all(&self) -> Result<u64> {
         let deleted: Deleted = self.ask(Method::DELETE, "/v2/queued_images").await?;
         Ok(deleted.num_deleted)
+    }
+
+    /// `GET /v2/cache/pins`
+    pub async fn pinned(&self) -> Result<Vec<String>> {
+        let pinned: Pinned = self.ask(Method::GET, "/v2/cache/pins").await?;
+        Ok(pinned.pinned_images)
+    }
+
+    /// `PUT /v2/cache/pins/{id}`
+    pub async fn pin(&self, id: ImageId) -> Result<()> {
+        self.tell(Method::PUT, &format!("/v2/cache/pins/{id}"))
+            .await
+    }
+
+    /// `DELETE /v2/cache/pins/{id}`
+    pub async fn unpin(&self, id: ImageId) -> Result<()> {
+        self.tell(Method::DELETE, &format!("/v2/cache/pins/{id}"))
+            .await
+    }
+
+    /// `GET /v2/images`, all pages: the ids of those that a query (names and values) finds.
+    pub async fn find(&self, query: &[(String, String)]) -> Result<Vec<String>> {
+        let query = query.iter().map(|(name, value)| {
+            let [name, value] =
+                [name, value].map(|word| utf8_percent_encode(word, NON_ALPHANUMERIC).to_string());
+            format!("{name}={value}")
+        });
+        let query: Vec<String> = query.collect();
+        let mut next = Some(format!("/v2/images?{}", query.join("&")));
+        let mut ids = Vec::new();
+        while let Some(path) = next {
+            let page: Page = self.ask(Method::GET, &path).await?;
+            ids.extend(page.images.into_iter().map(|image| image.id));
+            next = page.next.filter(|path| path.starts_with('/'));
+        }
+        Ok(ids)
     }
 
     async fn tell(&self, method: Method, path: &str) -> Result<()> {

@@ -31,6 +31,12 @@ pub struct CacheConfig {
     pub prune_schedule: Option<Schedule>,
     /// `[image_cache] clean_schedule`; empty turns it off.
     pub clean_schedule: Option<Schedule>,
+    /// `[image_cache] eviction`
+    pub eviction: Eviction,
+    /// `[image_cache] low_water`: when copies have to leave, so many hundredths of `max_size` stay.
+    pub low_water: u8,
+    /// `[image_cache] ttl`: how long a copy may stay unused; none for as long as there is room.
+    pub ttl: Option<Duration>,
     /// `[image_cache] verify`
     pub verify: Verify,
     /// `[image_cache] sweep_rate`, bytes per second; 0 turns the sweep off.
@@ -42,6 +48,15 @@ pub struct CacheConfig {
     pub fill_on_range: FillOnRange,
     /// `[image_cache_prefetch:NAME]`, the most important first.
     pub rules: Vec<PrefetchRule>,
+}
+
+/// Which copies leave first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Eviction {
+    /// What was not used for longest, as in the original.
+    Lru,
+    /// What was read once and not again.
+    S3Fifo,
 }
 
 /// When the bytes of a copy are compared with their checksums.
@@ -64,6 +79,16 @@ pub enum FillOnRange {
     /// When it is asked for again.
     Second,
     Always,
+}
+
+impl Eviction {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "lru" => Eviction::Lru,
+            "s3-fifo" => Eviction::S3Fifo,
+            _ => return None,
+        })
+    }
 }
 
 impl Verify {
@@ -103,6 +128,9 @@ impl CacheConfig {
             queue_settle: Duration::ZERO,
             prune_schedule: None,
             clean_schedule: None,
+            eviction: Eviction::S3Fifo,
+            low_water: 100,
+            ttl: None,
             verify: Verify::Changed,
             sweep_rate: 0,
             sweep_period: Duration::from_hours(24),
@@ -142,6 +170,9 @@ impl CacheConfig {
             prune_schedule: schedule("prune_schedule")?,
             clean_schedule: schedule("clean_schedule")?,
             // The table of options lets nothing else pass.
+            eviction: Eviction::parse(&ours.string("eviction")?).unwrap_or(Eviction::S3Fifo),
+            low_water: ours.number("low_water")?,
+            ttl: Some(ours.seconds("ttl")?).filter(|life| !life.is_zero()),
             verify: Verify::parse(&ours.string("verify")?).unwrap_or(Verify::Changed),
             sweep_rate: ours.rate("sweep_rate")?,
             sweep_period: ours.seconds("sweep_period")?,

@@ -37,7 +37,7 @@ use std::path::PathBuf;
 
 pub use api::ApiConfig;
 pub use authtoken::AuthTokenConfig;
-pub use cache::{CacheConfig, FillOnRange, Verify};
+pub use cache::{CacheConfig, Eviction, FillOnRange, Verify};
 pub use changes::Written;
 pub use check::Warning;
 pub use database::{DatabaseConfig, Server, Target, Url};

@@ -5,6 +5,7 @@
 //! way around: no new requests, then the running ones, then what runs between them, then cache and
 //! database, which write what they still hold.
 
+mod files;
 mod jobs;
 mod notify;
 mod reload;
@@ -74,6 +75,7 @@ pub async fn run(start: Start) -> Result<(), Error> {
         written,
         sources,
     } = start;
+    files::allow_many();
     let mut signals = Signals::catch().map_err(Error::Signals)?;
     let notify = Notify::from_env();
     let socket = listener::bind(&config.api)?;

@@ -220,6 +220,29 @@ impl Glance {
         Ok(cache.profile(id).await?)
     }
 
+    /// The images whose copies never leave to make room.
+    pub async fn pinned_images(&self, caller: &Caller) -> Result<Vec<ImageId>> {
+        Ok(self.manager(caller).await?.pinned().await?)
+    }
+
+    /// Pins an image, whether there is a copy or one comes later.
+    pub async fn pin_image(&self, caller: &Caller, id: &str) -> Result<()> {
+        let cache = self.manager(caller).await?;
+        let image =
+            (self.visible(caller, id).await?).ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
+        cache.pin(image.id).await?;
+        Ok(())
+    }
+
+    /// Lets the copy of an image leave again, where it is pinned; the image itself may be gone.
+    pub async fn unpin_image(&self, caller: &Caller, id: &str) -> Result<()> {
+        let cache = self.manager(caller).await?;
+        if let Ok(id) = id.parse() {
+            cache.unpin(id).await?;
+        }
+        Ok(())
+    }
+
     async fn manager(&self, caller: &Caller) -> Result<&Cache> {
         self.managed(caller, "manage_image_cache", None).await
     }

@@ -1,6 +1,7 @@
 //! Opening an image's data, from this node's cache as far as it can.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
@@ -259,7 +260,10 @@ impl Glance {
     /// What this node has of the image, for who wants all of it.
     async fn lookup(&self, image: &Image) -> Lookup {
         match self.caching() {
-            Some(cache) => cache.lookup(image.id, &expected(image)).await,
+            Some(cache) => {
+                cache.live(image.id, life(image));
+                cache.lookup(image.id, &expected(image)).await
+            }
             None => Lookup::Bypass(Past::NoCache),
         }
     }
@@ -299,6 +303,16 @@ fn past(found: &Lookup) -> Answer {
         Lookup::Bypass(Past::NoCache) => Answer::NoCache,
         _ => Answer::Past,
     }
+}
+
+/// The property by which an image says for how many seconds a copy of it may stay unused.
+const LIFE: &str = "glance_cache_ttl";
+
+/// For how long a copy may stay unused, where the image has a time of its own that is one.
+fn life(image: &Image) -> Option<Duration> {
+    let seconds = image.properties.get(LIFE)?.as_ref()?;
+    let seconds: f64 = seconds.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// What the record says of the data.

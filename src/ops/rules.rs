@@ -183,8 +183,9 @@ impl Glance {
             self.plans(&inventory).await?;
         }
         let wanted = lock(&self.rules().wanted).clone().unwrap_or_default();
+        let pinned = cache.pinned().await?;
         let mut spare = cache.entries().await?;
-        spare.retain(|entry| !wanted.contains(&entry.id));
+        spare.retain(|entry| !wanted.contains(&entry.id) && !pinned.contains(&entry.id));
         if spare.iter().map(|entry| entry.size).sum::<u64>() < missing {
             return Ok(Err(
                 "there is no room for it beside what rules want".to_owned()

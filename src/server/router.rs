@@ -75,6 +75,8 @@ fn routes(glance: &Glance) -> Router<Glance> {
         .route("/v2/cache/{id}", put(cache::fetch).delete(cache::remove).allow("DELETE, PUT"))
         .route("/v2/cache/clean", post(cache::clean).allow("POST"))
         .route("/v2/cache/prune", post(cache::prune).allow("POST"))
+        .route("/v2/cache/pins", get(cache::pins).only())
+        .route("/v2/cache/pins/{id}", put(cache::pin).delete(cache::unpin).only())
         .route("/v2/cache/nodes/{id}", get(cache::nodes).allow("GET"))
         .route("/v2/schemas/image", get(schemas::image).allow("GET"))
         .route("/v2/schemas/images", get(schemas::images).allow("GET"))

@@ -68,7 +68,9 @@ impl Fsck {
         match &finding.repair {
             Repair::Remove => drop(layout::remove(&path)?),
             Repair::RemoveDirectory => fs::remove_dir(&path)?,
-            Repair::Leave(id) => drop(evict::image(layout, *id, reason(&finding.what))?),
+            Repair::Leave(id) => {
+                evict::under(lock, layout, *id, reason(&finding.what))?;
+            }
             Repair::Forget(id) => drop(layout::remove(&layout.spans(*id))?),
             Repair::PutAside(id) => drop(parked::put(layout, *id, lock)?),
             Repair::Park(id, bad) => park(layout, *id, bad, lock)?,
@@ -117,7 +119,7 @@ fn park(layout: &Layout, id: ImageId, bad: &[u64], lock: &SpaceLock) -> io::Resu
     }
     // The room of another part is not worth two files of one image.
     if parked::is_in_use(layout, id, lock)? || layout.partial(id).exists() {
-        return evict::image(layout, id, Reason::Bad).map(drop);
+        return evict::under(lock, layout, id, Reason::Bad).map(drop);
     }
     for span in still {
         table.clear(span)?;
@@ -142,7 +144,7 @@ fn clear(layout: &Layout, id: ImageId, bad: &[u64], lock: &SpaceLock) -> io::Res
             table.clear(*span)?;
         }
         if table.here() == 0 {
-            parked::remove(layout, id)?;
+            parked::remove(layout, id, lock)?;
         }
     }
     Ok(Outcome::Done)

@@ -162,7 +162,7 @@ pub(super) fn agreed(question: &str, options: &Options, console: &mut Console<'_
     console.confirm(question)
 }
 
-fn would(
+pub(super) fn would(
     verb: &str,
     end: &str,
     ids: &[String],
@@ -182,19 +182,19 @@ fn would(
     Ok(Exit::Success)
 }
 
-fn texts(ids: &[ImageId]) -> Vec<String> {
+pub(super) fn texts(ids: &[ImageId]) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
 }
 
 /// What became of each image.
 #[derive(Debug, Default)]
-struct Outcome {
+pub(super) struct Outcome {
     done: Vec<ImageId>,
     failed: Vec<(ImageId, String)>,
 }
 
 impl Outcome {
-    fn record(&mut self, id: ImageId, done: Result<()>, console: &mut Console<'_>) {
+    pub(super) fn record(&mut self, id: ImageId, done: Result<()>, console: &mut Console<'_>) {
         match done {
             Ok(()) => self.done.push(id),
             Err(error) => {
@@ -204,7 +204,7 @@ impl Outcome {
         }
     }
 
-    fn json(&self, done: &str) -> Value {
+    pub(super) fn json(&self, done: &str) -> Value {
         let failed: Vec<_> = self
             .failed
             .iter()
@@ -213,7 +213,7 @@ impl Outcome {
         json!({ done: texts(&self.done), "failed": failed })
     }
 
-    fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> Exit {
         if self.failed.is_empty() {
             Exit::Success
         } else {

@@ -5,6 +5,7 @@ mod choice;
 mod fsck;
 mod list;
 mod options;
+mod pin;
 mod place;
 mod reach;
 mod rules;
@@ -75,6 +76,11 @@ fn obey(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
             show::show(&open()?, id, options, console)
         }
         Command::Top { once, interval } => top::top(open()?, *once, *interval, options, console),
+        Command::ListPinned { .. } => pin::list(&open()?, options, console),
+        Command::Pin { which } => pin::change(&open()?, which, pin::Change::Pin, options, console),
+        Command::Unpin { which } => {
+            pin::change(&open()?, which, pin::Change::Unpin, options, console)
+        }
         Command::QueueImage { ids, wait, timeout } => {
             let ids = options::image_ids(ids)?;
             let patience = wait.then_some(*timeout);

@@ -76,6 +76,25 @@ pub struct Ignored {
     words: Vec<String>,
 }
 
+/// Images by their ids, or by what the API knows of them now.
+#[derive(Debug, clap::Args)]
+pub struct Which {
+    /// The images, by their ids.
+    #[arg(value_name = "IMAGE_ID")]
+    pub ids: Vec<String>,
+    /// The images that have this tag now; given again, those that have all of them.
+    #[arg(long, value_name = "TAG", action = clap::ArgAction::Append)]
+    pub tag: Vec<String>,
+    /// The images that have this property now; given again, those that have all of them.
+    #[arg(long, value_name = "NAME=VALUE", action = clap::ArgAction::Append, value_parser = property)]
+    pub property: Vec<(String, String)>,
+}
+
+fn property(text: &str) -> std::result::Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 /// What there is to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -161,6 +180,21 @@ pub enum Command {
     /// Check whether the cache directory keeps its rules: the one that is configured, or --cache-dir.
     #[command(after_help = FSCK)]
     Fsck(Wanted),
+    /// Keep images in the cache: their copies never leave to make room.
+    Pin {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Let copies of images leave like others.
+    Unpin {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// List all images that are pinned.
+    ListPinned {
+        #[command(flatten)]
+        more: Ignored,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell that reads it.

@@ -16,13 +16,13 @@ pub enum Place {
         api: Box<ImageApi>,
         runtime: Runtime,
     },
-    Directory(Directory),
+    Directory(Box<Directory>),
 }
 
 impl Place {
     pub fn open(options: &Options) -> Result<Self> {
         match &options.cache_dir {
-            Some(path) => Ok(Self::Directory(directory::at(path)?)),
+            Some(path) => Ok(Self::Directory(Box::new(directory::at(path)?))),
             None => Ok(Self::Api {
                 api: Box::new(options.reach.api()?),
                 runtime: runtime::Builder::new_current_thread()
@@ -111,6 +111,44 @@ impl Place {
         match self {
             Self::Api { api, runtime } => Ok(runtime.block_on(api.evict_all())?),
             Self::Directory(directory) => Ok(directory.clear()?),
+        }
+    }
+
+    pub fn pinned(&self) -> Result<Vec<String>> {
+        match self {
+            Self::Api { api, runtime } => Ok(runtime.block_on(api.pinned())?),
+            Self::Directory(directory) => Ok(directory
+                .pinned()?
+                .iter()
+                .map(ToString::to_string)
+                .collect()),
+        }
+    }
+
+    pub fn pin(&self, id: ImageId) -> Result<()> {
+        match self {
+            Self::Api { api, runtime } => runtime.block_on(api.pin(id))?,
+            Self::Directory(directory) => drop(directory.pin(id)?),
+        }
+        Ok(())
+    }
+
+    pub fn unpin(&self, id: ImageId) -> Result<()> {
+        match self {
+            Self::Api { api, runtime } => runtime.block_on(api.unpin(id))?,
+            Self::Directory(directory) => drop(directory.unpin(id)?),
+        }
+        Ok(())
+    }
+
+    /// The images that a query finds: a directory knows nothing of them but their ids.
+    pub fn find(&self, query: &[(String, String)]) -> Result<Vec<String>> {
+        match self {
+            Self::Api { api, runtime } => Ok(runtime.block_on(api.find(query))?),
+            Self::Directory(_) => Err(Error::Options(
+                "Tags and properties are known to the API alone: name the images by their IDs"
+                    .into(),
+            )),
         }
     }
 

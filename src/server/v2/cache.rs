@@ -69,6 +69,32 @@ pub async fn remove(
     Ok(Empty(StatusCode::NO_CONTENT))
 }
 
+/// `GET /v2/cache/pins`, a call of our own
+pub async fn pins(State(glance): State<Glance>, caller: Caller) -> Result<impl IntoResponse> {
+    let ids = glance.pinned_images(&caller).await?;
+    Ok(Document(json!({ "pinned_images": ids })))
+}
+
+/// `PUT /v2/cache/pins/{id}`, a call of our own
+pub async fn pin(
+    State(glance): State<Glance>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    glance.pin_image(&caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /v2/cache/pins/{id}`, a call of our own
+pub async fn unpin(
+    State(glance): State<Glance>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    glance.unpin_image(&caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// `GET /v2/cache/nodes/{id}`
 pub async fn nodes(
     State(glance): State<Glance>,

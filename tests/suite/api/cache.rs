@@ -32,6 +32,30 @@ async fn a_queued_image_is_listed_and_can_be_taken_back() {
 }
 
 #[tokio::test]
+async fn administrators_pin_images_and_nobody_else_does() {
+    let cloud = Cloud::new().await;
+    let id = cloud.member().create_with(b"some bytes").await;
+    let path = format!("/v2/cache/pins/{id}");
+    for caller in [cloud.member(), cloud.admin()] {
+        let pinned = caller.call(Method::PUT, &path).await.status;
+        let listed = caller.get("/v2/cache/pins").await;
+        if pinned == StatusCode::FORBIDDEN {
+            assert_eq!(listed.status, StatusCode::FORBIDDEN);
+            continue;
+        }
+        assert_eq!(pinned, StatusCode::NO_CONTENT);
+        assert_eq!(listed.json(), json!({"pinned_images": [id]}));
+    }
+    let nobody = "/v2/cache/pins/00000000-0000-4000-8000-000000000404";
+    let missing = cloud.admin().call(Method::PUT, nobody).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    let unpinned = cloud.admin().delete(&path).await;
+    assert_eq!(unpinned.status, StatusCode::NO_CONTENT);
+    let empty = json!({"pinned_images": []});
+    assert_eq!(cloud.admin().get("/v2/cache/pins").await.json(), empty);
+}
+
+#[tokio::test]
 async fn only_active_images_are_fetched() {
     let cloud = Cloud::new().await;
     let id = cloud.member().create(&json!({})).await;

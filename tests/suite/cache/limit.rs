@@ -9,6 +9,7 @@ use fs2::FileExt as _;
 use futures_util::future::join_all;
 use glance::cache::{Cache, Directory, Lookup, Pruned};
 use glance::clock::Clock;
+use glance::config::Eviction;
 
 use super::support::{Image, MIB, Shelf, by_hand, collect, read_some, until};
 
@@ -19,7 +20,8 @@ async fn is_bypass(cache: &Cache, image: &Image) -> bool {
 
 #[tokio::test]
 async fn who_was_not_used_for_longest_leaves_for_the_new() {
-    let shelf = Shelf::of_size(1000);
+    let mut shelf = Shelf::of_size(1000);
+    shelf.config.eviction = Eviction::Lru;
     let cache = shelf.open().await;
     let images = [Image::of(400), Image::of(400), Image::of(400)];
     images[0].fill(&cache).await;

@@ -2,6 +2,7 @@
 
 mod crash;
 mod directory;
+mod eviction;
 mod faults;
 mod fills;
 mod index;

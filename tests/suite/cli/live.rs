@@ -13,13 +13,14 @@ use crate::support::{API, PATIENCE, Running, until};
 const MISSING: &str = "00000000-0000-4000-8000-000000000404";
 
 /// What the tools ask about, for a pipeline in which every caller is an administrator without roles.
-const RULES: [&str; 9] = [
+const RULES: [&str; 10] = [
     "add_image",
     "cache_image",
     "cache_list",
     "delete_image",
     "download_image",
     "get_image",
+    "get_images",
     "manage_image_cache",
     "modify_image",
     "upload_image",
@@ -76,6 +77,17 @@ impl Live {
         let uploaded = self.ask("PUT", &path, "application/octet-stream", bytes);
         assert!(uploaded.starts_with("HTTP/1.1 204"), "{uploaded}");
         self
+    }
+
+    /// Gives an image a tag.
+    pub(super) fn tagged(&self, id: &str, tag: &str) {
+        let tagged = self.ask(
+            "PUT",
+            &format!("/v2/images/{id}/tags/{tag}"),
+            "text/plain",
+            b"",
+        );
+        assert!(tagged.starts_with("HTTP/1.1 204"), "{tagged}");
     }
 
     fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> String {

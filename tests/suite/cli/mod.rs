@@ -5,6 +5,7 @@ mod jobs;
 mod live;
 mod manage;
 mod many;
+mod pins;
 mod policy;
 mod show;
 mod tls;

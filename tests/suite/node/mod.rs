@@ -18,6 +18,7 @@ mod ranges;
 mod rules;
 mod siblings;
 mod site;
+mod slow;
 mod spans;
 mod stampede;
 mod stop;

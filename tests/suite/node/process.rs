@@ -74,6 +74,10 @@ impl Node {
         line.split_whitespace().next()?.parse().ok()
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(super) fn ask(&self, method: &str, path: &str) -> Answer {
         http::ask(self.address, method, path, "", b"").unwrap()
     }

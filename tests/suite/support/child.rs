@@ -34,16 +34,16 @@ impl Running {
         Self(command.spawn().expect("a process"))
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.0.id()
-    }
-
     /// How it ended, once it has.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().expect("a child of ours")
     }
 
     #[track_caller]
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).expect("a child of ours");
     }

@@ -1,0 +1,96 @@
+//! Copies that never leave to make room: `.glance/pins/<id>`, an empty file for each image.
+//!
+//! An image may be pinned before it is cached. Whoever drops a copy by name drops a pinned one, too; the pin
+//! stays, and counts for the next copy.
+
+use std::collections::HashSet;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
+use super::layout::{self, Layout, files, image_named};
+use super::{Cache, Result};
+use crate::domain::ImageId;
+
+impl Cache {
+    /// Sees to it that an image's copy never leaves to make room, whether it is here or comes later. False where
+    /// that was so before.
+    pub async fn pin(&self, id: ImageId) -> Result<bool> {
+        self.work(move |node| add(&node.layout, id)).await
+    }
+
+    /// Lets an image's copy leave like others. False where it was not pinned.
+    pub async fn unpin(&self, id: ImageId) -> Result<bool> {
+        self.work(move |node| remove(&node.layout, id)).await
+    }
+
+    /// The images that are pinned, by id.
+    pub async fn pinned(&self) -> Result<Vec<ImageId>> {
+        self.work(|node| list(&node.layout)).await
+    }
+
+    /// For how long an image's copy may stay unused, apart from what holds for all.
+    pub fn live(&self, id: ImageId, life: Option<Duration>) {
+        self.node.journal.live(id, life);
+    }
+}
+
+/// The pins, as they were when the directory last changed.
+#[derive(Debug, Default)]
+pub struct Pins {
+    ids: HashSet<ImageId>,
+    stamp: Option<(i64, i64)>,
+}
+
+impl Pins {
+    /// Reads them anew where they changed, and says whether they did.
+    pub fn reread(&mut self, layout: &Layout) -> io::Result<bool> {
+        let stamp = match fs::metadata(layout.pins()) {
+            Ok(found) => Some((found.mtime(), found.mtime_nsec())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if stamp == self.stamp {
+            return Ok(false);
+        }
+        self.ids = list(layout)?.into_iter().collect();
+        self.stamp = stamp;
+        Ok(true)
+    }
+
+    pub fn has(&self, id: ImageId) -> bool {
+        self.ids.contains(&id)
+    }
+
+    pub fn all(&self) -> Vec<ImageId> {
+        self.ids.iter().copied().collect()
+    }
+}
+
+/// The images that are pinned, by id.
+pub fn list(layout: &Layout) -> io::Result<Vec<ImageId>> {
+    let found = files(&layout.pins())?;
+    let mut ids: Vec<ImageId> = found
+        .iter()
+        .filter_map(|(name, _)| image_named(name))
+        .collect();
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// Pins an image. False where it was.
+pub fn add(layout: &Layout, id: ImageId) -> io::Result<bool> {
+    layout.prepare()?;
+    let path = layout.pins().join(id.as_str());
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(file) => layout.adopt(&file).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Lets an image leave again. False where it was not pinned.
+pub fn remove(layout: &Layout, id: ImageId) -> io::Result<bool> {
+    layout::remove(&layout.pins().join(id.as_str()))
+}

@@ -1,0 +1,353 @@
+//! Who leaves when room is needed: the order of this process, and what it must not touch.
+//!
+//! Files are the truth. The order is what this process knows of them: what it did itself, what the index has of
+//! others, and, where that turns out to be too little, what is in the directory. Who is chosen is looked at
+//! before it has to go.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::eviction::{Lru, Order, Place, S3Fifo, Standing, Tick};
+use super::layout::{Layout, Placed};
+use super::pins;
+use super::rows::Rows;
+use super::standings::Stored;
+use crate::config::Eviction;
+use crate::domain::ImageId;
+
+/// How much has to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// Bytes without which nothing is won, and nobody leaves.
+    pub least: u64,
+    /// Bytes that are to go where they can be had; not less than [`Wish::least`].
+    pub best: u64,
+}
+
+/// The copies that may leave, in their order.
+#[derive(Debug)]
+pub struct Residents {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    order: Box<dyn Order<ImageId>>,
+    pins: pins::Pins,
+    /// Copies that are pinned stand outside of the order.
+    pinned: HashMap<ImageId, Standing>,
+    /// How long images may stay unused, where they have a time of their own.
+    lives: HashMap<ImageId, Duration>,
+}
+
+/// A time as the order has it.
+pub fn tick(at: DateTime<Utc>) -> Tick {
+    at.timestamp_micros()
+}
+
+impl Residents {
+    pub fn new(eviction: Eviction) -> Self {
+        let order: Box<dyn Order<ImageId>> = match eviction {
+            Eviction::Lru => Box::new(Lru::default()),
+            Eviction::S3Fifo => Box::new(S3Fifo::default()),
+        };
+        Self {
+            inner: Mutex::new(Inner {
+                order,
+                pins: pins::Pins::default(),
+                pinned: HashMap::new(),
+                lives: HashMap::new(),
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy was put into its place. Says where it stands.
+    pub fn came(&self, id: ImageId, size: u64, at: DateTime<Utc>) -> Option<Standing> {
+        let mut inner = self.lock();
+        inner.order.came(id, size, tick(at));
+        let standing = inner.order.standing(id);
+        inner.hold(id);
+        standing
+    }
+
+    /// A whole download of a copy. Says where it stands.
+    pub fn used(&self, id: ImageId, at: DateTime<Utc>) -> Option<Standing> {
+        let mut inner = self.lock();
+        if let Some(standing) = inner.pinned.get_mut(&id) {
+            standing.used = standing.used.max(tick(at));
+            return Some(*standing);
+        }
+        inner.order.used(id, tick(at));
+        inner.resident(id)
+    }
+
+    /// A copy is gone, whoever took it away.
+    pub fn gone(&self, id: ImageId) {
+        let mut inner = self.lock();
+        inner.pinned.remove(&id);
+        inner.lives.remove(&id);
+        // The names of those who had to leave are remembered.
+        if inner.resident(id).is_some() {
+            inner.order.forget(id);
+        }
+    }
+
+    /// How long an image may stay unused, apart from what holds for all. True where that is new.
+    pub fn live(&self, id: ImageId, life: Option<Duration>) -> bool {
+        let lives = &mut self.lock().lives;
+        match life {
+            Some(life) => lives.insert(id, life) != Some(life),
+            None => lives.remove(&id).is_some(),
+        }
+    }
+
+    /// Where a copy stands that is here.
+    pub fn standing(&self, id: ImageId) -> Option<Standing> {
+        let inner = self.lock();
+        inner
+            .pinned
+            .get(&id)
+            .copied()
+            .or_else(|| inner.resident(id))
+    }
+
+    /// Those whose standing changed when others left, with it.
+    pub fn moved(&self) -> Vec<(ImageId, Option<Standing>)> {
+        let mut inner = self.lock();
+        let moved: HashSet<ImageId> = inner.order.moved().into_iter().collect();
+        let standing = |id| (id, inner.order.standing(id));
+        moved.into_iter().map(standing).collect()
+    }
+
+    /// Learns what other processes, or this one before a restart, have written down.
+    pub fn learn(&self, stored: &[(ImageId, Stored)]) {
+        let mut inner = self.lock();
+        for (id, stored) in stored {
+            inner.learn(*id, *stored);
+        }
+    }
+
+    /// Makes the order agree with the files. Of those that nobody has written down, their rows tell.
+    pub fn agree(&self, layout: &Layout, images: &[Placed], rows: &Rows) {
+        self.lock().read_pins(layout);
+        // A few at a time: downloads that end want to say so.
+        for some in images.chunks(1000) {
+            self.lock().agree(some, rows);
+        }
+        let here: HashSet<ImageId> = images.iter().map(|image| image.id).collect();
+        self.lock().pinned.retain(|id, _| here.contains(id));
+    }
+
+    /// The copies that have not been used for their time to live. They are not known from then on.
+    pub fn expired(
+        &self,
+        layout: &Layout,
+        images: &[Placed],
+        life: Option<Duration>,
+        now: DateTime<Utc>,
+    ) -> Vec<Placed> {
+        let mut inner = self.lock();
+        inner.read_pins(layout);
+        let mut expired = Vec::new();
+        for image in images {
+            let own = inner.lives.get(&image.id).copied();
+            let Some(life) = own.into_iter().chain(life).min() else {
+                continue;
+            };
+            let Some(standing) = inner.resident(image.id) else {
+                continue;
+            };
+            let life = TimeDelta::from_std(life).unwrap_or(TimeDelta::MAX);
+            let ends = standing
+                .used
+                .saturating_add(life.num_microseconds().unwrap_or(Tick::MAX));
+            if ends <= tick(now) {
+                inner.order.forget(image.id);
+                expired.push(*image);
+            }
+        }
+        expired
+    }
+
+    /// Who leaves, where there are copies of so many bytes `here`. None where all who may leave have less than
+    /// the least that has to go: then nobody does. Blocks, and looks at the files of those who leave alone,
+    /// unless too little is known of the others.
+    pub fn leaving(
+        &self,
+        layout: &Layout,
+        wish: Wish,
+        here: u64,
+        now: DateTime<Utc>,
+    ) -> io::Result<Option<Vec<Placed>>> {
+        let looked = self.knows_too_little(layout, wish, here);
+        if looked {
+            self.look(layout)?;
+        }
+        match self.choose(layout, wish, looked, now)? {
+            None if !looked => {
+                self.look(layout)?;
+                self.choose(layout, wish, true, now)
+            }
+            chosen => Ok(chosen),
+        }
+    }
+
+    fn knows_too_little(&self, layout: &Layout, wish: Wish, here: u64) -> bool {
+        let mut inner = self.lock();
+        inner.read_pins(layout);
+        // Of the last moment it may not be known what others brought in.
+        let unknown = here.saturating_sub(inner.order.bytes() + inner.pinned_bytes());
+        inner.order.bytes() < wish.least || unknown > here / 8
+    }
+
+    /// Looks at the directory, where what is known turns out to be too little.
+    fn look(&self, layout: &Layout) -> io::Result<()> {
+        let contents = layout.contents()?;
+        self.agree(layout, &contents.images, &Rows::new());
+        Ok(())
+    }
+
+    /// Unless this process has just `looked`, one who is not there tells that others may be there of whom it does
+    /// not know.
+    fn choose(
+        &self,
+        layout: &Layout,
+        wish: Wish,
+        looked: bool,
+        now: DateTime<Utc>,
+    ) -> io::Result<Option<Vec<Placed>>> {
+        let mut inner = self.lock();
+        if inner.order.bytes() < wish.least {
+            return Ok(None);
+        }
+        let (mut leaving, mut bytes, mut missing) = (Vec::new(), 0, false);
+        while bytes < wish.best
+            && let Some(id) = inner.order.next(tick(now))
+        {
+            if let Some(image) = layout.placed(id)? {
+                bytes += image.size;
+                leaving.push(image);
+            } else {
+                inner.order.forget(id);
+                missing = true;
+                if !looked {
+                    break;
+                }
+            }
+        }
+        if bytes >= wish.least && (looked || !missing) {
+            return Ok(Some(leaving));
+        }
+        for image in leaving {
+            let derived = Standing::derived(image.size, 0, tick(image.modified));
+            inner.order.put(image.id, derived);
+        }
+        Ok(None)
+    }
+
+    /// Bytes of copies that are pinned, as far as they are known.
+    pub fn pinned_bytes(&self) -> u64 {
+        self.lock().pinned_bytes()
+    }
+}
+
+impl Inner {
+    fn pinned_bytes(&self) -> u64 {
+        self.pinned.values().map(|standing| standing.size).sum()
+    }
+
+    /// Where a copy stands that is here.
+    fn resident(&self, id: ImageId) -> Option<Standing> {
+        let standing = self.order.standing(id);
+        standing.filter(|standing| standing.place != Place::Left)
+    }
+
+    /// Takes a pinned copy out of the order.
+    fn hold(&mut self, id: ImageId) {
+        if self.pins.has(id)
+            && let Some(standing) = self.resident(id)
+        {
+            self.order.forget(id);
+            self.pinned.insert(id, standing);
+        }
+    }
+
+    /// Follows the pins, where they changed.
+    fn read_pins(&mut self, layout: &Layout) {
+        match self.pins.reread(layout) {
+            Ok(false) => {}
+            Ok(true) => {
+                let free: Vec<ImageId> = self.pinned.keys().copied().collect();
+                for id in free.into_iter().filter(|id| !self.pins.has(*id)) {
+                    if let Some(standing) = self.pinned.remove(&id) {
+                        self.order.put(id, standing);
+                    }
+                }
+                for id in self.pins.all() {
+                    self.hold(id);
+                }
+            }
+            // What was known of them must do.
+            Err(error) => tracing::warn!("pinned images are not known: {error}"),
+        }
+    }
+
+    fn learn(&mut self, id: ImageId, stored: Stored) {
+        if let Some(life) = stored.life {
+            self.lives.insert(id, life);
+        }
+        let mut standing = stored.standing;
+        if self.pinned.contains_key(&id) {
+            return;
+        }
+        if let Some(known) = self.order.standing(id) {
+            if known.since > standing.since {
+                return;
+            }
+            standing.used = standing.used.max(known.used);
+            if known.since == standing.since {
+                standing.uses = standing.uses.max(known.uses);
+            }
+            if known == standing {
+                return;
+            }
+        }
+        self.order.put(id, standing);
+        self.hold(id);
+    }
+
+    fn agree(&mut self, images: &[Placed], rows: &Rows) {
+        for image in images {
+            let row = rows.get(&image.id);
+            if let Some(standing) = self.resident(image.id) {
+                let used = row.map_or(standing.used, |row| tick(row.last_accessed));
+                if used > standing.used || image.size != standing.size {
+                    let used = used.max(standing.used);
+                    let size = image.size;
+                    self.order.put(
+                        image.id,
+                        Standing {
+                            size,
+                            used,
+                            ..standing
+                        },
+                    );
+                }
+            } else if !self.pinned.contains_key(&image.id) {
+                let hits = row.map_or(0, |row| row.hits);
+                let used = row.map_or(image.modified, |row| row.last_accessed);
+                let derived = Standing::derived(image.size, hits, tick(used));
+                self.order.put(image.id, derived);
+                self.hold(image.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! What is there, counted once: who asks for room does not look at every file.
+//!
+//! The numbers stand in `.glance/space.lock`, the file of the lock that guards them. Every process of ours that
+//! puts a file there or takes one away says so under that lock. What others do shows in the time of modification
+//! of the directory, its *stamp*: a tally with another stamp is not believed, and the directory is counted anew.
+//! A file that others write in place changes no stamp, so while there is one that was just written the directory
+//! is counted again and again, and a sweep counts all of it from time to time, whatever the stamps say.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::layout::{self, Layout, files, image_named};
+use super::lock::SpaceLock;
+use super::space;
+
+/// How often everything is counted anew.
+pub const SWEEP: Duration = Duration::from_mins(1);
+
+/// A file of others that was written so shortly ago may still grow.
+const GROWS: TimeDelta = TimeDelta::seconds(10);
+
+/// How long a tally is believed while files of others may grow, in seconds.
+const BRIEFLY: i64 = 1;
+
+/// Sweeps that nobody is kept waiting for, before one that does.
+const QUIET_SWEEPS: u32 = 3;
+
+const MAGIC: &str = "glance-tally-1";
+/// A line of more bytes than it ever needs.
+const LINE: usize = 320;
+
+/// The directories that are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// Whole copies, at the top.
+    Copies,
+    /// Parts that nobody has open: those that somebody has are promised room.
+    Parts,
+    /// Bad data.
+    Invalid,
+}
+
+impl Area {
+    fn path(self, layout: &Layout) -> PathBuf {
+        match self {
+            Area::Copies => layout.root().to_owned(),
+            Area::Parts => layout.parts(),
+            Area::Invalid => layout.invalid(),
+        }
+    }
+}
+
+/// When a directory was last changed, in seconds and nanoseconds. None where that is not known.
+type Stamp = Option<(i64, i64)>;
+
+/// What is in one directory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    stamp: Stamp,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+impl Count {
+    /// Whether it is believed.
+    pub fn is_known(&self) -> bool {
+        self.stamp.is_some()
+    }
+
+    /// After a change of ours.
+    pub fn restamp(&mut self, layout: &Layout, area: Area) {
+        self.stamp = stamp(layout, area);
+    }
+}
+
+fn stamp(layout: &Layout, area: Area) -> Stamp {
+    let found = fs::metadata(area.path(layout)).ok()?;
+    Some((found.mtime(), found.mtime_nsec()))
+}
+
+/// What is in the cache directory, but for copies in the making.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub copies: Count,
+    pub parts: Count,
+    pub invalid: Count,
+    /// Bytes at the top that are no copies'.
+    pub strange: u64,
+    /// Seconds since the epoch after which it is not believed; 0 for no end.
+    until: i64,
+}
+
+impl Tally {
+    /// What a lock file says; nothing where it says nothing.
+    pub fn read(file: &File) -> Self {
+        let mut line = [0; LINE];
+        let read = file.read_at(&mut line, 0).unwrap_or(0);
+        std::str::from_utf8(&line[..read])
+            .ok()
+            .and_then(Self::parse)
+            .unwrap_or_default()
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_ascii_whitespace();
+        (words.next()? == MAGIC).then_some(())?;
+        let mut number = || words.next()?.parse::<i64>().ok();
+        let mut tally = Self::default();
+        for count in [&mut tally.copies, &mut tally.parts, &mut tally.invalid] {
+            let stamp = (number()?, number()?);
+            *count = Count {
+                stamp: (stamp.0 != 0).then_some(stamp),
+                files: number()?.try_into().ok()?,
+                bytes: number()?.try_into().ok()?,
+            };
+        }
+        tally.strange = number()?.try_into().ok()?;
+        tally.until = number()?;
+        Some(tally)
+    }
+
+    pub fn write(&self, file: &File) -> io::Result<()> {
+        let counts = [self.copies, self.parts, self.invalid].map(|count| {
+            let (seconds, nanos) = count.stamp.unwrap_or_default();
+            format!("{seconds} {nanos} {} {}", count.files, count.bytes)
+        });
+        let line = format!(
+            "{MAGIC} {} {} {}",
+            counts.join(" "),
+            self.strange,
+            self.until
+        );
+        let width = LINE - 1;
+        file.write_all_at(format!("{line:<width$}\n").as_bytes(), 0)
+    }
+
+    pub fn count_mut(&mut self, area: Area) -> &mut Count {
+        match area {
+            Area::Copies => &mut self.copies,
+            Area::Parts => &mut self.parts,
+            Area::Invalid => &mut self.invalid,
+        }
+    }
+
+    /// The part of it that the stamps bear out.
+    pub fn believed(mut self, layout: &Layout) -> Self {
+        for area in [Area::Copies, Area::Parts, Area::Invalid] {
+            let count = self.count_mut(area);
+            if count.stamp != stamp(layout, area) {
+                count.stamp = None;
+            }
+        }
+        self
+    }
+
+    /// Counts what is not known.
+    pub fn completed(mut self, layout: &Layout, now: DateTime<Utc>) -> io::Result<Self> {
+        let ended = self.until != 0 && (now.timestamp() - self.until).abs() > BRIEFLY;
+        if !self.copies.is_known() || ended {
+            self.count_copies(layout, now)?;
+        }
+        if !self.parts.is_known() {
+            self.parts = count_parts(layout)?;
+        }
+        if !self.invalid.is_known() {
+            self.invalid = count_invalid(layout)?;
+        }
+        Ok(self)
+    }
+
+    fn count_copies(&mut self, layout: &Layout, now: DateTime<Utc>) -> io::Result<()> {
+        // First the stamp: what changes while one counts makes it a wrong one.
+        let stamp = stamp(layout, Area::Copies);
+        let contents = layout.contents()?;
+        let fresh = |at: DateTime<Utc>| (now - at).abs() < GROWS;
+        let strange = contents.strange_changed.is_some_and(fresh);
+        let grows = strange
+            || contents
+                .images
+                .iter()
+                .any(|image| fresh(image.modified) && !layout.spans(image.id).exists());
+        self.copies = Count {
+            stamp,
+            files: contents.images.len() as u64,
+            bytes: contents.images.iter().map(|image| image.size).sum(),
+        };
+        self.strange = contents.strange;
+        self.until = if grows { now.timestamp() } else { 0 };
+        Ok(())
+    }
+}
+
+fn count_parts(layout: &Layout) -> io::Result<Count> {
+    let mut count = Count {
+        stamp: stamp(layout, Area::Parts),
+        ..Count::default()
+    };
+    for (name, found) in files(&layout.parts())? {
+        let promised =
+            image_named(&name).is_some_and(|id| space::is_promised(layout, id, found.ino()));
+        if !promised {
+            count.files += 1;
+            count.bytes += found.blocks() * 512;
+        }
+    }
+    Ok(count)
+}
+
+fn count_invalid(layout: &Layout) -> io::Result<Count> {
+    let stamp = stamp(layout, Area::Invalid);
+    let found = files(&layout.invalid())?;
+    Ok(Count {
+        stamp,
+        files: found.len() as u64,
+        bytes: found.iter().map(|(_, found)| found.len()).sum(),
+    })
+}
+
+/// Counts everything, whatever the stamps say. Nobody is kept waiting for it, unless the directory never rests.
+pub fn sweep(layout: &Layout, now: DateTime<Utc>) -> io::Result<()> {
+    for _ in 0..QUIET_SWEEPS {
+        // A directory that is not there has nothing to count, and is not made for it.
+        let Some(before) = known(layout)? else {
+            return Ok(());
+        };
+        let counted = Tally::default().completed(layout, now)?;
+        let lock = SpaceLock::take(layout)?;
+        if lock.known() == before {
+            settle(&lock, before, counted);
+            return Ok(());
+        }
+    }
+    let lock = SpaceLock::take(layout)?;
+    let before = lock.known();
+    settle(&lock, before, Tally::default().completed(layout, now)?);
+    Ok(())
+}
+
+fn known(layout: &Layout) -> io::Result<Option<Tally>> {
+    if layout::open_existing(&layout.space_lock())?.is_none() {
+        return Ok(None);
+    }
+    SpaceLock::look(layout).map(|lock| Some(lock.known()))
+}
+
+fn settle(lock: &SpaceLock, before: Tally, counted: Tally) {
+    if before.copies.is_known() && before.copies.bytes != counted.copies.bytes {
+        let (was, is) = (before.copies.bytes, counted.copies.bytes);
+        tracing::warn!("copies of {is} bytes are in the cache directory in place of {was}");
+    }
+    if before != counted {
+        lock.keep(counted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::lock::SpaceLock;
+    use super::*;
+    use crate::domain::ImageId;
+
+    fn layout() -> (tempfile::TempDir, Layout) {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path(), Path::new("cache.db"));
+        layout.prepare().unwrap();
+        (dir, layout)
+    }
+
+    fn now() -> DateTime<Utc> {
+        crate::clock::Clock::system().now()
+    }
+
+    fn copies(layout: &Layout) -> (u64, u64) {
+        let lock = SpaceLock::take(layout).unwrap();
+        let copies = lock.tally(layout, now()).unwrap().copies;
+        (copies.files, copies.bytes)
+    }
+
+    #[test]
+    fn what_others_put_there_or_take_away_is_counted_at_once() {
+        let (_dir, layout) = layout();
+        assert_eq!(copies(&layout), (0, 0));
+        let path = layout.image(ImageId::random());
+        fs::write(&path, [7; 30]).unwrap();
+        assert_eq!(copies(&layout), (1, 30));
+        fs::remove_file(path).unwrap();
+        assert_eq!(copies(&layout), (0, 0));
+    }
+
+    #[test]
+    fn what_was_said_is_believed_by_the_next_and_swept_in_the_end() {
+        let (_dir, layout) = layout();
+        assert_eq!(copies(&layout), (0, 0));
+        {
+            let lock = SpaceLock::take(&layout).unwrap();
+            lock.came(&layout, Area::Copies, 2, 50);
+            lock.went(&layout, Area::Copies, 1, 20);
+        }
+        assert_eq!(copies(&layout), (1, 30));
+        sweep(&layout, now()).unwrap();
+        assert_eq!(copies(&layout), (0, 0));
+    }
+
+    #[test]
+    fn a_file_that_grows_in_place_is_noticed() {
+        let (_dir, layout) = layout();
+        let path = layout.image(ImageId::random());
+        fs::write(&path, [7; 30]).unwrap();
+        assert_eq!(copies(&layout), (1, 30));
+        fs::write(&path, [7; 60]).unwrap();
+        let later = now() + TimeDelta::seconds(3);
+        let lock = SpaceLock::take(&layout).unwrap();
+        assert_eq!(lock.tally(&layout, later).unwrap().copies.bytes, 60);
+    }
+
+    #[test]
+    fn numbers_survive_the_file() {
+        let (_dir, layout) = layout();
+        let file = tempfile::tempfile().unwrap();
+        assert_eq!(Tally::read(&file), Tally::default());
+        let tally = Tally::default().completed(&layout, now()).unwrap();
+        tally.write(&file).unwrap();
+        assert_eq!(Tally::read(&file), tally);
+        assert_eq!(tally.believed(&layout), tally);
+    }
+}

@@ -1,0 +1,226 @@
+//! Who leaves when room is needed, who does not, and what it costs to find out.
+
+use std::fs::{File, FileTimes};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use glance::cache::{Cache, Lookup};
+use glance::clock::Clock;
+use glance::config::Eviction;
+use glance::domain::ImageId;
+use glance::telemetry::counters::Counters;
+use rusqlite::Connection;
+
+use super::support::{Image, Shelf, until};
+
+/// Puts so many copies of one byte there, as they are found after a while.
+fn entries(dir: &Path, count: u32) {
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_hours(1000);
+    for _ in 0..count {
+        let file = File::create(dir.join(ImageId::random().as_str())).unwrap();
+        file.set_len(1).unwrap();
+        file.set_times(FileTimes::new().set_modified(long_ago))
+            .unwrap();
+    }
+}
+
+/// How long the middle one of some claims takes. Each of them drives others out where there is no room.
+async fn claim_time(cache: &Cache, size: usize) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..31 {
+        let image = Image::of(size);
+        let expected = image.expected();
+        let start = Instant::now();
+        let found = cache.lookup(image.id, &expected).await;
+        times.push(start.elapsed());
+        match found {
+            Lookup::Missing(claim) => claim.fill_whole(image.blob()).await.unwrap(),
+            other => panic!("no claim: {other:?}"),
+        }
+    }
+    times.sort();
+    times[times.len() / 2]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_takes_no_longer_among_a_hundred_thousand_copies() {
+    let mut measured = Vec::new();
+    for count in [1_000, 100_000] {
+        let shelf = Shelf::of_size(u64::from(count) + 400);
+        entries(shelf.dir.path(), count);
+        let cache = shelf.open().await;
+        let free = claim_time(&cache, 10).await;
+        // From now on somebody has to leave for each.
+        let full = claim_time(&cache, 40).await;
+        println!("{count} copies: a claim takes {free:?}, {full:?} where copies leave for it");
+        measured.push((free, full));
+        cache.close().await;
+    }
+    let [(free, full), (free_of_many, full_of_many)] = measured[..] else {
+        panic!("{measured:?}");
+    };
+    // To look at every file takes a hundred times as long.
+    let noise = Duration::from_millis(2);
+    assert!(free_of_many < free * 5 + noise, "{measured:?}");
+    assert!(full_of_many < full * 5 + noise, "{measured:?}");
+}
+
+#[tokio::test]
+async fn what_was_read_again_stays_while_everything_is_read_once() {
+    let shelf = Shelf::of_size(1000);
+    let cache = shelf.open().await;
+    let popular = [Image::of(200), Image::of(200)];
+    for image in &popular {
+        image.fill(&cache).await;
+        image.download(&cache).await;
+        image.download(&cache).await;
+    }
+    for _ in 0..20 {
+        Image::of(200).fill(&cache).await;
+    }
+    for image in &popular {
+        assert!(image.is_cached(&cache).await);
+    }
+}
+
+#[tokio::test]
+async fn where_copies_stand_survives_a_restart_and_is_known_to_others() {
+    let shelf = Shelf::of_size(1000);
+    let cache = shelf.open().await;
+    let popular = Image::of(400);
+    popular.fill(&cache).await;
+    popular.download(&cache).await;
+    popular.download(&cache).await;
+    cache.close().await;
+    let (one, other) = (shelf.open().await, shelf.open().await);
+    for cache in [&one, &other, &one, &other] {
+        Image::of(400).fill(cache).await;
+        assert!(popular.is_cached(cache).await);
+    }
+}
+
+#[tokio::test]
+async fn a_pinned_copy_leaves_for_nobody_until_it_is_unpinned() {
+    let mut shelf = Shelf::of_size(1000);
+    shelf.config.eviction = Eviction::Lru;
+    let cache = shelf.open().await;
+    let (pinned, other) = (Image::of(600), Image::of(300));
+    assert!(cache.pin(pinned.id).await.unwrap());
+    assert!(!cache.pin(pinned.id).await.unwrap());
+    pinned.fill(&cache).await;
+    other.fill(&cache).await;
+    Image::of(400).fill(&cache).await;
+    assert!(pinned.is_cached(&cache).await && !other.is_cached(&cache).await);
+
+    let large = Image::of(500);
+    let found = cache.lookup(large.id, &large.expected()).await;
+    assert!(matches!(found, Lookup::Bypass(_)));
+    let mut config = shelf.config.clone();
+    config.max_size = 100;
+    cache.limit(&config);
+    assert_eq!(cache.prune().await.unwrap().bytes, 400);
+    assert!(pinned.is_cached(&cache).await);
+
+    cache.limit(&shelf.config);
+    let restarted = shelf.open().await;
+    assert_eq!(restarted.pinned().await.unwrap(), [pinned.id]);
+    assert!(restarted.unpin(pinned.id).await.unwrap());
+    large.fill(&restarted).await;
+    assert!(!pinned.is_cached(&restarted).await);
+}
+
+#[tokio::test]
+async fn when_one_has_to_leave_others_do_down_to_the_low_water_mark() {
+    let mut shelf = Shelf::of_size(1000);
+    shelf.config.low_water = 70;
+    let cache = shelf.open().await;
+    for _ in 0..10 {
+        Image::of(100).fill(&cache).await;
+    }
+    assert_eq!(cache.entries().await.unwrap().len(), 10);
+    Image::of(100).fill(&cache).await;
+    assert_eq!(cache.entries().await.unwrap().len(), 7);
+    Image::of(100).fill(&cache).await;
+    assert_eq!(cache.entries().await.unwrap().len(), 8);
+    let mut config = shelf.config.clone();
+    config.max_size = 750;
+    cache.limit(&config);
+    assert_eq!(cache.prune().await.unwrap().files, 3);
+}
+
+#[tokio::test]
+async fn what_was_not_used_for_its_time_to_live_leaves_with_the_next_prune() {
+    let mut shelf = Shelf::new();
+    shelf.config.ttl = Some(Duration::from_hours(2));
+    let (stays, leaves, own) = (Image::of(10), Image::of(20), Image::of(30));
+    let pinned = Image::of(40);
+    let cache = shelf.open().await;
+    for image in [&stays, &leaves, &own, &pinned] {
+        image.fill(&cache).await;
+    }
+    cache.pin(pinned.id).await.unwrap();
+    cache.live(own.id, Some(Duration::from_mins(30)));
+    cache.close().await;
+
+    let after = |hours| {
+        let later = move || Clock::system().now() + Duration::from_hours(hours);
+        Clock::from_fn(later)
+    };
+    let cache = Cache::open(shelf.config.clone(), after(1), Counters::default()).await;
+    stays.download(&cache).await;
+    assert_eq!(cache.prune().await.unwrap().bytes, 30);
+    cache.close().await;
+    let cache = Cache::open(shelf.config.clone(), after(2), Counters::default()).await;
+    assert_eq!(cache.prune().await.unwrap().bytes, 20);
+    assert!(stays.is_cached(&cache).await && pinned.is_cached(&cache).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_another_process_holds_keeps_no_download_waiting_for_room() {
+    let shelf = Shelf::of_size(1000);
+    let cache = shelf.open().await;
+    let image = Image::of(400);
+    image.fill(&cache).await;
+    until("written", async || {
+        let index = Connection::open(shelf.path("cache.db")).unwrap();
+        let rows = "SELECT count(*) FROM cached_images";
+        index.query_row(rows, [], |row| row.get(0)) == Ok(1)
+    })
+    .await;
+    let other = Connection::open(shelf.path("cache.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let start = Instant::now();
+    for _ in 0..10 {
+        Image::of(400).fill(&cache).await;
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
+    other.execute_batch("ROLLBACK").unwrap();
+}
+
+#[tokio::test]
+async fn parts_that_nobody_has_open_count_and_leave_first() {
+    let shelf = Shelf::of_size(10_000_000);
+    let cache = shelf.open().await;
+    let (whole, cut) = (Image::of(4_000_000), Image::of(5_000_000));
+    whole.fill(&cache).await;
+    let (store, blob) = super::support::by_hand();
+    let claim = cut.claim(&cache).await;
+    store.send(Ok(cut.bytes.slice(..4_500_000))).unwrap();
+    store
+        .send(Err(std::io::Error::other("cable pulled")))
+        .unwrap();
+    claim.fill_whole(blob).await.unwrap_err();
+    until("put aside", async || {
+        shelf.names(".glance/partial") == [cut.id.to_string()]
+            && shelf.names(".glance/fills").is_empty()
+    })
+    .await;
+    // The span that is here takes 4 MiB: there is room for one more image only without it.
+    Image::of(3_000_000).fill(&cache).await;
+    assert_eq!(shelf.names(".glance/partial"), [""; 0]);
+    assert!(whole.is_cached(&cache).await);
+}

@@ -190,7 +190,7 @@ fn what_a_rule_fetches_is_as_slow_as_it_says_until_somebody_waits_for_it() {
 fn the_tool_shows_what_rules_want_and_asks_for_it() {
     let site = Site::with("image_cache_max_size = 1000000", "queue_settle = 3600");
     let node = site.start();
-    let [small, large] = [KIB, 999 * KIB].map(|size| node.image(size));
+    let [small, large] = [KIB, 999 * KIB].map(|size| later(|| node.image(size)));
     let empty = rules(&site, &["--dry-run"], 0).0;
     assert_eq!(empty, "No rules of prefetching.\n");
     node.stop();

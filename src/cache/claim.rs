@@ -175,7 +175,9 @@ impl Claim {
             let hold = match shared.filter(|open| open.partial.is_parked()) {
                 Some(open) => Hold::begin(open, &lock)?,
                 None => match Partial::claim(layout, id, &wanted, now, &lock)? {
-                    Attempt::Claimed(partial) => Hold::begin(Arc::new(Open::new(partial)), &lock)?,
+                    Attempt::Claimed(partial) => {
+                        Hold::begin(Arc::new(Open::new(partial, &node.parts)), &lock)?
+                    }
                     Attempt::Growing(file, table) => return Ok(Reached::Growing(file, table)),
                     Attempt::Obstructed => return Ok(Reached::Not(Past::Obstructed)),
                     Attempt::Stranger => return Ok(Reached::Not(Past::Stranger)),

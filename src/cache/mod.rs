@@ -376,7 +376,11 @@ impl Cache {
     /// Writes what is only in memory, leaves one plain index file and an empty `incomplete/`.
     pub async fn close(&self) {
         self.node.stop.cancel();
-        let ended = tokio::time::timeout(FILLS_END, self.node.fills.ended()).await;
+        let ended = async {
+            self.node.fills.ended().await;
+            self.node.parts.ended().await;
+        };
+        let ended = tokio::time::timeout(FILLS_END, ended).await;
         if ended.is_err() {
             tracing::warn!("fills are still running, their files stay for the next start");
         }

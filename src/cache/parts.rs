@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::claim::Reached;
 use super::fetch::Fetch;
@@ -45,15 +47,18 @@ pub struct Open {
     pub filling: RwLock<bool>,
     /// Held by who counts and takes room.
     pub room: Mutex<()>,
+    /// Given back after the partial file: what it leaves behind is in order by then.
+    _known: TaskTrackerToken,
 }
 
 impl Open {
-    pub fn new(partial: Partial) -> Self {
+    pub fn new(partial: Partial, parts: &Parts) -> Self {
         Self {
             partial,
             flights: Mutex::default(),
             filling: RwLock::new(false),
             room: Mutex::default(),
+            _known: parts.open.token(),
         }
     }
 
@@ -71,6 +76,8 @@ impl Open {
 #[derive(Debug)]
 pub struct Parts {
     by_image: Mutex<HashMap<ImageId, Weak<Open>>>,
+    /// All of them, those included that nobody finds by their image any more.
+    open: TaskTracker,
     pub requests: Semaphore,
 }
 
@@ -78,8 +85,15 @@ impl Parts {
     pub fn new() -> Self {
         Self {
             by_image: Mutex::default(),
+            open: TaskTracker::new(),
             requests: Semaphore::new(REQUESTS),
         }
+    }
+
+    /// Waits until none is open. The last to hold one may be a thread that outlives its fill.
+    pub async fn ended(&self) {
+        self.open.close();
+        self.open.wait().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ImageId, Weak<Open>>> {
@@ -126,7 +140,7 @@ impl Part {
         }
         match Partial::part(layout, id, &wanted, now, &lock)? {
             Attempt::Claimed(partial) => {
-                let open = Arc::new(Open::new(partial));
+                let open = Arc::new(Open::new(partial, &node.parts));
                 node.parts.insert(&open);
                 Ok(Reached::Part(open))
             }

@@ -1,6 +1,7 @@
 //! What tests stand on.
 
 mod child;
+mod client;
 mod cloud;
 mod database;
 mod exposition;
@@ -17,7 +18,8 @@ pub(crate) use child::{
     API, CACHE_MANAGE, CLEANER, Ended, MANAGE, PATIENCE, PREFETCHER, PRUNER, Running, eventually,
     plain, run, until, unused_port, wait_for,
 };
-pub(crate) use cloud::{Answer, Client, Cloud};
+pub(crate) use client::{Answer, Client};
+pub(crate) use cloud::Cloud;
 pub(crate) use database::{Database, mysql, postgres};
 pub(crate) use exposition::Exposition;
 pub(crate) use judge::{Asked, Judge, certificate};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Policy;
 use super::defaults;
 use super::facts::Facts;
-use super::rule::{Question, Rule, Said};
+use super::rule::{Question, Rule, Said, Sense};
 use super::rules::{Rules, is_elsewhere};
 use crate::domain::Caller;
 
@@ -98,7 +98,7 @@ impl Policy {
             explanation.needs = Some(format!("a rule of the name {action}: there is none"));
             return explanation;
         };
-        question.walk(rule, 0, &mut explanation.steps);
+        question.walk(rule, Sense::default(), 0, &mut explanation.steps);
         if !allowed {
             explanation.needs = Some(question.needs(rule));
         }
@@ -124,38 +124,45 @@ impl Rules {
 
 impl Question<'_> {
     /// The part and what it is made of, in the order in which it is judged.
-    fn walk(&self, rule: &Rule, depth: usize, steps: &mut Vec<Step>) {
-        let met = self.judge(rule).ok();
+    fn walk(&self, rule: &Rule, sense: Sense, depth: usize, steps: &mut Vec<Step>) {
         steps.push(Step {
             depth,
-            met,
+            met: self.met(rule, sense),
             check: self.filled(rule),
         });
         let inside = depth + 1;
         match rule {
-            Rule::Not(rule) => self.walk(rule, inside, steps),
+            Rule::Not(rule) => self.walk(rule, sense.turned(), inside, steps),
             Rule::All(rules) => {
                 for rule in rules {
-                    self.walk(rule, inside, steps);
-                    if self.judge(rule) != Ok(true) {
+                    self.walk(rule, sense, inside, steps);
+                    if self.judge_in(rule, sense) != Ok(true) {
                         break;
                     }
                 }
             }
             Rule::Any(rules) => {
                 for rule in rules {
-                    self.walk(rule, inside, steps);
-                    if self.judge(rule) != Ok(false) {
+                    self.walk(rule, sense, inside, steps);
+                    if self.judge_in(rule, sense) != Ok(false) {
                         break;
                     }
                 }
             }
             Rule::Reference(name) => {
                 if let Some(rule) = self.rules.get(name) {
-                    self.walk(rule, inside, steps);
+                    self.walk(rule, sense, inside, steps);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// None where the check has no answer, and where it is a reference that leads nowhere.
+    fn met(&self, rule: &Rule, sense: Sense) -> Option<bool> {
+        match rule {
+            Rule::Reference(name) if !self.rules.contains_key(name) => None,
+            rule => self.judge_in(rule, sense).ok(),
         }
     }
 
@@ -171,6 +178,12 @@ impl Question<'_> {
                 Some(rule) => self.needs(rule),
                 None => format!("a rule of the name {name}: there is none"),
             },
+            Rule::Not(inner) => match &**inner {
+                Rule::Reference(name) if !self.rules.contains_key(name) => {
+                    format!("a rule of the name {name}: there is none")
+                }
+                _ => self.filled(rule),
+            },
             Rule::Deny => "another rule: this one lets nobody in".to_owned(),
             other => self.filled(other),
         }
@@ -180,6 +193,9 @@ impl Question<'_> {
     fn filled(&self, rule: &Rule) -> String {
         let spelled = rule.to_string();
         let filled = match rule {
+            Rule::Reference(name) if !self.rules.contains_key(name) => {
+                return format!("{spelled} (there is no rule of that name)");
+            }
             Rule::Role(text) | Rule::Literal(_, text) | Rule::Credential(_, text) => text
                 .fill(self.facts)
                 .ok()

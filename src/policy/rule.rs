@@ -50,6 +50,31 @@ impl From<NoAnswer> for Open {
     }
 }
 
+/// Whether it speaks for the caller that a part of a rule is met, or against.
+///
+/// A reference that leads nowhere has to deny, and not only by itself: under a `not` it is taken for met. So of
+/// each such reference the rule has the answer that lets fewer in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Sense {
+    #[default]
+    For,
+    /// Under a `not`.
+    Against,
+}
+
+impl Sense {
+    pub(super) fn turned(self) -> Self {
+        match self {
+            Self::For => Self::Against,
+            Self::Against => Self::For,
+        }
+    }
+
+    fn of_what_is_not_known(self) -> bool {
+        self == Self::Against
+    }
+}
+
 /// What other servers have said, by address.
 pub(super) type Said = HashMap<String, bool>;
 
@@ -65,13 +90,18 @@ pub(super) struct Question<'a> {
 impl Question<'_> {
     /// Whether `rule` lets the caller in. The left side of `and` and `or` comes first and may decide alone.
     pub(super) fn judge(&self, rule: &Rule) -> Result<bool, Open> {
+        self.judge_in(rule, Sense::default())
+    }
+
+    /// The same for a part of a rule, which counts in this sense.
+    pub(super) fn judge_in(&self, rule: &Rule, sense: Sense) -> Result<bool, Open> {
         match rule {
             Rule::Allow => Ok(true),
             Rule::Deny => Ok(false),
-            Rule::Not(rule) => Ok(!self.judge(rule)?),
+            Rule::Not(rule) => Ok(!self.judge_in(rule, sense.turned())?),
             Rule::All(rules) => {
                 for rule in rules {
-                    if !self.judge(rule)? {
+                    if !self.judge_in(rule, sense)? {
                         return Ok(false);
                     }
                 }
@@ -79,15 +109,15 @@ impl Question<'_> {
             }
             Rule::Any(rules) => {
                 for rule in rules {
-                    if self.judge(rule)? {
+                    if self.judge_in(rule, sense)? {
                         return Ok(true);
                     }
                 }
                 Ok(false)
             }
             Rule::Reference(name) => match self.rules.get(name) {
-                Some(rule) => self.judge(rule),
-                None => Ok(false),
+                Some(rule) => self.judge_in(rule, sense),
+                None => Ok(sense.of_what_is_not_known()),
             },
             Rule::Role(name) => Ok(name.fill(self.facts)?.is_some_and(|name| {
                 let name = name.to_lowercase();

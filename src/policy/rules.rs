@@ -300,6 +300,32 @@ mod tests {
     }
 
     #[test]
+    fn the_opposite_of_a_reference_to_nothing_denies_too() {
+        let through = ("through", "not rule:absent");
+        for rule in [
+            "not rule:absent",
+            "not (not (not rule:absent))",
+            "not (rule:absent and role:reader)",
+            "rule:through",
+        ] {
+            let rules = rules(&[("get_images", rule), through]);
+            assert!(!allow(&rules, &reader(), "get_images"), "{rule}");
+            let warning = rules.warnings().last().unwrap();
+            assert_eq!(
+                warning.problem,
+                "\"rule:absent\" denies: there is no rule of that name"
+            );
+        }
+        // What is known decides where it can.
+        for rule in [
+            "not rule:absent or role:reader",
+            "not (rule:absent and role:auditor)",
+        ] {
+            assert!(allow(&rules(&[("get_images", rule)]), &reader(), "get_images"));
+        }
+    }
+
+    #[test]
     fn an_action_without_a_rule_is_judged_by_default() {
         let asked = |rules: &Rules| allow(rules, &reader(), "billing");
         assert!(asked(&rules(&[])));

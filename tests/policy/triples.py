@@ -12,7 +12,9 @@ hexadecimal, one bit per pair, callers outermost, the first pair in the lowest b
 fails (a request would end with 500) the answer is no.
 
 A reference to a rule that is not defined falls back to `default` in a real service, which lets everybody
-in; here the fallback is switched off, because such a reference has to deny.
+in; here the fallback is switched off, because such a reference has to deny. Under a `not` it has to deny as
+well, where oslo.policy lets in: rules with such a place are asked about a second time, with `@` in that place,
+and stand with those answers under "fewer".
 
 A site is a policy file over the shipped rules, with or without their older forms. Where a rule asks another
 server, what that one is told is written down.
@@ -29,7 +31,7 @@ import threading
 
 from oslo_config import cfg
 from oslo_context import context
-from oslo_policy import _parser, opts, policy
+from oslo_policy import _checks, _parser, opts, policy
 
 SEED = 20260731
 RULES = 2600
@@ -177,6 +179,20 @@ def rules(rng):
             yield expression(rng, rng.randint(0, 3))
 
 
+def denying(check, sense=True):
+    """The check with `@` for a reference to nothing under a `not`; the check itself where there is none."""
+    if isinstance(check, _checks.RuleCheck):
+        return check if sense or check.match in NAMED else _checks.TrueCheck()
+    if isinstance(check, _checks.NotCheck):
+        inner = denying(check.rule, not sense)
+        return check if inner is check.rule else _checks.NotCheck(inner)
+    if isinstance(check, (_checks.AndCheck, _checks.OrCheck)):
+        parts = [denying(part, sense) for part in check.rules]
+        same = all(new is old for new, old in zip(parts, check.rules))
+        return check if same else type(check)(parts)
+    return check
+
+
 def answers(enforcer, rule):
     number = 0
     bit = 1
@@ -284,10 +300,14 @@ def main():
 
     bare = enforcer(use_conf=False)
     bare.set_rules(policy.Rules.from_dict(NAMED, 'switched off'))
-    asked = {}
+    asked, fewer = {}, {}
     for rule in rules(rng):
         if len(json.dumps(rule)) < 220:
-            asked[json.dumps(rule)] = answers(bare, _parser.parse_rule(rule))
+            parsed = _parser.parse_rule(rule)
+            asked[json.dumps(rule)] = answers(bare, parsed)
+            stricter = denying(parsed)
+            if stricter is not parsed:
+                fewer[rule] = answers(bare, stricter)
 
     with open(DEFAULTS) as file:
         rows = json.load(file)
@@ -303,6 +323,8 @@ def main():
     for name, table in [('callers', CALLERS), ('targets', TARGETS), ('defaults', defaults),
                         ('older', older), ('sites', sites), ('told', told())]:
         out.write('"%s": [\n%s],\n' % (name, ',\n'.join(map(json.dumps, table))))
+    rows = ['%s: "%s"' % (json.dumps(rule), answer) for rule, answer in fewer.items()]
+    out.write('"fewer": {\n%s},\n' % ',\n'.join(rows))
     out.write('"rules": [\n%s]}\n' % ',\n'.join('[%s, "%s"]' % pair for pair in asked.items()))
 
 

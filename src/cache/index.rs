@@ -235,15 +235,32 @@ fn cannot_open(error: &io::Error) -> rusqlite::Error {
 
 fn open(layout: &Layout) -> rusqlite::Result<Open> {
     create(layout).map_err(|error| cannot_open(&error))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(layout.index(), flags)?;
-    connection.busy_timeout(BUSY)?;
+    let connection = connect(layout, BUSY)?;
     // The journal stays, empty, while the index is open: a file that comes and goes with every hit would
     // look as if somebody had changed the directory.
     connection.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(()))?;
     // What is lost with the power is made anew from the files.
     connection.execute_batch("PRAGMA synchronous = NORMAL")?;
     connection.execute_batch(SCHEMA)?;
+    check(&connection)?;
+    let identity = identity(layout).map_err(|error| cannot_open(&error))?;
+    Ok(Open {
+        connection,
+        identity,
+    })
+}
+
+/// Opens the index that is there, and waits for others as long as `busy`.
+pub fn connect(layout: &Layout, busy: Duration) -> rusqlite::Result<Connection> {
+    // Not read-only, even for a look: what a crash has left half written is rolled back by whoever comes next.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(layout.index(), flags)?;
+    connection.busy_timeout(busy)?;
+    Ok(connection)
+}
+
+/// Whether its pages are in order; an error that is [`is_broken`] where they are not.
+pub fn check(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA quick_check(1)", [], |row| {
         let verdict: String = row.get(0)?;
         if verdict == "ok" {
@@ -251,11 +268,6 @@ fn open(layout: &Layout) -> rusqlite::Result<Open> {
         }
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
         Err(rusqlite::Error::SqliteFailure(code, Some(verdict)))
-    })?;
-    let identity = identity(layout).map_err(|error| cannot_open(&error))?;
-    Ok(Open {
-        connection,
-        identity,
     })
 }
 

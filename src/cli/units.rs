@@ -55,26 +55,14 @@ fn passed(passed: i64) -> String {
     "now".to_owned()
 }
 
-/// Reads a size in bytes or in binary units: `1048576`, `10GB`, `512MiB`.
-pub fn parse_size(text: &str) -> Result<u64, String> {
-    let must = || "a number of bytes, with KiB, MiB, GiB or TiB if you like".to_owned();
-    let (count, unit) = parted(text).ok_or_else(must)?;
-    let factor: u64 = match unit {
-        "" | "B" => 1,
-        "K" | "KB" | "KiB" => 1 << 10,
-        "M" | "MB" | "MiB" => 1 << 20,
-        "G" | "GB" | "GiB" => 1 << 30,
-        "T" | "TB" | "TiB" => 1 << 40,
-        _ => return Err(must()),
-    };
-    count.checked_mul(factor).ok_or_else(must)
-}
-
 /// Reads a duration: seconds, or `90s`, `45m`, `12h`, `30d`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let must = || "a number of seconds, or of others with s, m, h or d".to_owned();
-    let (count, unit) = parted(text).ok_or_else(must)?;
-    let seconds: u64 = match unit {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let (count, unit) = text.split_at(end.unwrap_or(text.len()));
+    let count: u64 = count.parse().map_err(|_| must())?;
+    let seconds: u64 = match unit.trim_start() {
         "" | "s" => 1,
         "m" => 60,
         "h" => 3600,
@@ -83,14 +71,6 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     };
     let seconds = count.checked_mul(seconds).ok_or_else(must)?;
     Ok(Duration::from_secs(seconds))
-}
-
-/// A number and what stands behind it.
-fn parted(text: &str) -> Option<(u64, &str)> {
-    let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit());
-    let (count, unit) = text.split_at(end.unwrap_or(text.len()));
-    Some((count.parse().ok()?, unit.trim_start()))
 }
 
 /// A duration in its two largest units.
@@ -146,16 +126,11 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_durations_are_read_with_units() {
-        assert_eq!(parse_size("2GiB"), Ok(2 << 30));
-        assert_eq!(parse_size("500"), Ok(500));
+    fn durations_are_read_with_units() {
         assert_eq!(parse_duration("30d"), Ok(Duration::from_hours(720)));
         assert_eq!(parse_duration("5"), Ok(Duration::from_secs(5)));
         for wrong in ["", "x", "5 weeks", "99999999999999999999", "-1"] {
-            assert!(
-                parse_size(wrong).is_err() && parse_duration(wrong).is_err(),
-                "{wrong}"
-            );
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -43,6 +43,7 @@ pub use check::Warning;
 pub use database::{DatabaseConfig, Server, Target, Url};
 pub use error::{Error, Origin, Place};
 pub use image::ImageConfig;
+pub use ini::values::size as parse_size;
 pub use keystone::KeystoneConfig;
 pub use limits::{Allowance, LimitsConfig, RequestLimitsConfig};
 pub use log::LogConfig;

@@ -13,6 +13,7 @@ pub mod router;
 pub mod v2;
 pub mod versions;
 pub mod view;
+mod watched;
 
 use axum::Router;
 use tokio_util::sync::CancellationToken;

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::params;
 
 use super::{Finding, Repair, What, inside};
-use crate::cache::index::{Index, is_broken};
+use crate::cache::index::{self, Index, is_broken};
 use crate::cache::layout::Layout;
 
 /// A service writes its rows in much less.
@@ -15,10 +15,10 @@ const BUSY: Duration = Duration::from_secs(5);
 
 pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
     let images = layout.contents()?.images;
-    let index = inside(layout, layout.index());
+    let name = inside(layout, layout.index());
     if !layout.index().exists() {
         if !images.is_empty() {
-            findings.push(Finding::new(index, What::NoIndex, Repair::Mend));
+            findings.push(Finding::new(name, What::NoIndex, Repair::Mend));
         }
         return Ok(());
     }
@@ -26,7 +26,7 @@ pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
         Ok(rows) => rows,
         Err(error) if is_broken(&error) => {
             let what = What::BrokenIndex(error.to_string());
-            findings.push(Finding::new(index, what, Repair::Mend));
+            findings.push(Finding::new(name, what, Repair::Mend));
             return Ok(());
         }
         Err(error) => return Err(io::Error::other(format!("the index: {error}"))),
@@ -53,15 +53,8 @@ pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
 
 /// The size that each row tells. Nothing is made or mended for the asking.
 fn rows(layout: &Layout) -> rusqlite::Result<HashMap<String, i64>> {
-    let connection = open(layout)?;
-    connection.query_row("PRAGMA quick_check(1)", [], |row| {
-        let verdict: String = row.get(0)?;
-        if verdict == "ok" {
-            return Ok(());
-        }
-        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-        Err(rusqlite::Error::SqliteFailure(code, Some(verdict)))
-    })?;
+    let connection = index::connect(layout, BUSY)?;
+    index::check(&connection)?;
     let mut rows = connection.prepare(
         "SELECT image_id, coalesce(size, 0) FROM cached_images WHERE image_id IS NOT NULL",
     )?;
@@ -69,19 +62,11 @@ fn rows(layout: &Layout) -> rusqlite::Result<HashMap<String, i64>> {
     rows.collect()
 }
 
-fn open(layout: &Layout) -> rusqlite::Result<Connection> {
-    // Not read-only: what a crash has left half written is rolled back by whoever comes next.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(layout.index(), flags)?;
-    connection.busy_timeout(BUSY)?;
-    Ok(connection)
-}
-
 /// Makes rows agree with files. An index that is none is made anew.
 pub fn mend(layout: &Layout) -> io::Result<()> {
     let images = layout.contents()?.images;
     let mended = Index::new(layout.clone()).mend(&images).and_then(|_| {
-        let connection = open(layout)?;
+        let connection = index::connect(layout, BUSY)?;
         for image in &images {
             let size = i64::try_from(image.size).unwrap_or(i64::MAX);
             connection.execute(

@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::cli::{Error, Result, units};
 use crate::client::CachedImage;
+use crate::config;
 
 /// What an operator wants to see of a long list.
 #[derive(Debug, Default, Args)]
@@ -21,7 +22,7 @@ pub struct Choice {
     )]
     pub sort: Option<Order>,
     /// Only images of so many bytes or more: 500000000, 500MiB, 2GiB.
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = config::parse_size)]
     pub min_size: Option<u64>,
     /// Only images that nobody has used for so long: 90s, 45m, 12h, 30d.
     #[arg(long, value_name = "AGE", value_parser = units::parse_duration)]

@@ -1,7 +1,6 @@
 //! One line per request, written when the last byte of its answer is out or has been given up.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Instant;
 
 use axum::body::{Body, Bytes};
@@ -10,12 +9,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, StatusCode};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Body as _;
 
 use super::proxy_headers::Client;
 use super::request_id::RequestId;
 use crate::domain::Caller;
 use crate::ops::download::Source;
+use crate::server::watched::{Part, Watch, Watched};
 
 /// The layer. What inner layers know of the request they put on the answer.
 pub async fn layer(request: Request, next: Next) -> Response {
@@ -36,6 +36,8 @@ struct Line {
     user: Option<String>,
     project: Option<String>,
     bytes: u64,
+    /// What the body is long, where that is known: nobody asks for the end of it then.
+    expected: Option<u64>,
     whole: bool,
 }
 
@@ -60,6 +62,7 @@ impl Line {
             user: None,
             project: None,
             bytes: 0,
+            expected: None,
             whole: false,
         }
     }
@@ -78,11 +81,8 @@ impl Line {
             let expected = body.size_hint().exact().or(announced);
             // Of nothing nobody waits for the end.
             self.whole = silent || body.is_end_stream() || expected == Some(0);
-            Body::new(Counted {
-                expected,
-                body,
-                line: self,
-            })
+            self.expected = expected;
+            Body::new(Watched::new(body, self))
         })
     }
 }
@@ -121,41 +121,17 @@ fn name(source: Source) -> &'static str {
     }
 }
 
-/// The body of an answer, counted on its way out.
-struct Counted {
-    body: Body,
-    /// What it is long, where that is known: nobody asks for the end of it then.
-    expected: Option<u64>,
-    line: Line,
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match &polled {
+impl Watch for Line {
+    fn asked(&mut self, part: &Poll<Part>) {
+        match part {
             Poll::Ready(Some(Ok(frame))) => {
                 let length = frame.data_ref().map_or(0, Bytes::len);
-                self.line.bytes += u64::try_from(length).unwrap_or(u64::MAX);
-                self.line.whole = self.expected == Some(self.line.bytes);
+                self.bytes += u64::try_from(length).unwrap_or(u64::MAX);
+                self.whole = self.expected == Some(self.bytes);
             }
-            Poll::Ready(None) => self.line.whole = true,
+            Poll::Ready(None) => self.whole = true,
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

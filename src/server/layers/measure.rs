@@ -1,17 +1,17 @@
 //! How many requests there are of each kind, and how long they take: to the first byte of the answer, and to the
 //! last one.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Instant;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::Method;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Body as _;
 
+use crate::server::watched::{Part, Watch, Watched};
 use crate::telemetry::counters::Counters;
 
 /// What is told of requests that found no route.
@@ -51,7 +51,7 @@ pub async fn layer(State(counters): State<Counters>, request: Request, next: Nex
         if body.is_end_stream() {
             measure.begin();
         }
-        Body::new(Measured { body, measure })
+        Body::new(Watched::new(body, measure))
     })
 }
 
@@ -101,32 +101,10 @@ impl Drop for Measure {
     }
 }
 
-/// The body of an answer on its way out.
-struct Measured {
-    body: Body,
-    measure: Measure,
-}
-
-impl HttpBody for Measured {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if polled.is_ready() {
-            self.measure.begin();
+impl Watch for Measure {
+    fn asked(&mut self, part: &Poll<Part>) {
+        if part.is_ready() {
+            self.begin();
         }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

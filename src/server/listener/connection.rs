@@ -4,15 +4,15 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::response::Response;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -25,6 +25,7 @@ use super::pace::{Busy, Pace, Paced};
 use super::upload::Upload;
 use super::{Ending, Limits};
 use crate::server::layers::Peer;
+use crate::server::watched::{Part, Watch, Watched};
 
 /// Read and write buffers of a connection grow up to this: more than a chunk at a time makes system calls few,
 /// and all that is on its way to a crowd of clients stays small.
@@ -102,7 +103,7 @@ struct Requests {
 }
 
 impl hyper::service::Service<Request<Incoming>> for Requests {
-    type Response = Response<Answer>;
+    type Response = Response<Watched<Occupied>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -128,38 +129,21 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);
             }
-            Ok(response.map(|body| Answer {
-                body,
+            let occupied = Occupied {
                 _busy: busy,
                 _running: running,
-            }))
+            };
+            Ok(response.map(|body| Watched::new(body, occupied)))
         })
     }
 }
 
-/// The body of an answer; the connection is busy as long as it is there, and the request runs.
-struct Answer {
-    body: Body,
+/// What goes on with an answer: the connection is busy as long as its body is there, and the request runs.
+struct Occupied {
     _busy: Busy,
     _running: TaskTrackerToken,
 }
 
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+impl Watch for Occupied {
+    fn asked(&mut self, _: &Poll<Part>) {}
 }

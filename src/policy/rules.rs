@@ -321,7 +321,11 @@ mod tests {
             "not rule:absent or role:reader",
             "not (rule:absent and role:auditor)",
         ] {
-            assert!(allow(&rules(&[("get_images", rule)]), &reader(), "get_images"));
+            assert!(allow(
+                &rules(&[("get_images", rule)]),
+                &reader(),
+                "get_images"
+            ));
         }
     }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
@@ -17,7 +18,7 @@ use super::layout::{self, names};
 use super::node::{Node, blocking};
 use super::source::Source;
 use super::space::SpaceLock;
-use super::sums::{SPAN, bytes_of, span_at};
+use super::sums::{SPAN, bytes_of, span_at, spans_of};
 use super::tally::Area;
 use super::trust::{Checked, Copy, Touch};
 use crate::config::Verify;
@@ -107,8 +108,7 @@ impl CachedImage {
     }
 
     fn stream(self, range: ByteRange) -> ByteStream {
-        let verify = self.node.copies.rules.verify;
-        let checked = matches!(verify, Verify::Always | Verify::Changed);
+        let checked = self.node.copies.rules.checks_what_leaves();
         if self.copy.is_none() || !checked {
             return read_file(self.file, range);
         }
@@ -124,16 +124,44 @@ impl CachedImage {
         Box::pin(bytes)
     }
 
-    /// Reads a span and compares it, whatever is known of it, and repairs it where it is bad. True where it was.
-    pub(super) async fn sweep(&self, span: u64) -> io::Result<bool> {
+    /// Reads every span and compares it, whatever is known of it, at so many bytes per second. Says how many were
+    /// bad.
+    pub(super) async fn sweep(&self, rate: u64) -> io::Result<u64> {
+        let mut bad = 0;
+        for span in 0..spans_of(self.size) {
+            bad += u64::from(self.sweep_span(span).await?);
+            let nanos = u128::from(SPAN) * 1_000_000_000 / u128::from(rate.max(1));
+            let pause = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+            tokio::time::sleep(pause).await;
+        }
+        Ok(bad)
+    }
+
+    /// Reads a span and compares it, and repairs it where it is bad. True where it was.
+    async fn sweep_span(&self, span: u64) -> io::Result<bool> {
         let Some(copy) = &self.copy else {
             return Ok(false);
         };
+        // What is being proven is being read already.
+        if !self.is_proven(copy, span).await? {
+            return Ok(false);
+        }
         let bad = self.check(copy, span).await? == Checked::Bad;
         if bad {
             self.repair(copy, span).await?;
         }
         Ok(bad)
+    }
+
+    /// Waits until a span has been read for the proof, where there has to be one, so that one can tell whether it
+    /// still is what it was then. False where the whole is not proven.
+    async fn is_proven(&self, copy: &Copy, span: u64) -> io::Result<bool> {
+        let Some(proving) = &copy.proving else {
+            return Ok(true);
+        };
+        let last = bytes_of(span, span + 1, self.size).end.saturating_sub(1);
+        let seen = beyond(self.id, &mut proving.clone(), last).await;
+        Ok(seen.map_err(io::Error::other)?.whole)
     }
 
     async fn check(&self, copy: &Arc<Copy>, span: u64) -> io::Result<Checked> {
@@ -143,6 +171,18 @@ impl CachedImage {
             self.node.clock.now(),
         );
         blocking(move || copy.check(span, &file, now)).await
+    }
+
+    /// Somebody writes into a copy that is being proven. What has left of it may be as wrong.
+    fn changed(&self, span: u64) -> io::Error {
+        let id = self.id;
+        self.node.counters.verify_failures.inc();
+        tracing::warn!(image.id = %id, span, what = "copy", "span {span} of the copy of image {id} changed while it was verified");
+        io::Error::other(FillBroken {
+            id,
+            reason: "the copy changed while it was verified".into(),
+            resumable: false,
+        })
     }
 
     fn broken(&self, reason: impl Into<String>) -> io::Error {
@@ -184,8 +224,7 @@ impl CachedImage {
 
     /// Writes the right bytes in the place of the bad ones. False where they are not the right ones.
     fn replace(&self, copy: &Copy, span: u64, bytes: &[u8]) -> io::Result<bool> {
-        let right = copy.table().and_then(|table| table.sum(span));
-        if right != Some(*blake3::hash(bytes).as_bytes()) {
+        if copy.sum(span) != Some(*blake3::hash(bytes).as_bytes()) {
             return Ok(false);
         }
         let layout = &self.node.layout;
@@ -280,13 +319,7 @@ impl CachedImage {
         };
         let span = span_at(position);
         let end = bytes_of(span, span + 1, self.size).end;
-        if let Some(proving) = &copy.proving {
-            let visible = beyond(self.id, &mut proving.clone(), position).await;
-            let visible = visible.map_err(io::Error::other)?;
-            if visible < self.size || copy.table().is_none() {
-                return Ok((visible.min(end), None));
-            }
-        }
+        let proven = self.is_proven(copy, span).await?;
         let rules = self.node.copies.rules;
         let touch = self.touch()?;
         if rules.verify == Verify::Changed && copy.trusts(span, touch, rules.period) {
@@ -294,6 +327,7 @@ impl CachedImage {
         }
         match self.check(copy, span).await? {
             Checked::Right(touch) => Ok((end, Some(touch))),
+            Checked::Bad if !proven => Err(self.changed(span)),
             Checked::Bad => Ok((end, Some(self.repair(copy, span).await?))),
         }
     }

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::account::Account;
 use super::fill;
 use super::growing::{Fill, Growing, Progress};
@@ -140,7 +142,8 @@ impl Claim {
         let supply = supply.into();
         let announced = supply.first.as_ref().and_then(|blob| blob.size);
         let size = self.expected.size.or(announced);
-        let growing = Growing::here(Arc::clone(&self.running.fill), size);
+        let running = &self.running;
+        let growing = Growing::here(&running.node, Arc::clone(&running.fill), size);
         fill::start(self, supply);
         growing
     }
@@ -214,7 +217,10 @@ impl Claim {
         partial.allocate(bytes_of(0, u64::MAX, expected.size.unwrap_or(0)))?;
         partial.prepare()?;
         Ok(Reached::Claimed(Self {
-            running: Running::new(Arc::clone(node), Fill::new(id, reader)),
+            running: Running::new(
+                Arc::clone(node),
+                Fill::new(id, reader, partial.shared_table()),
+            ),
             hold,
             expected: expected.clone(),
         }))
@@ -273,7 +279,15 @@ impl Running {
         &self.node
     }
 
+    /// Keeps what was written at `at` for those who keep up.
+    pub(super) fn keep(&self, at: u64, batch: &[Bytes]) {
+        self.fill.recent.push(at, batch);
+    }
+
     pub(super) fn show(&self, progress: Progress) {
+        if let Progress::Verified(size) = progress {
+            self.fill.recent.end(size);
+        }
         self.fill.progress.send_replace(progress);
     }
 

@@ -173,6 +173,7 @@ impl Writer {
             complete?;
             self.written += chunk.len() as u64;
         }
+        self.claim.running.keep(will_be - coming, batch);
         self.tell()
     }
 

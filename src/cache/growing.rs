@@ -2,36 +2,36 @@
 //!
 //! Within this process the writer says how far one may read; to other processes its table of spans does. Either way the last bytes are held back until all of it is proven to be the image's
 //! data: who read a wrong beginning never gets to a proper end.
+//!
+//! What leaves is either still in memory as the store sent it (see [`super::recent`]), or it is of a span that is
+//! complete, whose checksum the writer has noted, and which is checked as it leaves (see [`super::leaving`]). The span
+//! that grows is not read from the file, for nobody could tell whether it is what was written there: who reads
+//! along in another process is up to a span behind.
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::FillBroken;
-use super::layout::Layout;
-use super::partial::Data;
-use super::space::SpaceLock;
+use super::leaving::{Leaving, Next};
+use super::node::Node;
+use super::recent::Recent;
+use super::sibling::Sibling;
 use super::spans::Table;
+use super::sums::{Sum, bytes_of, span_at};
 use crate::domain::ImageId;
 use crate::stream::{Blob, ByteRange, ByteStream, read_file};
+use crate::telemetry::counters::Counters;
 
 /// Bytes that nobody gets before the proof.
 pub const HELD_BACK: u64 = 64 * 1024;
 
 /// Who wants bytes that are further ahead of the writer than this does not wait for them.
 const NEAR: u64 = 32 * 1024 * 1024;
-
-/// How often the file of another process is looked at: at first, and at most.
-const LOOK: Duration = Duration::from_millis(5);
-const LOOK_SELDOM: Duration = Duration::from_millis(50);
-/// A file that does not grow for so long may have lost its writer.
-const SILENCE: Duration = Duration::from_millis(250);
 
 /// How far a fill has come.
 #[derive(Debug, Clone)]
@@ -43,19 +43,32 @@ pub enum Progress {
     Broken(FillBroken),
 }
 
+/// How far one may read.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    pub visible: u64,
+    /// That is all there is.
+    pub whole: bool,
+}
+
 /// A fill in this process, as its readers see it.
 #[derive(Debug)]
 pub struct Fill {
     pub id: ImageId,
     pub file: Arc<File>,
+    /// The checksums of spans that are complete.
+    pub table: Arc<Table>,
+    pub recent: Recent,
     pub progress: watch::Sender<Progress>,
 }
 
 impl Fill {
-    pub fn new(id: ImageId, file: File) -> Self {
+    pub fn new(id: ImageId, file: File, table: Arc<Table>) -> Self {
         Self {
             id,
             file: Arc::new(file),
+            table,
+            recent: Recent::default(),
             progress: watch::Sender::new(Progress::Growing(0)),
         }
     }
@@ -79,6 +92,9 @@ impl Fill {
                     resumable,
                 });
             }
+            if open {
+                self.recent.end(u64::MAX);
+            }
             open
         });
     }
@@ -87,8 +103,11 @@ impl Fill {
 /// A copy that is being made.
 #[derive(Debug, Clone)]
 pub struct Growing {
+    id: ImageId,
     size: Option<u64>,
     writer: Writer,
+    /// Where bad spans are counted; none where nothing is checked.
+    checks: Option<Counters>,
 }
 
 /// Who makes it.
@@ -99,41 +118,29 @@ enum Writer {
     Sibling(Arc<Sibling>),
 }
 
-/// A fill in another process.
-#[derive(Debug)]
-struct Sibling {
-    id: ImageId,
-    size: Option<u64>,
-    file: Arc<File>,
-    /// Where its writer says how far it has come, once it has begun.
-    table: Mutex<Option<Table>>,
-    layout: Layout,
-}
-
 impl Growing {
-    pub(super) fn here(fill: Arc<Fill>, size: Option<u64>) -> Self {
+    pub(super) fn here(node: &Node, fill: Arc<Fill>, size: Option<u64>) -> Self {
         let progress = fill.progress.subscribe();
         Self {
+            id: fill.id,
             size,
             writer: Writer::Here(fill, progress),
+            checks: checks(node),
         }
     }
 
     pub(super) fn of_sibling(
-        layout: Layout,
+        node: &Node,
         id: ImageId,
-        (file, table): (File, Option<Table>),
+        opened: (File, Option<Table>),
         size: Option<u64>,
     ) -> Self {
+        let sibling = Sibling::new(node.layout.clone(), id, opened, size);
         Self {
+            id,
             size,
-            writer: Writer::Sibling(Arc::new(Sibling {
-                id,
-                size,
-                file: Arc::new(file),
-                table: Mutex::new(table),
-                layout,
-            })),
+            writer: Writer::Sibling(Arc::new(sibling)),
+            checks: checks(node),
         }
     }
 
@@ -143,9 +150,10 @@ impl Growing {
         let end = range.map(|range| range.end).or(self.size);
         let start = range.map_or(0, |range| range.start);
         let reader = Reader {
-            writer: self.writer,
+            growing: self,
             position: start,
             end,
+            current: None,
         };
         Blob {
             size: end.map(|end| end - start),
@@ -154,48 +162,151 @@ impl Growing {
     }
 }
 
+fn checks(node: &Node) -> Option<Counters> {
+    let checks = node.copies.rules.checks_what_leaves();
+    checks.then(|| node.counters.clone())
+}
+
+impl Writer {
+    fn file(&self) -> Arc<File> {
+        match self {
+            Writer::Here(fill, _) => Arc::clone(&fill.file),
+            Writer::Sibling(sibling) => Arc::clone(&sibling.file),
+        }
+    }
+
+    async fn beyond(&mut self, position: u64) -> Result<Seen, FillBroken> {
+        match self {
+            Writer::Here(fill, progress) => beyond(fill.id, progress, position).await,
+            Writer::Sibling(sibling) => Arc::clone(sibling).beyond(position).await,
+        }
+    }
+
+    /// What is in memory there.
+    fn recent(&self, position: u64) -> Option<Bytes> {
+        match self {
+            Writer::Here(fill, _) => fill.recent.at(position),
+            Writer::Sibling(_) => None,
+        }
+    }
+
+    async fn sum(&self, span: u64) -> io::Result<Option<Sum>> {
+        match self {
+            Writer::Here(fill, _) => Ok(fill.table.sum(span)),
+            Writer::Sibling(sibling) => Arc::clone(sibling).sum(span).await,
+        }
+    }
+}
+
 /// Somebody who reads along.
 struct Reader {
-    writer: Writer,
+    growing: Growing,
     position: u64,
     end: Option<u64>,
+    /// What is being read from the file.
+    current: Option<Current>,
+}
+
+enum Current {
+    /// Of a span that is complete.
+    Checked(Leaving),
+    Unchecked(ByteStream),
 }
 
 impl Reader {
     fn stream(self) -> ByteStream {
-        let parts = stream::try_unfold(self, |mut reader| async move {
-            let part = reader.next().await?;
-            Ok::<_, io::Error>(part.map(|part| (part, reader)))
+        let bytes = stream::try_unfold(self, |mut reader| async move {
+            let next = reader.next().await?;
+            Ok::<_, io::Error>(next.map(|bytes| (bytes, reader)))
         });
-        parts.try_flatten().boxed()
+        bytes.boxed()
     }
 
-    /// The next part that may be read; none at the end.
-    async fn next(&mut self) -> io::Result<Option<ByteStream>> {
-        if self.end.is_some_and(|end| self.position >= end) && self.position > 0 {
-            return Ok(None);
+    /// The next bytes that may leave; none at the end.
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            let next = match &mut self.current {
+                None => None,
+                Some(Current::Unchecked(bytes)) => bytes.next().await.transpose()?,
+                Some(Current::Checked(leaving)) => match leaving.next().await {
+                    Next::Bytes(bytes) => Some(bytes),
+                    Next::End => None,
+                    Next::Bad { sent } => return Err(self.bad(sent)),
+                },
+            };
+            if let Some(bytes) = next {
+                self.position += bytes.len() as u64;
+                return Ok(Some(bytes));
+            }
+            self.current = None;
+            if self.end.is_some_and(|end| self.position >= end) && self.position > 0 {
+                return Ok(None);
+            }
+            let seen = self.growing.writer.beyond(self.position).await;
+            let seen = seen.map_err(io::Error::other)?;
+            let may = self.end.map_or(seen.visible, |end| end.min(seen.visible));
+            if may <= self.position {
+                return Ok(None);
+            }
+            if let Some(mut bytes) = self.growing.writer.recent(self.position) {
+                let most = usize::try_from(may - self.position).unwrap_or(usize::MAX);
+                bytes.truncate(most);
+                self.position += bytes.len() as u64;
+                return Ok(Some(bytes));
+            }
+            self.current = if self.growing.checks.is_some() {
+                self.span(seen).await?.map(Current::Checked)
+            } else {
+                let part = ByteRange {
+                    start: self.position,
+                    end: may,
+                };
+                let bytes = read_file(self.growing.writer.file(), part);
+                Some(Current::Unchecked(bytes))
+            };
         }
-        let (file, visible) = match &mut self.writer {
-            Writer::Here(fill, progress) => {
-                let seen = beyond(fill.id, progress, self.position).await;
-                (Arc::clone(&fill.file), seen)
-            }
-            Writer::Sibling(sibling) => {
-                let seen = Arc::clone(sibling).beyond(self.position).await;
-                (Arc::clone(&sibling.file), seen)
-            }
+    }
+
+    /// What is wanted of the next span, once it is complete. None where one has to look again.
+    async fn span(&mut self, seen: Seen) -> io::Result<Option<Leaving>> {
+        let writer = &mut self.growing.writer;
+        let span = span_at(self.position);
+        let all = bytes_of(span, span + 1, self.growing.size.unwrap_or(u64::MAX));
+        if !seen.whole && seen.visible < all.end {
+            let seen = writer.beyond(all.end - 1).await;
+            return seen.map(|_| None).map_err(io::Error::other);
+        }
+        let all = ByteRange {
+            end: all.end.min(seen.visible),
+            ..all
         };
-        let visible = visible.map_err(io::Error::other)?;
-        let end = self.end.map_or(visible, |end| end.min(visible));
-        if end <= self.position {
-            return Ok(None);
-        }
+        let Some(sum) = writer.sum(span).await? else {
+            // The copy is in its place, or will be: who looks again finds out what it is.
+            return Err(self.broken("a span of it has no checksum", true));
+        };
         let part = ByteRange {
             start: self.position,
-            end,
+            end: self.end.map_or(all.end, |end| end.min(all.end)),
         };
-        self.position = end;
-        Ok(Some(read_file(file, part)))
+        Ok(Some(Leaving::new(writer.file(), all, part, sum)))
+    }
+
+    /// What has left of a bad span may be wrong, so nothing makes it right any more.
+    fn bad(&self, sent: bool) -> io::Error {
+        let (id, span) = (self.growing.id, span_at(self.position));
+        if let Some(counters) = &self.growing.checks {
+            counters.verify_failures.inc();
+        }
+        tracing::warn!(image.id = %id, span, what = "growing", "span {span} of the growing copy of image {id} is bad");
+        self.broken("what was written is not what is there", !sent)
+    }
+
+    fn broken(&self, reason: &str, resumable: bool) -> io::Error {
+        io::Error::other(FillBroken {
+            id: self.growing.id,
+            reason: reason.to_owned(),
+            resumable,
+        })
     }
 }
 
@@ -204,7 +315,7 @@ pub async fn beyond(
     id: ImageId,
     progress: &mut watch::Receiver<Progress>,
     position: u64,
-) -> Result<u64, FillBroken> {
+) -> Result<Seen, FillBroken> {
     let seen = progress
         .wait_for(|progress| match progress {
             Progress::Growing(visible) => *visible > position,
@@ -212,107 +323,19 @@ pub async fn beyond(
         })
         .await;
     match seen.as_deref() {
-        Ok(Progress::Growing(visible) | Progress::Verified(visible)) => Ok(*visible),
+        Ok(Progress::Growing(visible)) => Ok(Seen {
+            visible: *visible,
+            whole: false,
+        }),
+        Ok(Progress::Verified(size)) => Ok(Seen {
+            visible: *size,
+            whole: true,
+        }),
         Ok(Progress::Broken(broken)) => Err(broken.clone()),
         Err(_) => Err(FillBroken {
             id,
             reason: "its writer is gone".into(),
             resumable: true,
         }),
-    }
-}
-
-/// What a look at a sibling's file shows.
-enum Look {
-    /// So many bytes may be read, and more may come.
-    Visible(u64),
-    /// All of it is there and right.
-    Whole(u64),
-    Broken(FillBroken),
-}
-
-impl Sibling {
-    async fn beyond(self: Arc<Self>, position: u64) -> Result<u64, FillBroken> {
-        let mut pause = LOOK;
-        let mut since = Instant::now();
-        let mut longest = 0;
-        loop {
-            let silent = since.elapsed() >= SILENCE;
-            let sibling = Arc::clone(&self);
-            let look = tokio::task::spawn_blocking(move || sibling.look(silent)).await;
-            match look.map_err(|error| self.broken(&error.to_string(), true))? {
-                Look::Whole(size) => return Ok(size),
-                Look::Broken(broken) => return Err(broken),
-                Look::Visible(visible) if visible > position => return Ok(visible),
-                Look::Visible(visible) if visible > longest || silent => {
-                    longest = visible;
-                    since = Instant::now();
-                }
-                Look::Visible(_) => {}
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LOOK_SELDOM);
-        }
-    }
-
-    /// Looks how far the file has come, and where it is silent, whether anybody still writes it.
-    fn look(&self, silent: bool) -> Look {
-        let found = match self.file.metadata() {
-            Ok(found) => found,
-            Err(error) => return Look::Broken(self.broken(&error.to_string(), true)),
-        };
-        match Data::of(&found) {
-            Data::Verified => return Look::Whole(found.len()),
-            Data::Bad => return Look::Broken(self.broken("its data was not the image's", false)),
-            Data::Growing => {}
-        }
-        if silent && !self.is_written() {
-            return self.end();
-        }
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.is_none() {
-            let opened = Table::open(&self.layout, self.id).ok().flatten();
-            *table = opened.filter(|table| table.inode == found.ino());
-        }
-        let filled = match table.as_ref().map(Table::filled) {
-            Some(Ok(Some(filled))) => filled,
-            Some(Ok(None)) => return Look::Broken(self.broken("its writer gave up", true)),
-            Some(Err(_)) | None => 0,
-        };
-        Look::Visible(match self.size {
-            Some(size) => filled.min(size.saturating_sub(HELD_BACK)),
-            None => filled.saturating_sub(HELD_BACK),
-        })
-    }
-
-    /// Whether a process holds the lock of the file.
-    fn is_written(&self) -> bool {
-        // Where the directory is gone nobody claims anything, and the question harms nobody.
-        let _lock = SpaceLock::take(&self.layout);
-        let free = fs2::FileExt::try_lock_shared(&*self.file).is_ok();
-        if free {
-            // Closing would do it as well, but this reader goes on.
-            let _ = fs2::FileExt::unlock(&*self.file);
-        }
-        !free
-    }
-
-    /// What came of a fill that nobody goes on with.
-    fn end(&self) -> Look {
-        match self.file.metadata() {
-            Ok(found) if Data::of(&found) == Data::Verified => Look::Whole(found.len()),
-            Ok(found) if Data::of(&found) == Data::Bad => {
-                Look::Broken(self.broken("its data was not the image's", false))
-            }
-            _ => Look::Broken(self.broken("its writer gave up or died", true)),
-        }
-    }
-
-    fn broken(&self, reason: &str, resumable: bool) -> FillBroken {
-        FillBroken {
-            id: self.id,
-            reason: reason.to_owned(),
-            resumable,
-        }
     }
 }

@@ -30,6 +30,7 @@ mod interleaved;
 mod inventory;
 mod journal;
 mod layout;
+mod leaving;
 mod lock;
 mod marks;
 mod node;
@@ -44,10 +45,12 @@ mod prune;
 mod queue;
 mod queue_watch;
 mod reach;
+mod recent;
 mod reconcile;
 mod recount;
 mod residents;
 mod rows;
+mod sibling;
 mod source;
 mod space;
 mod spans;
@@ -216,15 +219,7 @@ impl Cache {
         let Some(image) = blocking(move || node.open_copy(id, &wanted)).await? else {
             return Ok(0);
         };
-        let image = image.repaired_from(source);
-        let mut bad = 0;
-        for span in 0..sums::spans_of(image.size()) {
-            bad += u64::from(image.sweep(span).await?);
-            let nanos = u128::from(sums::SPAN) * 1_000_000_000 / u128::from(rate.max(1));
-            let pause = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-            tokio::time::sleep(pause).await;
-        }
-        Ok(bad)
+        image.repaired_from(source).sweep(rate).await
     }
 
     /// What this node has of the image, for whoever would not bring it in: never [`Lookup::Missing`], and

@@ -181,7 +181,7 @@ impl Node {
     /// Reads along with a fill of this process.
     fn join(&self, id: ImageId, expected: &Expected) -> Option<Lookup> {
         let fill = self.fills.get(id)?;
-        Some(Lookup::Growing(Growing::here(fill, expected.size)))
+        Some(Lookup::Growing(Growing::here(self, fill, expected.size)))
     }
 
     /// Why nothing can be brought in now, if so.
@@ -239,7 +239,7 @@ impl Node {
         }
         let _turn = self.claiming.lock().await;
         if let Some(fill) = self.fills.get(id) {
-            let growing = || Lookup::Growing(Growing::here(Arc::clone(&fill), expected.size));
+            let growing = || Lookup::Growing(Growing::here(self, Arc::clone(&fill), expected.size));
             return if near(&fill) { growing() } else { far() };
         }
         if let Some(open) = self.parts.get(id, &Wanted::of(expected)) {
@@ -274,8 +274,8 @@ impl Node {
                 Lookup::Part(Part::new(Arc::clone(self), open, size))
             }
             Ok(Reached::Growing(file, table)) => {
-                let (layout, size) = (self.layout.clone(), expected.size);
-                Lookup::Growing(Growing::of_sibling(layout, id, (file, table), size))
+                let opened = (file, table);
+                Lookup::Growing(Growing::of_sibling(self, id, opened, expected.size))
             }
             Ok(Reached::Not(why)) => {
                 if matches!(why, Past::Obstructed | Past::Stranger) {

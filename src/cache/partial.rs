@@ -22,7 +22,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FallocateFlags, Mode};
 
@@ -50,7 +50,7 @@ pub struct Partial {
     id: ImageId,
     file: File,
     inode: u64,
-    table: Table,
+    table: Arc<Table>,
     place: Mutex<Place>,
     /// Bytes of room it has been promised.
     promised: AtomicU64,
@@ -116,7 +116,7 @@ impl Partial {
             id,
             inode: file.metadata()?.ino(),
             file,
-            table,
+            table: Arc::new(table),
             place: Mutex::new(place),
             promised: AtomicU64::new(0),
         };
@@ -152,6 +152,11 @@ impl Partial {
 
     pub fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// The same for those who read along: they do not share the lock.
+    pub fn shared_table(&self) -> Arc<Table> {
+        Arc::clone(&self.table)
     }
 
     /// Bytes of room it has been promised.
@@ -240,7 +245,7 @@ impl Partial {
         if !names(&path, &self.file.metadata()?) {
             return Ok(());
         }
-        if self.table.here() == 0 || self.table.size.is_none() {
+        if !self.is_useful() {
             self.table.remove(&self.layout, self.id)?;
             return layout::remove(&path).map(drop);
         }
@@ -253,6 +258,14 @@ impl Partial {
         self.set_promised(allocated);
         lock.came(&self.layout, Area::Parts, 0, 0);
         Ok(())
+    }
+
+    /// Whether somebody can go on with its spans. Not where another process has begun a fill beside it, whose table
+    /// has taken the place of this one.
+    fn is_useful(&self) -> bool {
+        self.table.here() > 0
+            && self.table.size.is_some()
+            && self.table.is_known(&self.layout, self.id)
     }
 
     /// Its spans are of no use, or there is no room for them.
@@ -338,7 +351,7 @@ impl Partial {
     /// Leaves nothing behind but spans that are here. After a commit there is nothing to do.
     fn leave(&self) -> io::Result<()> {
         self.end_fill()?;
-        if *self.place() == Place::Parked && self.table.here() == 0 {
+        if *self.place() == Place::Parked && !self.is_useful() {
             self.discard()?;
         }
         let parked = *self.place() == Place::Parked;

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::stream;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -17,6 +17,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::claim::Reached;
 use super::fetch::Fetch;
 use super::layout::InPlace;
+use super::leaving::{Leaving, Next};
 use super::node::{Node, blocking};
 use super::partial::{Partial, Wanted};
 use super::reach::Attempt;
@@ -25,13 +26,16 @@ use super::space::SpaceLock;
 use super::sums::{self, bytes_of, span_at, spans_of};
 use super::{Expected, FillBroken, Past};
 use crate::domain::ImageId;
-use crate::stream::{Blob, ByteRange, ByteStream, read_file};
+use crate::stream::{Blob, ByteRange};
 
 /// Spans that are asked for in one request to the store, at most.
 const RUN: u64 = 16;
 
 /// Requests to stores at once, for parts: with the bytes of a batch this bounds their memory.
 const REQUESTS: usize = 32;
+
+/// So much leaves at once: who wants no more of a span need not have it checked before, for it is checked as it leaves.
+const AT_ONCE: u64 = 64 * 1024;
 
 /// What came of fetching a span: none while it is on its way.
 pub type Outcome = Option<Result<(), String>>;
@@ -197,16 +201,22 @@ struct Reader {
     rest: ByteRange,
     file: Option<Arc<File>>,
     /// What is left of the span that is being read.
-    current: Option<ByteStream>,
+    current: Option<Leaving>,
 }
 
 impl Reader {
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
             if let Some(current) = &mut self.current {
-                if let Some(bytes) = current.next().await.transpose()? {
-                    self.rest.start += bytes.len() as u64;
-                    return Ok(Some(bytes));
+                match current.next().await {
+                    Next::Bytes(bytes) => {
+                        self.rest.start += bytes.len() as u64;
+                        return Ok(Some(bytes));
+                    }
+                    Next::End => {}
+                    Next::Bad { sent } => {
+                        self.part.went_bad(span_at(self.rest.start), sent).await?;
+                    }
                 }
                 self.current = None;
             }
@@ -214,7 +224,12 @@ impl Reader {
                 return Ok(None);
             }
             let span = span_at(self.rest.start);
-            if !self.part.is_here(span).await? {
+            let bytes = bytes_of(span, span + 1, self.part.size);
+            let rest = ByteRange {
+                start: self.rest.start,
+                end: bytes.end.min(self.rest.end),
+            };
+            if !self.part.is_here(span, rest.len() > AT_ONCE).await? {
                 let last = span_at(self.rest.end - 1);
                 let mut flight = self.part.fetch(span, last, &self.source);
                 let landed = flight.wait_for(Option::is_some).await;
@@ -223,12 +238,10 @@ impl Reader {
                     return Err(self.part.broken(reason));
                 }
             }
-            let bytes = bytes_of(span, span + 1, self.part.size);
-            let rest = ByteRange {
-                start: self.rest.start,
-                end: bytes.end.min(self.rest.end),
-            };
-            self.current = Some(read_file(self.file().await?, rest));
+            // Where it went bad since, it is fetched once more.
+            if let Some(sum) = self.part.open.partial.table().sum(span) {
+                self.current = Some(Leaving::new(self.file().await?, bytes, rest, sum));
+            }
         }
     }
 
@@ -243,27 +256,58 @@ impl Reader {
 }
 
 impl Part {
-    /// Whether a span is here, and still what it was when it came.
-    async fn is_here(&self, span: u64) -> io::Result<bool> {
+    /// Whether a span is here, and, where that is to be checked, still what it was when it came.
+    async fn is_here(&self, span: u64, check: bool) -> io::Result<bool> {
         let Some(sum) = self.open.partial.table().sum(span) else {
             return Ok(false);
         };
-        let (open, size, node) = (Arc::clone(&self.open), self.size, Arc::clone(&self.node));
+        if !check {
+            return Ok(true);
+        }
+        let (open, bytes) = (Arc::clone(&self.open), bytes_of(span, span + 1, self.size));
+        let right = blocking(move || {
+            let right = sums::sum_of(open.partial.file(), bytes);
+            Ok(right.is_ok_and(|found| found == sum))
+        });
+        let right = right.await?;
+        if !right {
+            self.forget(span).await?;
+        }
+        Ok(right)
+    }
+
+    /// A span is not what it was. It can be fetched again, unless some of it has left already, or the image is just
+    /// being brought in.
+    async fn went_bad(&self, span: u64, sent: bool) -> io::Result<()> {
+        let forgotten = self.forget(span).await?;
+        if sent {
+            let id = self.open.partial.id();
+            return Err(io::Error::other(FillBroken {
+                id,
+                reason: "what was fetched is not what is there".into(),
+                resumable: false,
+            }));
+        }
+        if forgotten {
+            Ok(())
+        } else {
+            Err(self.broken("the whole image is being brought in"))
+        }
+    }
+
+    /// Forgets a bad span. False where a fill may have written it anew since it was read, and says itself what is here.
+    async fn forget(&self, span: u64) -> io::Result<bool> {
+        let (open, node) = (Arc::clone(&self.open), Arc::clone(&self.node));
         blocking(move || {
-            let partial = &open.partial;
-            let right = sums::sum_of(partial.file(), bytes_of(span, span + 1, size));
-            if right.is_ok_and(|found| found == sum) {
-                return Ok(true);
-            }
-            // The fill may have written it anew since it was read, and says itself what is here.
             let filling = open.filling.read().unwrap_or_else(PoisonError::into_inner);
-            if !*filling {
-                let id = partial.id();
-                node.counters.verify_failures.inc();
-                tracing::warn!(image.id = %id, span, what = "part", "span {span} of image {id} went bad and is fetched again");
-                partial.table().clear(span)?;
+            if *filling {
+                return Ok(false);
             }
-            Ok(false)
+            let id = open.partial.id();
+            node.counters.verify_failures.inc();
+            tracing::warn!(image.id = %id, span, what = "part", "span {span} of image {id} went bad and is fetched again");
+            open.partial.table().clear(span)?;
+            Ok(true)
         })
         .await
     }

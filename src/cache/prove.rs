@@ -103,6 +103,10 @@ impl Proving {
         let proof = self.expected.checksums.proof();
         let mut hasher = proof.map(|(algorithm, _)| algorithm.hasher());
         let (mut summing, mut sums) = (Summing::default(), Vec::new());
+        let mut note = |sum| {
+            self.copy.note(sum);
+            sums.push(sum);
+        };
         let mut buffer = vec![0; PIECE];
         let mut at = 0;
         while at < size {
@@ -115,12 +119,12 @@ impl Proving {
             if let Some(hasher) = &mut hasher {
                 hasher.update(piece);
             }
-            summing.update(piece, |sum| sums.push(sum));
+            summing.update(piece, &mut note);
             at += piece.len() as u64;
             let visible = at.min(size.saturating_sub(HELD_BACK));
             self.progress.send_replace(Progress::Growing(visible));
         }
-        sums.extend(summing.finish());
+        summing.finish().into_iter().for_each(note);
         if let (Some((algorithm, expected)), Some(hasher)) = (proof, hasher) {
             let got = hasher.finish();
             if got != expected {

@@ -198,6 +198,16 @@ impl Table {
         (*sum != ABSENT).then_some(*sum)
     }
 
+    /// The same as another process has written it just now.
+    pub fn sum_now(&self, span: u64) -> io::Result<Option<Sum>> {
+        let mut sum = ABSENT;
+        match self.file.read_exact_at(&mut sum, HEADER + span * 32) {
+            Ok(()) => Ok((sum != ABSENT).then_some(sum)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// How many spans are here.
     pub fn here(&self) -> u64 {
         self.sums().iter().filter(|sum| **sum != ABSENT).count() as u64
@@ -236,11 +246,16 @@ impl Table {
         self.file.write_all_at(&size.to_le_bytes(), SIZE_AT)
     }
 
+    /// Whether the file still has its name.
+    pub fn is_known(&self, layout: &Layout, id: ImageId) -> bool {
+        let found = self.file.metadata();
+        found.is_ok_and(|found| layout::names(&layout.spans(id), &found))
+    }
+
     /// Removes the file, if it still has its name.
     pub fn remove(&self, layout: &Layout, id: ImageId) -> io::Result<()> {
-        let path = layout.spans(id);
-        if layout::names(&path, &self.file.metadata()?) {
-            layout::remove(&path)?;
+        if self.is_known(layout, id) {
+            layout::remove(&layout.spans(id))?;
         }
         Ok(())
     }

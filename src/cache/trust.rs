@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::growing::Progress;
 use super::spans::{Proof, Table};
-use super::sums::{self, bytes_of};
+use super::sums::{self, Sum, bytes_of};
 use crate::config::Verify;
 use crate::domain::ImageId;
 
@@ -63,6 +63,8 @@ pub struct Copy {
     /// How far it is proven, while it is: of a copy that came without a table of spans.
     pub proving: Option<watch::Receiver<Progress>>,
     table: Mutex<Option<Arc<Table>>>,
+    /// Checksums of what was read to prove it, where there is no table (yet).
+    read: Mutex<Vec<Sum>>,
     trusted: Mutex<Trusted>,
     /// One repairs at a time.
     pub repairing: tokio::sync::Mutex<()>,
@@ -85,6 +87,7 @@ impl Copy {
             proof,
             proving: None,
             table: Mutex::new(table.map(Arc::new)),
+            read: Mutex::default(),
             trusted: Mutex::new(Trusted {
                 touch: None,
                 spans: Vec::new(),
@@ -99,8 +102,7 @@ impl Copy {
         self.inode == inode && self.size == size && self.proof == *proof
     }
 
-    /// The table; none where there is nothing to check by.
-    pub fn table(&self) -> Option<Arc<Table>> {
+    fn table(&self) -> Option<Arc<Table>> {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.clone()
     }
@@ -108,6 +110,23 @@ impl Copy {
     pub fn set_table(&self, table: Table) {
         let mut place = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(Arc::new(table));
+        self.read().clear();
+    }
+
+    fn read(&self) -> MutexGuard<'_, Vec<Sum>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the checksum of the next span of a copy that is being proven: what leaves meanwhile is to be what was
+    /// read for the proof.
+    pub fn note(&self, sum: Sum) {
+        self.read().push(sum);
+    }
+
+    /// The checksum of a span; none where it is not to be trusted.
+    pub fn sum(&self, span: u64) -> Option<Sum> {
+        let noted = || self.read().get(usize::try_from(span).ok()?).copied();
+        self.table().map_or_else(noted, |table| table.sum(span))
     }
 
     fn trusted(&self) -> MutexGuard<'_, Trusted> {
@@ -129,10 +148,7 @@ impl Copy {
     /// Reads a span and compares it with its checksum. What it finds right it trusts. Blocks.
     pub fn check(&self, span: u64, file: &File, now: DateTime<Utc>) -> io::Result<Checked> {
         let before = Touch::of(&file.metadata()?);
-        let Some(table) = self.table() else {
-            return Ok(Checked::Right(before));
-        };
-        let Some(sum) = table.sum(span) else {
+        let Some(sum) = self.sum(span) else {
             return Ok(Checked::Bad);
         };
         if sums::sum_of(file, bytes_of(span, span + 1, self.size)).ok() != Some(sum) {
@@ -175,6 +191,13 @@ pub struct Rules {
     pub verify: Verify,
     /// How long a span that was right stays trusted.
     pub period: Duration,
+}
+
+impl Rules {
+    /// Whether bytes are checked before they leave, or as they do.
+    pub fn checks_what_leaves(self) -> bool {
+        matches!(self.verify, Verify::Always | Verify::Changed)
+    }
 }
 
 /// The copies that this process has read.
@@ -279,6 +302,21 @@ mod tests {
         assert_eq!(copy.check(1, &file, later()).unwrap(), Checked::Bad);
         let right = Checked::Right(touch());
         assert_eq!(copy.check(0, &file, later()).unwrap(), right);
+    }
+
+    #[test]
+    fn a_copy_that_is_being_proven_is_held_to_what_was_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (known, file) = copy(dir.path());
+        let proof = Proof::of(&Checksums::default());
+        let copy = Copy::new(known.id, (known.inode, known.size), proof, None);
+        assert_eq!(copy.check(0, &file, later()).unwrap(), Checked::Bad);
+        copy.note(known.sum(0).unwrap());
+        let right = Checked::Right(Touch::of(&file.metadata().unwrap()));
+        assert_eq!(copy.check(0, &file, later()).unwrap(), right);
+        assert_eq!(copy.check(1, &file, later()).unwrap(), Checked::Bad);
+        file.write_all_at(&[8], 5).unwrap();
+        assert_eq!(copy.check(0, &file, later()).unwrap(), Checked::Bad);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod pool;
 
 pub use file::read_file;
 pub use pace::{Pace, paced};
+pub use pool::packed;
 
 use std::fmt;
 use std::fs::File;

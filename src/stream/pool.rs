@@ -60,6 +60,31 @@ impl Buffer {
     }
 }
 
+/// Copies bytes into buffers of one size: whoever keeps one of those keeps no more than that.
+#[must_use]
+pub fn packed(batch: &[Bytes]) -> Vec<Bytes> {
+    let mut packed = Vec::new();
+    let mut buffer = Buffer::take();
+    for mut bytes in batch.iter().map(Bytes::as_ref) {
+        while !bytes.is_empty() {
+            if buffer.len() == CHUNK {
+                packed.push(std::mem::replace(&mut buffer, Buffer::take()).freeze());
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(CHUNK - buffer.len()));
+            let copied = buffer.fill(CHUNK, |room| {
+                room[..now.len()].copy_from_slice(now);
+                Ok::<_, std::convert::Infallible>(now.len())
+            });
+            debug_assert_eq!(copied, Ok(now.len()));
+            bytes = later;
+        }
+    }
+    if buffer.len() > 0 {
+        packed.push(buffer.freeze());
+    }
+    packed
+}
+
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
         &self.memory[..self.filled]
@@ -91,6 +116,18 @@ mod tests {
             assert_eq!(filled, Ok(10));
             assert_eq!(&buffer.freeze()[..], [byte; 10]);
         }
+    }
+
+    #[test]
+    fn bytes_that_are_packed_are_the_same_in_pieces_of_one_size() {
+        let bytes: Vec<u8> = (0..=250).cycle().take(3 * CHUNK + 5).collect();
+        for piece in [1000, CHUNK, CHUNK + 1, 4 * CHUNK] {
+            let batch: Vec<Bytes> = bytes.chunks(piece).map(Bytes::copy_from_slice).collect();
+            let packed = packed(&batch);
+            assert_eq!(packed.len(), 4);
+            assert!(packed.concat() == bytes);
+        }
+        assert_eq!(packed(&[]), [""; 0]);
     }
 
     #[test]

@@ -3,27 +3,31 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt as _, symlink};
-use std::path::Path;
-
-use chrono::{DateTime, Utc};
+use std::path::{Path, PathBuf};
 
 use crate::chance::Chance;
 use crate::site::Site;
 
 const NOBODY: &str = "0f6dd1b4-9b0d-4a3e-8e0a-111111111111";
 
-/// Does some harm, and says what. Bits are flipped in what has not been written since `born`: who reads along with
-/// a fill trusts what has just been proven, and is behind its writer for no longer than the client is slow.
-pub fn do_some(site: &Site, born: DateTime<Utc>, chance: &mut Chance) -> io::Result<&'static str> {
+/// Does some harm, and says what.
+pub fn do_some(site: &Site, chance: &mut Chance) -> io::Result<&'static str> {
     let index = site.cache("cache.db");
     match chance.below(14) {
         0..=2 => {
-            flip(site, "", born, chance)?;
+            some_copy(site, chance).map_or(Ok(()), |path| flip(&path, chance))?;
             Ok("flipped a bit of a copy")
         }
         3 => {
-            flip(site, ".glance/partial", born, chance)?;
-            Ok("flipped a bit of a part")
+            let growing = [".glance/partial", "incomplete"].map(|dir| {
+                let names = site.files(dir).into_iter();
+                names.map(move |name| site.cache(dir).join(name))
+            });
+            let growing: Vec<PathBuf> = growing.into_iter().flatten().collect();
+            chance
+                .pick(&growing)
+                .map_or(Ok(()), |path| flip(path, chance))?;
+            Ok("flipped a bit of a part or a fill")
         }
         4 => {
             if let Some(path) = some_copy(site, chance) {
@@ -88,29 +92,14 @@ pub fn do_some(site: &Site, born: DateTime<Utc>, chance: &mut Chance) -> io::Res
     }
 }
 
-fn some_copy(site: &Site, chance: &mut Chance) -> Option<std::path::PathBuf> {
+fn some_copy(site: &Site, chance: &mut Chance) -> Option<PathBuf> {
     let names = site.files("");
     let copies: Vec<&String> = names.iter().filter(|name| name.len() == 36).collect();
     chance.pick(&copies).map(|name| site.cache(name))
 }
 
-fn flip(site: &Site, dir: &str, born: DateTime<Utc>, chance: &mut Chance) -> io::Result<()> {
-    let path = if dir.is_empty() {
-        some_copy(site, chance)
-    } else {
-        let names = site.files(dir);
-        chance.pick(&names).map(|name| site.cache(dir).join(name))
-    };
-    let is_old = |path: &std::path::PathBuf| {
-        let modified = path.metadata().and_then(|found| found.modified());
-        modified.is_ok_and(|modified| DateTime::<Utc>::from(modified) < born)
-    };
-    path.filter(is_old)
-        .map_or(Ok(()), |path| flip_in(&path, chance))
-}
-
 /// Turns one bit of a file around.
-fn flip_in(path: &Path, chance: &mut Chance) -> io::Result<()> {
+fn flip(path: &Path, chance: &mut Chance) -> io::Result<()> {
     let file = File::options().read(true).write(true).open(path)?;
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
     if length == 0 {

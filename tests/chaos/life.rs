@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use glance::clock::Clock;
 use glance::domain::checksum::HashAlgorithm;
 
 use crate::chance::Chance;
@@ -121,7 +120,6 @@ impl World {
         if !self.harmed {
             self.site.fsck(&["--verify"])?;
         }
-        let born = Clock::system().now();
         self.store.set_moody(chance.percent(60));
         if chance.percent(10) {
             self.site.disk.fill();
@@ -142,7 +140,7 @@ impl World {
             thread::sleep(until / 2);
             let harmed = harm
                 .as_mut()
-                .map(|chance| damage::do_some(&self.site, born, chance));
+                .map(|chance| damage::do_some(&self.site, chance));
             thread::sleep(until / 2);
             let mut ends = Vec::new();
             for node in nodes {
@@ -170,8 +168,7 @@ impl World {
         }
         if chance.percent(15) {
             // There may be nothing of the kind.
-            let what = damage::do_some(&self.site, Clock::system().now(), chance)
-                .unwrap_or("harm that was not done");
+            let what = damage::do_some(&self.site, chance).unwrap_or("harm that was not done");
             self.saw(what);
             self.harmed = true;
             if chance.percent(50) {

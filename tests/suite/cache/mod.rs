@@ -1,5 +1,6 @@
 //! The cache of a node.
 
+mod along;
 mod crash;
 mod directory;
 mod eviction;

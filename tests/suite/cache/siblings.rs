@@ -1,24 +1,27 @@
 //! Two processes on one directory. Two handles that share nothing are as good: locks belong to open files.
 
-use glance::cache::Lookup;
+use glance::cache::{Lookup, Need, Supply};
 
-use super::support::{Image, MIB, Shelf, blob_of, broken, by_hand, collect, read_some, until};
+use super::support::{
+    Image, MIB, SPAN, Shelf, blob_of, broken, by_hand, collect, range, read_some, until,
+};
 
 #[tokio::test]
 async fn what_one_process_fills_the_other_reads_along() {
     let shelf = Shelf::new();
     let (one, other) = (shelf.open().await, shelf.open().await);
-    let image = Image::of(2 * MIB);
+    let image = Image::of(2 * SPAN);
     let (store, blob) = by_hand();
     let here = image.claim(&one).await.fill_from(blob).read(None);
     let there = image.along(&other).await.read(None);
-    assert_eq!(there.size, Some(2 * MIB as u64));
-    store.send(Ok(image.bytes.slice(..MIB))).unwrap();
-    let (begin, rest) = read_some(there, MIB).await;
-    assert!(begin == image.bytes[..MIB]);
-    store.send(Ok(image.bytes.slice(MIB..))).unwrap();
+    assert_eq!(there.size, Some(2 * SPAN as u64));
+    // A span that is complete can be checked.
+    store.send(Ok(image.bytes.slice(..SPAN + 100))).unwrap();
+    let (begin, rest) = read_some(there, SPAN).await;
+    assert!(begin == image.bytes[..SPAN]);
+    store.send(Ok(image.bytes.slice(SPAN + 100..))).unwrap();
     drop(store);
-    assert!(collect(rest).await.unwrap() == image.bytes[MIB..]);
+    assert!(collect(rest).await.unwrap() == image.bytes[SPAN..]);
     assert!(collect(here).await.unwrap() == image.bytes);
     until("committed", async || image.is_cached(&other).await).await;
     assert!(image.download(&other).await == image.bytes);
@@ -44,18 +47,26 @@ async fn wrong_data_is_not_complete_in_the_other_process_either() {
 async fn a_fill_that_breaks_breaks_for_the_other_process_too() {
     let shelf = Shelf::new();
     let (one, other) = (shelf.open().await, shelf.open().await);
-    let image = Image::of(MIB);
+    let image = Image::of(2 * SPAN);
     let (store, blob) = by_hand();
     image.claim(&one).await.fill_from(blob);
     let there = image.along(&other).await.read(None);
-    store.send(Ok(image.bytes.slice(..MIB / 2))).unwrap();
-    let (_, rest) = read_some(there, MIB / 2).await;
+    store.send(Ok(image.bytes.slice(..SPAN + MIB))).unwrap();
+    let (_, rest) = read_some(there, SPAN).await;
     store
         .send(Err(std::io::Error::other("cable pulled")))
         .unwrap();
     let error = collect(rest).await.unwrap_err();
     assert!(broken(&error).resumable);
-    image.fill(&other).await;
+    let claim = image.claim(&other).await;
+    assert_eq!(claim.need(), Need::Part(range(SPAN, 2 * SPAN)));
+    let rest = Supply {
+        need: claim.need(),
+        first: Some(blob_of(&image.bytes.slice(SPAN..))),
+        store: None,
+        source: None,
+    };
+    claim.fill_whole(rest).await.unwrap();
     assert!(image.download(&one).await == image.bytes);
 }
 
@@ -63,14 +74,14 @@ async fn a_fill_that_breaks_breaks_for_the_other_process_too() {
 async fn a_copy_that_is_dropped_while_it_grows_still_reaches_readers_in_the_other_process() {
     let shelf = Shelf::new();
     let (one, other) = (shelf.open().await, shelf.open().await);
-    let image = Image::of(MIB);
+    let image = Image::of(2 * SPAN);
     let (store, blob) = by_hand();
     let here = image.claim(&one).await.fill_from(blob).read(None);
     let there = image.along(&other).await.read(None);
-    store.send(Ok(image.bytes.slice(..MIB / 2))).unwrap();
+    store.send(Ok(image.bytes.slice(..SPAN))).unwrap();
     let (begin, rest) = read_some(there, 1000).await;
     assert!(other.evict(image.id).await.unwrap());
-    store.send(Ok(image.bytes.slice(MIB / 2..))).unwrap();
+    store.send(Ok(image.bytes.slice(SPAN..))).unwrap();
     drop(store);
     assert!(collect(here).await.unwrap() == image.bytes);
     let rest = collect(rest).await.unwrap();

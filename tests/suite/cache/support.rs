@@ -16,6 +16,7 @@ use glance::telemetry::counters::Counters;
 use tokio::sync::mpsc;
 
 pub(crate) const MIB: usize = 1024 * 1024;
+pub(crate) const SPAN: usize = 4 * MIB;
 
 /// Nothing here takes so long unless it hangs.
 pub(crate) const BOUND: Duration = Duration::from_mins(1);
@@ -224,6 +225,16 @@ pub(crate) fn range(start: usize, end: usize) -> ByteRange {
         start: start as u64,
         end: end as u64,
     }
+}
+
+/// Turns a bit of a file around, as a disk does or somebody who takes no locks.
+pub(crate) fn flip(path: &Path, at: usize) {
+    use std::os::unix::fs::FileExt as _;
+    let mut options = std::fs::File::options();
+    let file = options.read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at as u64).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], at as u64).unwrap();
 }
 
 /// Waits until something holds that is not announced.

@@ -21,7 +21,7 @@ fn fsck(site: &Site, arguments: &[&str]) -> Ended {
 }
 
 #[track_caller]
-fn is_clean(site: &Site) {
+pub(super) fn is_clean(site: &Site) {
     let ended = fsck(site, &["--verify"]);
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(ended.out.ends_with(": nothing is wrong\n"), "{ended:?}");
@@ -49,7 +49,7 @@ fn is_mended(site: &Site, told: &str) {
     are_mended(site, &[told]);
 }
 
-fn flip(path: impl AsRef<std::path::Path>, at: usize) {
+pub(super) fn flip(path: impl AsRef<std::path::Path>, at: usize) {
     let file = File::options().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, at as u64).unwrap();

@@ -3,6 +3,8 @@
 use std::fs;
 
 use super::MIB;
+use super::fsck::flip;
+use super::process::Node;
 use super::site::Site;
 
 const SPAN: usize = 4 * MIB;
@@ -65,6 +67,39 @@ fn a_flipped_byte_of_a_copy_reaches_nobody() {
     fs::remove_file(site.stored(&image)).unwrap();
     assert!(node.download(&image).is_err(), "{}", node.log());
     node.stop();
+}
+
+#[test]
+fn a_bit_that_flips_behind_a_fill_reaches_no_slow_reader_as_right() {
+    let site = Site::new();
+    let nodes = [site.start(), site.start()];
+    let image = nodes[0].image(12 * SPAN);
+    // More than sockets buffer: they stand in the middle of it while the others are done.
+    let mut slow: Vec<_> = nodes
+        .iter()
+        .map(|node| node.open(&image).unwrap())
+        .collect();
+    for opened in &mut slow {
+        assert!(opened.read(MIB).unwrap() == image.data[..MIB]);
+    }
+    nodes[0].caches(&image);
+    flip(site.cache(&image.id), 10 * SPAN + 77);
+    for opened in slow {
+        assert!(opened.rest().is_err());
+    }
+    for node in &nodes {
+        node.says("of the growing copy of image");
+        node.serves(&image);
+    }
+    assert_eq!(
+        nodes
+            .each_ref()
+            .map(|node| node.lines_with(&["repaired span 10"]))
+            .iter()
+            .sum::<usize>(),
+        1
+    );
+    nodes.into_iter().for_each(Node::stop);
 }
 
 #[test]

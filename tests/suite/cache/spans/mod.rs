@@ -1,7 +1,6 @@
 //! Copies in spans: parts that are fetched, fills that go on, bytes that are checked.
 
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,12 +8,10 @@ use async_trait::async_trait;
 use glance::cache::{Cache, Lookup, Need, Source, Supply};
 use glance::stream::{Blob, ByteRange};
 
-use super::support::{Image, MIB, blob_of, collect, range};
+use super::support::{Image, SPAN, blob_of, collect, flip, range};
 
 mod checks;
 mod parts;
-
-const SPAN: usize = 4 * MIB;
 
 /// A store that has an image, and counts what is asked of it.
 #[derive(Clone)]
@@ -110,15 +107,4 @@ async fn whole(cache: &Cache, store: &Store) -> io::Result<Vec<u8>> {
         other => panic!("{other:?}"),
     };
     collect(blob).await.map(|read| read.0)
-}
-
-fn flip(path: &std::path::Path, at: usize) {
-    let file = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open(path)
-        .unwrap();
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, at as u64).unwrap();
-    file.write_all_at(&[byte[0] ^ 1], at as u64).unwrap();
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::layout::{self, Layout, files, image_named, open_existing};
+use super::layout::{self, Layout, files, image_named, open_readable};
 use super::owner::{Owner, owner};
 use super::parked;
 use super::space::{self, SpaceLock};
@@ -68,7 +68,7 @@ pub fn plan(
     }
     for (name, found) in files(&layout.incomplete())? {
         let path = layout.incomplete().join(&name);
-        let owner = match (image_named(&name), open_existing(&path)?) {
+        let owner = match (image_named(&name), open_readable(&path)?) {
             (Some(id), Some(file)) => owner(layout, id, &file, now, lock)?,
             (None, Some(_)) => Owner::Nobody,
             (_, None) => continue,

@@ -224,8 +224,12 @@ impl Layout {
 
     /// Opens the whole copy of an image, if it is one.
     pub fn open_image(&self, id: ImageId, size: Option<u64>) -> io::Result<InPlace> {
-        let Some(file) = open_existing(&self.image(id))? else {
-            return Ok(InPlace::Nothing);
+        let path = self.image(id);
+        let file = match open_existing(&path) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(InPlace::Nothing),
+            Err(error) if is_others(&path, &error) => return Ok(InPlace::Obstructed),
+            Err(error) => return Err(error),
         };
         let found = file.metadata()?;
         Ok(if found.is_dir() {
@@ -299,6 +303,19 @@ pub fn files(dir: &Path) -> io::Result<Vec<(std::ffi::OsString, Metadata)>> {
 /// Opens a file for reading. A link is not followed: it is nobody's image.
 pub fn open_existing(path: &Path) -> io::Result<Option<File>> {
     open(path, OFlags::RDONLY)
+}
+
+/// The same where one that we may not read is as good as none: it is some other user's, and the directory is fine.
+pub fn open_readable(path: &Path) -> io::Result<Option<File>> {
+    match open_existing(path) {
+        Err(error) if is_others(path, &error) => Ok(None),
+        opened => opened,
+    }
+}
+
+/// Whether it is the file that we may not open, and not the way to it.
+pub fn is_others(path: &Path, error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && fs::symlink_metadata(path).is_ok()
 }
 
 /// Opens a file that is there for writing as well.

@@ -65,7 +65,7 @@ pub fn is_growing(
     now: DateTime<Utc>,
     lock: &SpaceLock,
 ) -> io::Result<bool> {
-    let Some(file) = layout::open_existing(&layout.partial(id))? else {
+    let Some(file) = layout::open_readable(&layout.partial(id))? else {
         return Ok(false);
     };
     let owner = owner(layout, id, &file, now, lock)?;

@@ -95,7 +95,7 @@ pub fn is_held(file: &File, _lock: &SpaceLock) -> io::Result<bool> {
 
 /// Whether a process has the part of an image open.
 pub fn is_in_use(layout: &Layout, id: ImageId, lock: &SpaceLock) -> io::Result<bool> {
-    match layout::open_existing(&layout.part(id))? {
+    match layout::open_readable(&layout.part(id))? {
         Some(file) => is_held(&file, lock),
         None => Ok(false),
     }
@@ -103,7 +103,7 @@ pub fn is_in_use(layout: &Layout, id: ImageId, lock: &SpaceLock) -> io::Result<b
 
 /// Whether nobody uses a part, and nobody could go on with it.
 pub fn is_useless(layout: &Layout, id: ImageId, lock: &SpaceLock) -> io::Result<bool> {
-    let Some(file) = layout::open_existing(&layout.part(id))? else {
+    let Some(file) = layout::open_readable(&layout.part(id))? else {
         return Ok(false);
     };
     if is_held(&file, lock)? {

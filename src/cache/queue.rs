@@ -50,7 +50,7 @@ pub fn list(layout: &Layout) -> io::Result<(Vec<Queued>, Vec<String>)> {
 
 /// The rule that a file names. None where it went away meanwhile, too.
 fn rule_in(path: &Path) -> io::Result<Option<String>> {
-    let Some(file) = layout::open_existing(path)? else {
+    let Some(file) = layout::open_readable(path)? else {
         return Ok(None);
     };
     let mut bytes = Vec::new();

@@ -83,7 +83,7 @@ impl Partial {
         lock: &SpaceLock,
     ) -> io::Result<Option<Attempt>> {
         let path = layout.partial(id);
-        let Some(file) = layout::open_existing(&path)? else {
+        let Some(file) = layout::open_readable(&path)? else {
             return Ok(None);
         };
         if file.metadata()?.is_dir() {
@@ -111,8 +111,11 @@ impl Partial {
         lock: &SpaceLock,
     ) -> io::Result<Option<Self>> {
         let path = layout.part(id);
-        let Some(file) = layout::open_to_write(&path)? else {
-            return Ok(None);
+        let file = match layout::open_to_write(&path) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(None),
+            Err(error) if layout::is_others(&path, &error) => return Ok(None),
+            Err(error) => return Err(error),
         };
         match file.try_lock_exclusive() {
             Ok(()) => {}

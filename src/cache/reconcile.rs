@@ -35,7 +35,7 @@ fn keep_spans(layout: &Layout, now: DateTime<Utc>, lock: &SpaceLock) -> io::Resu
         let Some(id) = image_named(&name) else {
             continue;
         };
-        if let Some(file) = layout::open_existing(&layout.partial(id))?
+        if let Some(file) = layout::open_readable(&layout.partial(id))?
             && owner(layout, id, &file, now, lock)? == Owner::Dead
         {
             parked::put(layout, id, lock)?;

@@ -104,23 +104,32 @@ pub fn write(
     id: ImageId,
     change: &Change,
 ) -> rusqlite::Result<()> {
-    let size = fs::symlink_metadata(layout.image(id)).map(|found| found.len());
-    standings::write(connection, id, change, size.is_ok())?;
-    let Ok(size) = size else {
+    let found = fs::symlink_metadata(layout.image(id));
+    standings::write(connection, id, change, found.is_ok())?;
+    let Ok(found) = found else {
         connection
             .prepare_cached("DELETE FROM cached_images WHERE image_id = ?")?
             .execute([id.as_str()])?;
         return Ok(());
     };
+    let size = found.len();
     if let Some(at) = change.committed {
+        let written = found.modified().map_or(at, DateTime::from);
+        // Another process may have counted a hit of this very copy before this one could write.
         connection
             .prepare_cached(
                 "INSERT INTO cached_images (image_id, last_accessed, last_modified, hits, size)
                  VALUES (?1, ?2, ?2, 0, ?3)
                  ON CONFLICT (image_id) DO UPDATE SET
-                     last_accessed = ?2, last_modified = ?2, hits = 0, size = ?3",
+                     last_accessed = iif(last_modified < ?4, ?2, max(last_accessed, ?2)),
+                     hits = iif(last_modified < ?4, 0, hits), last_modified = ?2, size = ?3",
             )?
-            .execute(params![id.as_str(), seconds(at), integer(size)])?;
+            .execute(params![
+                id.as_str(),
+                seconds(at),
+                integer(size),
+                seconds(written)
+            ])?;
     }
     if let Some(at) = change.last_accessed {
         connection

@@ -71,7 +71,7 @@ impl Usage {
         };
         for (name, _) in files(&layout.incomplete())? {
             let path = layout.incomplete().join(&name);
-            let Some(file) = layout::open_existing(&path)? else {
+            let Some(file) = layout::open_readable(&path)? else {
                 continue;
             };
             let found = file.metadata()?;
@@ -105,7 +105,7 @@ impl Usage {
             return Ok(());
         };
         let path = layout.part(id);
-        let Some(file) = layout::open_existing(&path)? else {
+        let Some(file) = layout::open_readable(&path)? else {
             return Ok(());
         };
         let found = file.metadata()?;

@@ -136,7 +136,7 @@ impl Table {
     pub fn open(layout: &Layout, id: ImageId) -> io::Result<Option<Self>> {
         let path = layout.spans(id);
         let opened = match layout::open_to_write(&path) {
-            Err(error) if is_readable_only(&error) => layout::open_existing(&path),
+            Err(error) if is_readable_only(&error) => layout::open_readable(&path),
             opened => opened,
         };
         let Some(file) = opened? else {

@@ -35,7 +35,7 @@ fn growing(layout: &Layout, now: DateTime<Utc>, lock: &SpaceLock) -> io::Result<
         let Some(id) = image_named(&name) else {
             continue;
         };
-        let Some(file) = layout::open_existing(&layout.partial(id))? else {
+        let Some(file) = layout::open_readable(&layout.partial(id))? else {
             continue;
         };
         let found = file.metadata()?;

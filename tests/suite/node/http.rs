@@ -88,7 +88,7 @@ pub(super) fn put_in_chunks(address: SocketAddr, path: &str, data: &[u8]) -> io:
     exchange(address, "PUT", path, headers, &body)?.whole()
 }
 
-fn exchange(
+pub(super) fn exchange(
     address: SocketAddr,
     method: &str,
     path: &str,

@@ -3,6 +3,7 @@
 mod changes;
 mod crash;
 mod damage;
+mod faults;
 mod fsck;
 mod full;
 mod http;

@@ -1,12 +1,14 @@
 //! Stores that fail in the middle of an image, and clients that do not notice.
 
+use std::time::{Duration, Instant};
+
 use tokio::runtime::Runtime;
 
 use super::MIB;
 use super::http;
 use super::process::{Image, Node};
 use super::site::Site;
-use crate::support::Origin;
+use crate::support::{Origin, until};
 
 const SIZE: usize = 9 * MIB + 5;
 
@@ -88,4 +90,29 @@ fn a_store_that_falls_silent_in_the_middle_is_read_on_at_that_byte_at_the_next_l
 #[test]
 fn a_store_that_breaks_once_is_read_on_there_where_there_is_no_other() {
     is_read_on(&["flaky"], "flaky");
+}
+
+#[test]
+fn a_store_that_only_falls_silent_breaks_the_connection_and_holds_nothing() {
+    let runtime = Runtime::new().unwrap();
+    for cached in [true, false] {
+        let origin = runtime.block_on(Origin::new());
+        let site = site(&origin, cached);
+        site.adds("[server]\nstore_timeout = 0.5");
+        let node = site.start();
+        let image = located(&node, &origin, &[format!("/stall/{SIZE}")]);
+        let begun = Instant::now();
+        let opened = node.open(&image).unwrap();
+        // On a busy machine it may not even have begun.
+        assert!(opened.status == 503 || opened.rest().is_err());
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(40), "{took:?}");
+        if cached {
+            until("nobody brings it in", || {
+                site.files("cache/incomplete").is_empty()
+                    && site.files("cache/.glance/fills").is_empty()
+            });
+        }
+        node.stop();
+    }
 }

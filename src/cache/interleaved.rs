@@ -1,47 +1,22 @@
-//! Every order in which those who work on one image can take their steps: fills of two processes, readers along,
-//! evictions, prunes, starts and deaths, on real files. A step is what one of them does in one go; between any two
-//! the others may be.
+//! Every order in which those who work on one image can take their steps: fills of two processes, readers along and
+//! of parts, evictions, prunes, starts and deaths, on real files. A step is what one of them does in one go; between
+//! any two the others may be.
 
-use std::fs::{self, File};
+mod scene;
+
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::Path;
 
-use chrono::{DateTime, TimeDelta, Utc};
-
-use super::layout::{InPlace, Layout, files, open_existing};
+use super::layout::{files, open_existing};
 use super::partial::{Data, Partial, Wanted};
 use super::prune;
 use super::reach::Attempt;
 use super::residents::Residents;
 use super::space::{Limits, SpaceLock};
-use super::spans::Proof;
 use super::sums::{self, bytes_of};
-use super::{evict, parked, reconcile, space};
+use super::{evict, reconcile, space};
 use crate::config::Eviction;
-use crate::domain::ImageId;
-use crate::domain::checksum::Checksums;
 use crate::telemetry::counters::Reason;
-
-const DATA: &[u8] = b"the bytes of an image";
-const WRONG: &[u8] = b"the bytes of no image";
-
-/// One directory, and those who are at work in it.
-struct Scene {
-    _dir: tempfile::TempDir,
-    layout: Layout,
-    id: ImageId,
-    now: DateTime<Utc>,
-    fills: [Option<Fill>; 2],
-    reader: Option<File>,
-    died: bool,
-}
-
-struct Fill {
-    partial: Partial,
-    verified: bool,
-    /// Somebody has dropped the image since it was claimed.
-    dropped: bool,
-}
+use scene::{DATA, Fill, Scene, WRONG};
 
 type Step = fn(&mut Scene);
 
@@ -56,73 +31,16 @@ const LYING: &[Step] = &[
     verify::<0>,
     commit::<0>,
 ];
+const FAILING: &[Step] = &[claim::<0>, write::<0>, sum::<0>, discard::<0>];
+const DEAD_EARLY: &[Step] = &[claim::<0>, die::<0>];
+const EARLY: &[Step] = &[claim::<0>, leave::<0>];
+const CHANGED: &[Step] = &[claim_changed::<1>, leave::<1>];
+const PART: &[Step] = &[reach_part::<1>, write::<1>, sum::<1>, leave::<1>];
 const READER: &[Step] = &[open, read, read];
 const EVICTION: &[Step] = &[evict];
+const CLEARANCE: &[Step] = &[clear];
 const PRUNE: &[Step] = &[prune];
 const START: &[Step] = &[start];
-
-impl Scene {
-    fn new() -> Self {
-        // In memory where there is such a place: there are many scenes.
-        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        let dir = dir.unwrap();
-        let layout = Layout::new(dir.path(), Path::new("cache.db"));
-        layout.prepare().unwrap();
-        Self {
-            _dir: dir,
-            layout,
-            id: ImageId::random(),
-            now: crate::clock::Clock::system().now() + TimeDelta::minutes(1),
-            fills: [None, None],
-            reader: None,
-            died: false,
-        }
-    }
-
-    fn wanted() -> Wanted {
-        Wanted {
-            size: Some(DATA.len() as u64),
-            proof: Proof::of(&Checksums::default()),
-        }
-    }
-
-    fn whole(&self) -> Option<File> {
-        match self.layout.open_image(self.id, Some(DATA.len() as u64)) {
-            Ok(InPlace::Whole(file, _)) => Some(file),
-            Ok(_) => None,
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    /// What holds after every step.
-    fn holds(&self) {
-        if let Ok(copy) = fs::read(self.layout.image(self.id)) {
-            assert_eq!(copy, DATA, "a wrong copy is in its place");
-        }
-        let place = fs::symlink_metadata(self.layout.partial(self.id)).map(|found| found.ino());
-        let fillers = self.fills.iter().flatten();
-        let here = fillers.filter(|fill| place.as_ref().ok() == Some(&fill.partial.inode()));
-        assert!(here.count() <= 1, "two fill one file");
-    }
-
-    /// What holds when all are done.
-    fn ends(mut self) {
-        self.fills = [None, None];
-        if self.died {
-            start(&mut self);
-        }
-        self.holds();
-        let lock = SpaceLock::take(&self.layout).unwrap();
-        let names = |dir: &Path| files(dir).unwrap().len();
-        assert_eq!(names(&self.layout.incomplete()), 0, "a fill is left");
-        assert_eq!(names(&self.layout.fills()), 0, "a promise is left");
-        let orphans = parked::orphans(&self.layout, &lock).unwrap();
-        assert_eq!(orphans.len(), 0, "a table is left");
-        assert!(space::orphans(&self.layout, &lock).unwrap().is_empty());
-        let useless = parked::is_useless(&self.layout, self.id, &lock).unwrap();
-        assert!(!useless, "a part is left that nobody can go on with");
-    }
-}
 
 fn claim<const WHO: usize>(scene: &mut Scene) {
     if scene.whole().is_some() {
@@ -130,7 +48,53 @@ fn claim<const WHO: usize>(scene: &mut Scene) {
     }
     let lock = SpaceLock::take(&scene.layout).unwrap();
     let reached = Partial::claim(&scene.layout, scene.id, &Scene::wanted(), scene.now, &lock);
+    match reached.unwrap() {
+        Attempt::Claimed(partial) => {
+            partial.prepare().unwrap();
+            scene.fills[WHO] = Some(Fill {
+                partial,
+                verified: false,
+                dropped: false,
+            });
+            let promises = files(&scene.layout.fills()).unwrap().len();
+            let alive = scene.fills.iter().flatten().count();
+            assert!(promises <= alive, "the dead are promised room");
+        }
+        Attempt::Growing(..) => {}
+        other => panic!("nobody is in the way, and yet {other:?}"),
+    }
+}
+
+/// As one does who wants no more than a part.
+fn reach_part<const WHO: usize>(scene: &mut Scene) {
+    if scene.whole().is_some() {
+        return;
+    }
+    let lock = SpaceLock::take(&scene.layout).unwrap();
+    let reached = Partial::part(&scene.layout, scene.id, &Scene::wanted(), scene.now, &lock);
     if let Attempt::Claimed(partial) = reached.unwrap() {
+        partial.prepare().unwrap();
+        scene.fills[WHO] = Some(Fill {
+            partial,
+            verified: false,
+            dropped: false,
+        });
+    }
+}
+
+/// As one does who knows that the image has other data by now.
+fn claim_changed<const WHO: usize>(scene: &mut Scene) {
+    if scene.whole().is_some() {
+        return;
+    }
+    let wanted = Wanted {
+        size: Some(DATA.len() as u64 + 1),
+        ..Scene::wanted()
+    };
+    let lock = SpaceLock::take(&scene.layout).unwrap();
+    let reached = Partial::claim(&scene.layout, scene.id, &wanted, scene.now, &lock);
+    if let Attempt::Claimed(partial) = reached.unwrap() {
+        assert_eq!(partial.table().here(), 0, "spans of other data are used");
         partial.prepare().unwrap();
         scene.fills[WHO] = Some(Fill {
             partial,
@@ -176,6 +140,12 @@ fn verify<const WHO: usize>(scene: &mut Scene) {
         fill.verified = true;
     } else {
         fill.partial.reject().unwrap();
+        let found = fill.partial.file().metadata().unwrap();
+        assert_eq!(
+            Data::of(&found),
+            Data::Bad,
+            "those who read along are not told"
+        );
     }
 }
 
@@ -183,6 +153,8 @@ fn commit<const WHO: usize>(scene: &mut Scene) {
     let fill = scene.fills[WHO].take();
     if let Some(fill) = fill.filter(|fill| fill.verified) {
         let there = fill.partial.commit().unwrap();
+        let promised = space::is_promised(&scene.layout, scene.id, fill.partial.inode());
+        assert!(!promised, "its bytes are counted twice");
         assert!(!(there && fill.dropped), "what was dropped is back");
         assert_eq!(
             there,
@@ -196,6 +168,15 @@ fn commit<const WHO: usize>(scene: &mut Scene) {
 /// The fill breaks off, and its spans stay.
 fn leave<const WHO: usize>(scene: &mut Scene) {
     scene.fills[WHO] = None;
+}
+
+/// The disk fails the fill.
+fn discard<const WHO: usize>(scene: &mut Scene) {
+    if let Some(fill) = scene.fills[WHO].take() {
+        fill.partial.discard().unwrap();
+        let promised = space::is_promised(&scene.layout, scene.id, fill.partial.inode());
+        assert!(!promised, "room is kept for it");
+    }
 }
 
 /// The process dies: the kernel drops its lock, and nobody tidies up.
@@ -226,10 +207,22 @@ fn read(scene: &mut Scene) {
 
 fn evict(scene: &mut Scene) {
     evict::image(&scene.layout, scene.id, Reason::Asked).unwrap();
+    are_dropped(scene);
+}
+
+fn are_dropped(scene: &mut Scene) {
     for fill in scene.fills.iter_mut().flatten() {
         fill.dropped = true;
     }
-    assert!(scene.whole().is_none(), "it is still there");
+    let (layout, id) = (&scene.layout, scene.id);
+    for place in [layout.image(id), layout.part(id), layout.partial(id)] {
+        assert!(!place.exists(), "it is still there");
+    }
+}
+
+fn clear(scene: &mut Scene) {
+    evict::all(&scene.layout).unwrap();
+    are_dropped(scene);
 }
 
 fn prune(scene: &mut Scene) {
@@ -307,12 +300,15 @@ fn two_fills_of_one_image_in_any_order_leave_one_right_copy() {
 fn what_is_dropped_while_it_is_brought_in_does_not_come_back() {
     assert_eq!(play(&[FIRST, EVICTION, PRUNE]), 42);
     assert_eq!(play(&[FIRST, SECOND, EVICTION]), 2772);
+    assert_eq!(play(&[FIRST, SECOND, CLEARANCE]), 2772);
 }
 
 #[test]
 fn what_a_cut_or_dead_fill_leaves_is_gone_on_with_or_gone() {
     assert_eq!(play(&[CUT, SECOND]), 126);
     assert_eq!(play(&[CUT, SECOND, EVICTION]), 1260);
+    assert_eq!(play(&[CUT, PRUNE]), 5);
+    assert_eq!(play(&[DEAD_EARLY, SECOND]), 21);
     assert_eq!(play(&[DYING, SECOND, START]), 1260);
     assert_eq!(play(&[DYING, EVICTION, START]), 30);
 }
@@ -321,6 +317,27 @@ fn what_a_cut_or_dead_fill_leaves_is_gone_on_with_or_gone() {
 fn who_reads_along_is_never_told_that_wrong_bytes_are_right() {
     assert_eq!(play(&[LYING, READER, EVICTION]), 504);
     assert_eq!(play(&[FIRST, READER, PRUNE]), 504);
+}
+
+#[test]
+fn who_fetches_a_part_and_who_brings_all_of_it_in_do_not_meet_in_one_file() {
+    assert_eq!(play(&[FIRST, PART]), 126);
+    assert_eq!(play(&[FIRST, PART, EVICTION]), 1260);
+    assert_eq!(play(&[DYING, PART, CLEARANCE]), 630);
+}
+
+#[test]
+fn spans_of_data_that_the_image_has_no_more_are_not_gone_on_with() {
+    assert_eq!(play(&[CUT, CHANGED]), 15);
+    assert_eq!(play(&[EARLY, CHANGED, EVICTION]), 30);
+}
+
+#[test]
+fn what_is_wrong_or_fails_leaves_nothing_that_is_in_the_way_of_the_next() {
+    assert_eq!(play(&[LYING, SECOND]), 252);
+    assert_eq!(play(&[EARLY, SECOND]), 21);
+    assert_eq!(play(&[FAILING, SECOND]), 126);
+    assert_eq!(play(&[FAILING, SECOND, EVICTION]), 1260);
 }
 
 #[test]

@@ -101,13 +101,17 @@ pub fn is_in_use(layout: &Layout, id: ImageId, lock: &SpaceLock) -> io::Result<b
     }
 }
 
-/// Whether nobody uses a part, and nobody could go on with it.
+/// Whether nobody uses a part, and nobody could go on with it: all of the image may be here by now, for the original
+/// knows of no parts.
 pub fn is_useless(layout: &Layout, id: ImageId, lock: &SpaceLock) -> io::Result<bool> {
     let Some(file) = layout::open_readable(&layout.part(id))? else {
         return Ok(false);
     };
     if is_held(&file, lock)? {
         return Ok(false);
+    }
+    if fs::symlink_metadata(layout.image(id)).is_ok_and(|copy| copy.is_file()) {
+        return Ok(true);
     }
     let found = file.metadata()?;
     let table = Table::open(layout, id)?;

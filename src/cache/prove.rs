@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::growing::{HELD_BACK, Progress};
 use super::layout::names;
 use super::node::Node;
+use super::parked;
 use super::space::SpaceLock;
 use super::spans::{Proof, Table};
 use super::sums::Summing;
@@ -132,14 +133,9 @@ impl Proving {
             }
         }
         let inode = self.file.metadata()?.ino();
-        let made = Table::create(
-            &self.node.layout,
-            id,
-            inode,
-            Some(size),
-            &Proof::of(&self.expected.checksums),
-        );
-        let made = made.and_then(|table| {
+        let proof = Proof::of(&self.expected.checksums);
+        let made = self.drop_part().and_then(|()| {
+            let table = Table::create(&self.node.layout, id, inode, Some(size), &proof)?;
             table.begin()?;
             for (span, sum) in (0..).zip(sums) {
                 table.set(span, sum)?;
@@ -154,6 +150,16 @@ impl Proving {
             }
         }
         Ok(None)
+    }
+
+    /// Whoever has put the copy there knows of no parts, and its table takes the place of theirs.
+    fn drop_part(&self) -> io::Result<()> {
+        let (layout, id) = (&self.node.layout, self.copy.id);
+        let lock = SpaceLock::take(layout)?;
+        if parked::is_useless(layout, id, &lock)? {
+            parked::remove(layout, id, &lock)?;
+        }
+        Ok(())
     }
 
     /// Puts the file aside, if it is still the copy.

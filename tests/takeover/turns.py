@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -168,6 +169,11 @@ class State:
         seen = {image: hits for image, (hits, _) in self.cached().items()}
         assert seen == wanted, f"{seen} in place of {wanted}"
 
+    def hits_on_disk(self):
+        """What whoever starts next will find in the index."""
+        with sqlite3.connect(self.path / "cache/cache.db") as index:
+            return dict(index.execute("SELECT image_id, hits FROM cached_images"))
+
     def without_store(self):
         return Away(self.path / "images")
 
@@ -243,6 +249,45 @@ def the_original_and_this_service_take_turns(state, driver, then=None):
     state.stop()
 
 
+def the_original_starts_where_this_service_was_killed(state):
+    """SIGKILL in the middle of a fill, then the original, then this service again."""
+    state.start_ours()
+    one, two, part, cut = (state.image(size) for size in (10_000, 200_000, 9_000_000, 128 << 20))
+    for image in (one, one, two):
+        state.serves(image)
+        state.caches(image)
+    status, _ = state.ask("GET", f"/v2/images/{part[0]}/file", headers={"Range": "bytes=0-99"})
+    assert status == 206
+    until("its hit is written", lambda: state.hits_on_disk() == {one[0]: 1, two[0]: 0})
+    with urllib.request.urlopen(f"http://127.0.0.1:{state.port}/v2/images/{cut[0]}/file") as body:
+        body.read(1)
+        state.kill()
+    left = [path.name for path in (state.path / "cache/incomplete").iterdir()]
+    assert left == [cut[0]], left
+
+    state.start_original()
+    state.counts([(one, 1), (two, 0)])
+    with state.without_store():
+        for image in (one, two):
+            state.serves(image)
+    until("all is counted", lambda: sum(hits for hits, _ in state.cached().values()) == 3)
+    state.counts([(one, 2), (two, 1)])
+    for image in (cut, part):
+        state.serves(image)
+    state.caches(part)
+    state.stop()
+
+    state.start_ours()
+    for image in (cut, part, one, two):
+        state.serves(image)
+        state.caches(image)
+    state.stop()
+    check = [str(state.bin_dir / "glance-cache-manage"), "fsck", "--verify"]
+    check += ["--config-file", str(state.path / "glance-api.conf")]
+    checked = subprocess.run(check, timeout=PATIENCE, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def has_attributes():
     with tempfile.NamedTemporaryFile(prefix="glance-takeover-") as probe:
         try:
@@ -265,15 +310,25 @@ def template(venv):
 def main(bin_dir, venv):
     database = template(venv)
     failed = False
-    turns = [("sqlite", None), ("xattr", None), ("centralized_db", None), ("sqlite", "centralized_db")]
-    for driver, then in turns:
-        name = driver if then is None else f"{driver} to {then}"
+    take_turns = the_original_and_this_service_take_turns
+    turns = {
+        "sqlite": ("sqlite", take_turns),
+        "xattr": ("xattr", take_turns),
+        "centralized_db": ("centralized_db", take_turns),
+        "sqlite to centralized_db": (
+            "sqlite", lambda state, driver: take_turns(state, driver, "centralized_db")
+        ),
+        "sqlite after a kill": (
+            "sqlite", lambda state, _: the_original_starts_where_this_service_was_killed(state)
+        ),
+    }
+    for name, (driver, turn) in turns.items():
         if driver == "xattr" and not has_attributes():
             print(f"skipped: {name}: files have no extended attributes here")
             continue
         state = State(bin_dir, venv, database, driver)
         try:
-            the_original_and_this_service_take_turns(state, driver, then)
+            turn(state, driver)
             print(f"passed: {name}")
             shutil.rmtree(state.path)
         except Exception as error:  # the next one may still pass

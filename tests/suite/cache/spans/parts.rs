@@ -177,3 +177,27 @@ async fn parts_of_other_data_are_of_no_use() {
         .await;
     assert!(matches!(found, Lookup::Bypass(_)), "{found:?}");
 }
+
+#[tokio::test]
+async fn a_part_of_an_image_that_somebody_else_has_brought_in_is_of_no_use() {
+    let shelf = Shelf::new();
+    let cache = shelf.open().await;
+    let store = Store::of(&Image::of(2 * SPAN));
+    let id = store.image.id.to_string();
+    for starts_anew in [false, true] {
+        part(&cache, &store, 0, 10).await;
+        assert_eq!(shelf.names(".glance/partial"), [id.as_str()]);
+        std::fs::write(shelf.path(&id), &store.image.bytes).unwrap();
+        if starts_anew {
+            shelf.open().await;
+        } else {
+            assert!(whole(&cache, &store).await.unwrap() == store.image.bytes);
+        }
+        until("it is gone", async || {
+            shelf.names(".glance/partial").is_empty()
+        })
+        .await;
+        assert!(whole(&cache, &store).await.unwrap() == store.image.bytes);
+        cache.evict(store.image.id).await.unwrap();
+    }
+}

@@ -15,6 +15,7 @@ use super::node::Node;
 use super::partial::{Partial, Wanted};
 use super::parts::Open;
 use super::reach::Attempt;
+use super::residents::Spared;
 use super::source::Supply;
 use super::space::{self, SpaceLock};
 use super::spans::Table;
@@ -37,6 +38,8 @@ pub struct Claim {
     pub(super) hold: Hold,
     pub(super) running: Running,
     pub(super) expected: Expected,
+    /// Who does not leave for it.
+    pub(super) spared: Spared,
 }
 
 /// What a fill asks the store for first.
@@ -160,8 +163,13 @@ impl Claim {
         })
     }
 
-    /// Reaches for an image. Blocks.
-    pub(super) fn reach(node: &Arc<Node>, id: ImageId, expected: &Expected) -> io::Result<Reached> {
+    /// Reaches for an image. None of the spared leaves for it. Blocks.
+    pub(super) fn reach(
+        node: &Arc<Node>,
+        id: ImageId,
+        expected: &Expected,
+        spared: Spared,
+    ) -> io::Result<Reached> {
         let now = node.clock.now();
         let layout = &node.layout;
         let wanted = Wanted::of(expected);
@@ -206,9 +214,9 @@ impl Claim {
         let reader = partial.reader()?;
         let step = node.limits().max_size.min(STEP);
         let first = match expected.size {
-            Some(size) => promise(node, partial, size)?.then_some(size),
-            None if promise(node, partial, step)? => Some(step),
-            None => promise(node, partial, 1)?.then_some(1),
+            Some(size) => promise(node, partial, size, &spared)?.then_some(size),
+            None if promise(node, partial, step, &spared)? => Some(step),
+            None => promise(node, partial, 1, &spared)?.then_some(1),
         };
         let Some(promised) = first else {
             return Ok(Reached::Not(Past::NoRoom));
@@ -223,6 +231,7 @@ impl Claim {
             ),
             hold,
             expected: expected.clone(),
+            spared,
         }))
     }
 
@@ -235,7 +244,7 @@ impl Claim {
         let node = &self.running.node;
         let generous = size.unwrap_or(bytes.saturating_add(STEP)).max(bytes);
         for wanted in [generous, bytes] {
-            if promise(node, partial, wanted)? {
+            if promise(node, partial, wanted, &self.spared)? {
                 partial.set_promised(wanted);
                 return Ok(());
             }
@@ -245,9 +254,9 @@ impl Claim {
 }
 
 /// Promises `bytes` in all to a fill. False where there is no room, and none can be made.
-fn promise(node: &Node, partial: &Partial, bytes: u64) -> io::Result<bool> {
+fn promise(node: &Node, partial: &Partial, bytes: u64, spared: &Spared) -> io::Result<bool> {
     let (limits, now) = (node.limits(), node.clock.now());
-    let room = space::reserve(partial, limits, bytes, now, &node.residents)?;
+    let room = space::reserve(partial, limits, bytes, now, (&node.residents, spared))?;
     for image in &room.evicted {
         node.left(image.id, image.size, Reason::Room);
     }

@@ -161,7 +161,8 @@ impl Directory {
                 &lock,
             )
         });
-        plan.map_err(|error| self.at(error))
+        let leaving = plan.map_err(|error| self.at(error))?;
+        Ok(leaving.into_iter().map(|(image, _)| image).collect())
     }
 
     /// Removes what was not used for its time to live, and copies in their order until the rest is within the
@@ -170,7 +171,7 @@ impl Directory {
         let residents = self.residents()?;
         let gone = prune::run(&self.layout, self.rules, &residents, self.clock.now())
             .map_err(|error| self.at(error))?;
-        let ids: Vec<ImageId> = gone.iter().map(|image| image.id).collect();
+        let ids: Vec<ImageId> = gone.iter().map(|(image, _)| image.id).collect();
         self.forget(&ids);
         Ok(Pruned::of(&gone))
     }

@@ -140,15 +140,20 @@ impl Index {
         })
     }
 
-    /// Takes over what others have counted of copies that are here, in one transaction.
-    pub fn adopt(&mut self, known: &[Known]) -> rusqlite::Result<()> {
+    /// Takes over what others have counted of copies that are here, in one transaction. Says of which, and how many
+    /// hits that adds.
+    pub fn adopt(&mut self, known: &[Known]) -> rusqlite::Result<Vec<(Known, u64)>> {
         self.with(|connection, _| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut adopted = Vec::new();
             for known in known {
-                rows::adopt(&transaction, known)?;
+                if let Some(more) = rows::adopt(&transaction, known)? {
+                    adopted.push((*known, more));
+                }
             }
-            transaction.commit()
+            transaction.commit()?;
+            Ok(adopted)
         })
     }
 

@@ -30,14 +30,14 @@ const LAST_ATTEMPTS: u32 = 5;
 
 #[derive(Debug)]
 enum Message {
-    Committed(ImageId, DateTime<Utc>, Option<Standing>),
+    Committed(ImageId, DateTime<Utc>, Option<Standing>, Option<Life>),
     Hit(ImageId, DateTime<Utc>, Option<Standing>),
     Gone(ImageId),
     Moved(Vec<(ImageId, Option<Standing>)>),
     Life(ImageId, Option<Duration>, Option<Standing>),
     Mend(Vec<Placed>, oneshot::Sender<Rows>),
     Row(ImageId, oneshot::Sender<Option<Row>>),
-    Adopt(Vec<Known>, oneshot::Sender<bool>),
+    Adopt(Vec<Known>, Vec<Placed>, oneshot::Sender<bool>),
     Close(oneshot::Sender<()>),
 }
 
@@ -94,7 +94,9 @@ impl Journal {
 
     pub fn committed(&self, id: ImageId, size: u64, at: DateTime<Utc>) {
         let standing = self.residents.came(id, size, at);
-        self.send(Message::Committed(id, at, standing));
+        // What was said of it before it was here is not written down yet.
+        let life = self.residents.life(id).map(|life| Life(Some(life)));
+        self.send(Message::Committed(id, at, standing, life));
         self.changed.notify_one();
     }
 
@@ -119,11 +121,13 @@ impl Journal {
         }
     }
 
-    /// How long an image may stay unused, apart from what holds for all.
-    pub fn live(&self, id: ImageId, life: Option<Duration>) {
-        if self.residents.live(id, life) {
+    /// How long an image may stay unused, apart from what holds for all. True where that is new.
+    pub fn live(&self, id: ImageId, life: Option<Duration>) -> bool {
+        let new = self.residents.live(id, life);
+        if new {
             self.send(Message::Life(id, life, self.residents.standing(id)));
         }
+        new
     }
 
     /// Makes rows and files agree, and says what the rows are; none where the index cannot be had.
@@ -140,10 +144,10 @@ impl Journal {
         row.await.ok().flatten()
     }
 
-    /// Takes over what others have counted. False where the index cannot be had.
-    pub async fn adopt(&self, known: Vec<Known>) -> bool {
+    /// Takes over what others have counted of these copies. False where the index cannot be had.
+    pub async fn adopt(&self, known: Vec<Known>, images: Vec<Placed>) -> bool {
         let (reply, adopted) = oneshot::channel();
-        self.send(Message::Adopt(known, reply));
+        self.send(Message::Adopt(known, images, reply));
         adopted.await.unwrap_or(false)
     }
 
@@ -182,11 +186,12 @@ impl Writer {
     fn run(mut self, inbox: &Receiver<Message>) {
         while let Some(message) = self.next(inbox) {
             match message {
-                Message::Committed(id, at, standing) => {
+                Message::Committed(id, at, standing, life) => {
                     // The hits of those who were quicker than this message are kept.
                     let change = self.change(id);
                     change.committed = Some(at);
                     change.standing = standing;
+                    change.life = life.or(change.life);
                 }
                 Message::Hit(id, at, standing) => {
                     let change = self.change(id);
@@ -218,11 +223,10 @@ impl Writer {
                     // Who asked may have left.
                     let _ = reply.send(row);
                 }
-                Message::Adopt(known, reply) => {
+                Message::Adopt(known, images, reply) => {
                     self.write();
-                    let adopted = self.index.adopt(&known);
                     // Who asked may have left.
-                    let _ = reply.send(adopted.is_ok());
+                    let _ = reply.send(self.adopt(&known, &images));
                 }
                 Message::Close(reply) => {
                     self.finish();
@@ -296,6 +300,22 @@ impl Writer {
         self.learn();
         self.residents.agree(&self.layout, images, &rows);
         rows
+    }
+
+    /// Takes over what others have counted, in the rows and in the order. False where the index cannot be had.
+    fn adopt(&mut self, known: &[Known], images: &[Placed]) -> bool {
+        // Where the index could not be had before, copies may lack the rows that counts are kept in.
+        let adopted = self.index.mend(images);
+        let Ok(adopted) = adopted.and_then(|_| self.index.adopt(known)) else {
+            return false;
+        };
+        for (known, more) in adopted {
+            let standing = self.residents.counted(known.id, more, known.last_accessed);
+            if standing.is_some() {
+                self.change(known.id).standing = standing;
+            }
+        }
+        true
     }
 
     fn learn(&mut self) {

@@ -17,6 +17,7 @@ mod entry;
 mod error;
 mod evict;
 pub mod eviction;
+mod expire;
 mod feed;
 mod fetch;
 mod fill;
@@ -31,6 +32,7 @@ mod inventory;
 mod journal;
 mod layout;
 mod leaving;
+mod lives;
 mod lock;
 mod marks;
 mod node;
@@ -75,6 +77,7 @@ pub use parts::Part;
 pub use prune::Pruned;
 pub use queue::Queued;
 pub use queue_watch::QueueWatch;
+pub use residents::Spared;
 pub use rows::Known;
 pub use source::{Source, Supply};
 
@@ -177,12 +180,14 @@ impl Cache {
             Err(error) => cache.node.trouble.begin(&error),
         }
         tokio::spawn(recount::run(Arc::downgrade(&cache.node)));
+        tokio::spawn(expire::run(Arc::downgrade(&cache.node)));
         cache
     }
 
     /// Takes over what others have counted of copies that are here.
     pub async fn adopt(&self, known: Vec<Known>) -> Result<()> {
-        if self.node.journal.adopt(known).await {
+        let images = self.work(|node| Ok(node.layout.contents()?.images)).await?;
+        if self.node.journal.adopt(known, images).await {
             return Ok(());
         }
         let why = io::Error::other("its index cannot be written");
@@ -197,7 +202,12 @@ impl Cache {
 
     /// What this node has of the image. Never waits for another fill.
     pub async fn lookup(&self, id: ImageId, expected: &Expected) -> Lookup {
-        self.node.lookup(id, expected).await
+        self.lookup_sparing(id, expected, Spared::default()).await
+    }
+
+    /// The same, where none of the spared leaves to make room for it.
+    pub async fn lookup_sparing(&self, id: ImageId, expected: &Expected, spared: Spared) -> Lookup {
+        self.node.lookup(id, expected, spared).await
     }
 
     /// What this node has of a part of the image, or can fetch of it: never [`Lookup::Missing`], and nothing
@@ -242,62 +252,6 @@ impl Cache {
             .await
     }
 
-    /// Whether the image is asked for ahead of time.
-    pub async fn is_queued(&self, id: ImageId) -> Result<bool> {
-        self.work(move |node| Ok(is_file(&node.layout.queue().join(id.as_str()))))
-            .await
-    }
-
-    /// The queue, first to be fetched first.
-    pub async fn queued(&self) -> Result<Vec<ImageId>> {
-        let (queue, _) = self.work(|node| queue::list(&node.layout)).await?;
-        Ok(queue.into_iter().map(|queued| queued.id).collect())
-    }
-
-    /// Puts an image into the queue. False where it is cached, growing or queued already.
-    pub async fn queue(&self, id: ImageId) -> Result<bool> {
-        let added = self
-            .work(move |node| queue::add(&node.layout, id, node.clock.now()))
-            .await?;
-        self.node.wishes.change();
-        Ok(added)
-    }
-
-    /// Puts an image into the queue in the name of a rule. False where it is cached, growing or queued already.
-    pub async fn queue_for_rule(&self, id: ImageId, rule: &str) -> Result<bool> {
-        let rule = rule.to_owned();
-        let added = self
-            .work(move |node| queue::add_for_rule(&node.layout, id, &rule, node.clock.now()))
-            .await?;
-        self.node.wishes.change();
-        Ok(added)
-    }
-
-    /// What this node has, makes and is asked for.
-    pub async fn inventory(&self) -> Result<Inventory> {
-        self.work(|node| Inventory::of(&node.layout, node.limits(), node.clock.now()))
-            .await
-    }
-
-    /// An image that is in the queue need not rest there: it is fetched as soon as somebody can.
-    pub fn hurry(&self, id: ImageId) {
-        self.node.wishes.hurry(id);
-    }
-
-    pub async fn unqueue(&self, id: ImageId) -> Result<bool> {
-        self.work(move |node| queue::remove(&node.layout, id)).await
-    }
-
-    /// Empties the queue and says how many were in it.
-    pub async fn unqueue_all(&self) -> Result<u64> {
-        self.work(|node| queue::clear(&node.layout)).await
-    }
-
-    /// Waits for images that are asked for. One at a time is enough for a cache.
-    pub fn watch_queue(&self) -> QueueWatch {
-        QueueWatch::new(Arc::clone(&self.node))
-    }
-
     /// Drops this node's copy, a growing one too. Who reads it reads on.
     pub async fn evict(&self, id: ImageId) -> Result<bool> {
         self.node.fills.detach(id);
@@ -339,8 +293,8 @@ impl Cache {
                 prune::run(&node.layout, rules, &node.residents, node.clock.now())
             })
             .await?;
-        for image in &gone {
-            self.node.left(image.id, image.size, Reason::Pruned);
+        for (image, reason) in &gone {
+            self.node.left(image.id, image.size, *reason);
         }
         self.node.journal.moved();
         if self.node.residents.pinned_bytes() > self.node.limits().max_size {

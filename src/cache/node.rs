@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::cached::CachedImage;
@@ -19,7 +20,7 @@ use super::partial::Wanted;
 use super::parts::{Part, Parts};
 use super::prune;
 use super::queue_watch::Wishes;
-use super::residents::Residents;
+use super::residents::{Residents, Spared};
 use super::space::Limits;
 use super::spans::{Proof, Table};
 use super::trouble::Trouble;
@@ -47,6 +48,8 @@ pub struct Node {
     pub copies: Copies,
     pub trouble: Trouble,
     pub wishes: Wishes,
+    /// An image got a time to live of its own.
+    pub lives_changed: Arc<Notify>,
     /// Cancelled when the process ends.
     pub stop: CancellationToken,
     /// Claims take turns: each of them waits for the same lock on the directory, and whoever asks for an
@@ -95,6 +98,7 @@ impl Node {
             }),
             trouble: Trouble::new(config.dir.clone()),
             wishes: Wishes::new(config.queue_settle),
+            lives_changed: Arc::default(),
             stop: CancellationToken::new(),
             claiming: tokio::sync::Mutex::new(()),
             bounds: RwLock::new(Bounds::of(config)),
@@ -107,8 +111,9 @@ impl Node {
         drop(self.journal.mend(images.clone()).await);
         if self.layout.counts_on_files() {
             let (layout, now) = (self.layout.clone(), self.clock.now());
-            let known = blocking(move || Ok(marks::read(&layout, &images, now))).await;
-            self.journal.adopt(known.unwrap_or_default()).await;
+            let read = images.clone();
+            let known = blocking(move || Ok(marks::read(&layout, &read, now))).await;
+            self.journal.adopt(known.unwrap_or_default(), images).await;
         }
     }
 
@@ -132,6 +137,11 @@ impl Node {
     /// How much the cache may take now.
     pub fn limits(&self) -> Limits {
         self.bounds().limits
+    }
+
+    /// How long any copy may stay unused.
+    pub fn life(&self) -> Option<Duration> {
+        self.bounds().life
     }
 
     /// By what a prune goes now.
@@ -192,7 +202,13 @@ impl Node {
         self.trouble.is_resting().then_some(Past::Trouble)
     }
 
-    pub async fn lookup(self: &Arc<Self>, id: ImageId, expected: &Expected) -> Lookup {
+    /// What is here of the image, or the right to bring it in; none of the spared leaves for that.
+    pub async fn lookup(
+        self: &Arc<Self>,
+        id: ImageId,
+        expected: &Expected,
+        spared: Spared,
+    ) -> Lookup {
         if let Some(found) = self.peek(id, expected).await {
             return found;
         }
@@ -208,7 +224,7 @@ impl Node {
             return found;
         }
         let (node, wanted) = (Arc::clone(self), expected.clone());
-        let reached = blocking(move || Claim::reach(&node, id, &wanted)).await;
+        let reached = blocking(move || Claim::reach(&node, id, &wanted, spared)).await;
         self.found(id, expected, reached).await
     }
 

@@ -7,9 +7,9 @@ use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::time::Duration;
 
 use super::layout::{self, Layout, files, image_named};
+use super::space::SpaceLock;
 use super::{Cache, Result};
 use crate::domain::ImageId;
 
@@ -28,11 +28,6 @@ impl Cache {
     /// The images that are pinned, by id.
     pub async fn pinned(&self) -> Result<Vec<ImageId>> {
         self.work(|node| list(&node.layout)).await
-    }
-
-    /// For how long an image's copy may stay unused, apart from what holds for all.
-    pub fn live(&self, id: ImageId, life: Option<Duration>) {
-        self.node.journal.live(id, life);
     }
 }
 
@@ -79,9 +74,15 @@ pub fn list(layout: &Layout) -> io::Result<Vec<ImageId>> {
     Ok(ids)
 }
 
-/// Pins an image. False where it was.
+/// Whether an image is pinned. For who lets copies go, under the lock.
+pub fn has(layout: &Layout, id: ImageId) -> bool {
+    layout.pins().join(id.as_str()).is_file()
+}
+
+/// Pins an image. False where it was. From then on nobody lets it go who did not have the lock before.
 pub fn add(layout: &Layout, id: ImageId) -> io::Result<bool> {
     layout.prepare()?;
+    let _lock = SpaceLock::take(layout)?;
     let path = layout.pins().join(id.as_str());
     match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(file) => layout.adopt(&file).map(|()| true),

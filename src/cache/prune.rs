@@ -1,5 +1,6 @@
 //! Taking the cache back to its limit, and what was not used for its time to live out of it.
 
+use std::collections::HashSet;
 use std::io;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::layout::{Layout, Placed};
 use super::residents::{Residents, Wish};
 use super::space::{self, Limits, SpaceLock, Usage};
+use crate::telemetry::counters::Reason;
 
 /// What a prune took away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,10 +19,10 @@ pub struct Pruned {
 }
 
 impl Pruned {
-    pub fn of(images: &[Placed]) -> Self {
+    pub fn of(gone: &[(Placed, Reason)]) -> Self {
         Self {
-            files: images.len() as u64,
-            bytes: images.iter().map(|image| image.size).sum(),
+            files: gone.len() as u64,
+            bytes: gone.iter().map(|(image, _)| image.size).sum(),
         }
     }
 }
@@ -33,53 +35,68 @@ pub struct Rules {
     pub life: Option<Duration>,
 }
 
-/// Takes the cache back to its limit, and says what had to leave.
+/// Takes the cache back to its limit, and says what had to leave, and why.
 pub fn run(
     layout: &Layout,
     rules: Rules,
     residents: &Residents,
     now: DateTime<Utc>,
-) -> io::Result<Vec<Placed>> {
+) -> io::Result<Vec<(Placed, Reason)>> {
     let lock = SpaceLock::take(layout)?;
     let leaving = plan(layout, rules, residents, now, &lock)?;
     let usage = Usage::measure(layout, now, &lock)?;
     if usage.taken() + usage.waste() > rules.limits.max_size {
         usage.remove_waste(layout, &lock)?;
     }
+    execute(layout, leaving, &lock)
+}
+
+/// Removes copies, and says which were there.
+pub fn execute(
+    layout: &Layout,
+    leaving: impl IntoIterator<Item = (Placed, Reason)>,
+    lock: &SpaceLock,
+) -> io::Result<Vec<(Placed, Reason)>> {
     let mut gone = Vec::new();
-    for image in leaving {
+    for (image, reason) in leaving {
         let (id, size) = (image.id, image.size);
-        if space::remove_copy(layout, &image, &lock)? {
-            tracing::info!(image.id = %id, size, reason = "pruned", "pruned image {id}");
-            gone.push(image);
+        if space::remove_copy(layout, &image, lock)? {
+            let word = reason.word();
+            tracing::info!(image.id = %id, size, reason = word, "{word} image {id}");
+            gone.push((image, reason));
         }
     }
     Ok(gone)
 }
 
-/// What must leave: what was not used for its time to live, and what is too much. It is not known to
-/// `residents` from then on.
+/// What must leave: what was not used for its time to live, and what is too much.
 pub fn plan(
     layout: &Layout,
     rules: Rules,
     residents: &Residents,
     now: DateTime<Utc>,
     lock: &SpaceLock,
-) -> io::Result<Vec<Placed>> {
-    let images = layout.contents()?.images;
-    let mut leaving = residents.expired(layout, &images, rules.life, now);
-    let expired: u64 = leaving.iter().map(|image| image.size).sum();
+) -> io::Result<Vec<(Placed, Reason)>> {
+    let expired = residents.due(layout, rules.life, now)?;
+    for image in &expired {
+        // What leaves in any case leaves for nobody else.
+        residents.gone(image.id);
+    }
+    let over: u64 = expired.iter().map(|image| image.size).sum();
+    let expired = expired.into_iter().map(|image| (image, Reason::Expired));
+    let mut leaving: Vec<_> = expired.collect();
     let usage = Usage::measure(layout, now, lock)?;
-    let taken = usage.taken().saturating_sub(expired);
+    let taken = usage.taken().saturating_sub(over);
     if taken > rules.limits.max_size {
         // Others may have put so much there that everything leaves in vain; it is too much all the same.
         let wish = Wish {
             least: 0,
             best: taken - rules.limits.low(),
         };
-        let here = usage.tally.copies.bytes.saturating_sub(expired);
-        let more = residents.leaving(layout, wish, here, now)?;
-        leaving.extend(more.unwrap_or_default());
+        let here = usage.tally.copies.bytes.saturating_sub(over);
+        let more = residents.leaving(layout, wish, &HashSet::new(), here, now)?;
+        let more = more.unwrap_or_default().into_iter();
+        leaving.extend(more.map(|image| (image, Reason::Pruned)));
     }
     Ok(leaving)
 }

@@ -5,17 +5,74 @@
 
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::layout::{self, Layout, files, image_named};
 use super::owner;
 use super::space::SpaceLock;
+use super::{Cache, QueueWatch, Result, is_file};
 use crate::domain::ImageId;
+
+impl Cache {
+    /// Whether the image is asked for ahead of time.
+    pub async fn is_queued(&self, id: ImageId) -> Result<bool> {
+        self.work(move |node| Ok(is_file(&node.layout.queue().join(id.as_str()))))
+            .await
+    }
+
+    /// The queue, first to be fetched first.
+    pub async fn queued(&self) -> Result<Vec<ImageId>> {
+        let (queue, _) = self.work(|node| list(&node.layout)).await?;
+        Ok(queue.into_iter().map(|queued| queued.id).collect())
+    }
+
+    /// Puts an image into the queue. False where it is cached, growing or queued already.
+    pub async fn queue(&self, id: ImageId) -> Result<bool> {
+        let added = self
+            .work(move |node| add(&node.layout, id, node.clock.now()))
+            .await?;
+        self.node.wishes.change();
+        Ok(added)
+    }
+
+    /// Puts an image into the queue in the name of a rule. False where it is cached, growing or queued already.
+    pub async fn queue_for_rule(&self, id: ImageId, rule: &str) -> Result<bool> {
+        let rule = rule.to_owned();
+        let added = self
+            .work(move |node| add_for_rule(&node.layout, id, &rule, node.clock.now()))
+            .await?;
+        self.node.wishes.change();
+        Ok(added)
+    }
+
+    /// An image that is in the queue need not rest there: it is fetched as soon as somebody can.
+    pub fn hurry(&self, id: ImageId) {
+        self.node.wishes.hurry(id);
+    }
+
+    pub async fn unqueue(&self, id: ImageId) -> Result<bool> {
+        self.work(move |node| remove(&node.layout, id)).await
+    }
+
+    /// Empties the queue and says how many were in it.
+    pub async fn unqueue_all(&self) -> Result<u64> {
+        self.work(|node| clear(&node.layout)).await
+    }
+
+    /// Waits for images that are asked for. One at a time is enough for a cache.
+    pub fn watch_queue(&self) -> QueueWatch {
+        QueueWatch::new(Arc::clone(&self.node))
+    }
+}
 
 /// The name of a rule is no longer than this.
 const LONGEST_RULE: u64 = 1024;
+
+/// What a rule wishes is written down under such a name, in our own directory, before it is put into the queue.
+const DRAFT: &str = "wish-";
 
 /// An image that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +118,7 @@ fn rule_in(path: &Path) -> io::Result<Option<String>> {
 
 /// Asks for an image. False where it is here, on its way or asked for by somebody already.
 pub fn add(layout: &Layout, id: ImageId, now: DateTime<Utc>) -> io::Result<bool> {
-    if is_here(layout, id, now)? {
+    if is_here(layout, id, now, &SpaceLock::take(layout)?)? {
         return Ok(false);
     }
     let path = layout.queue().join(id.as_str());
@@ -92,11 +149,13 @@ pub fn add_for_rule(
     rule: &str,
     now: DateTime<Utc>,
 ) -> io::Result<bool> {
-    if is_here(layout, id, now)? {
+    // Held to the end: drafts that are there without it are of processes that died.
+    let lock = SpaceLock::take(layout)?;
+    if is_here(layout, id, now, &lock)? {
         return Ok(false);
     }
     // It comes whole: an empty one would be somebody's.
-    let draft = layout.own().join(format!("wish-{id}"));
+    let draft = layout.own().join(format!("{DRAFT}{id}"));
     let mut file = File::create(&draft)?;
     layout.adopt(&file)?;
     writeln!(file, "{rule}")?;
@@ -110,11 +169,17 @@ pub fn add_for_rule(
     }
 }
 
+/// Wishes of rules that were not written to their end. For who has the lock.
+pub fn drafts(layout: &Layout) -> io::Result<Vec<PathBuf>> {
+    let found = files(&layout.own())?.into_iter();
+    let drafts = found.filter(|(name, _)| name.as_encoded_bytes().starts_with(DRAFT.as_bytes()));
+    Ok(drafts.map(|(name, _)| layout.own().join(name)).collect())
+}
+
 /// Whether there is a copy, or somebody is making one.
-fn is_here(layout: &Layout, id: ImageId, now: DateTime<Utc>) -> io::Result<bool> {
-    let lock = SpaceLock::take(layout)?;
+fn is_here(layout: &Layout, id: ImageId, now: DateTime<Utc>, lock: &SpaceLock) -> io::Result<bool> {
     let here = fs::symlink_metadata(layout.image(id)).is_ok_and(|found| found.is_file());
-    Ok(here || owner::is_growing(layout, id, now, &lock)?)
+    Ok(here || owner::is_growing(layout, id, now, lock)?)
 }
 
 /// Takes a wish back. False where there was none.

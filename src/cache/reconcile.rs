@@ -9,6 +9,7 @@ use super::clean::{self, Why};
 use super::layout::{self, Layout, Placed, image_named};
 use super::owner::{Owner, owner};
 use super::parked;
+use super::queue;
 use super::space::SpaceLock;
 use super::tally::Tally;
 
@@ -25,6 +26,9 @@ pub fn files(layout: &Layout, now: DateTime<Utc>) -> io::Result<Vec<Placed>> {
     waste.retain(|waste| waste.why != Why::Invalid);
     parked::remove_useless(layout, &lock)?;
     clean::execute(layout, &waste, &lock)?;
+    for draft in queue::drafts(layout)? {
+        layout::remove(&draft)?;
+    }
     lock.keep(Tally::default().completed(layout, now)?);
     Ok(layout.contents()?.images)
 }

@@ -4,29 +4,28 @@
 //! others, and, where that turns out to be too little, what is in the directory. Who is chosen is looked at
 //! before it has to go.
 
+mod leaving;
+
+pub use leaving::Wish;
+
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::eviction::{Lru, Order, Place, S3Fifo, Standing, Tick};
 use super::layout::{Layout, Placed};
+use super::lives::Lives;
 use super::pins;
 use super::rows::Rows;
 use super::standings::Stored;
 use crate::config::Eviction;
 use crate::domain::ImageId;
 
-/// How much has to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wish {
-    /// Bytes without which nothing is won, and nobody leaves.
-    pub least: u64,
-    /// Bytes that are to go where they can be had; not less than [`Wish::least`].
-    pub best: u64,
-}
+/// Copies that stay where room is made for others, although they may leave otherwise.
+pub type Spared = Arc<HashSet<ImageId>>;
 
 /// The copies that may leave, in their order.
 #[derive(Debug)]
@@ -40,8 +39,7 @@ struct Inner {
     pins: pins::Pins,
     /// Copies that are pinned stand outside of the order.
     pinned: HashMap<ImageId, Standing>,
-    /// How long images may stay unused, where they have a time of their own.
-    lives: HashMap<ImageId, Duration>,
+    lives: Lives,
 }
 
 /// A time as the order has it.
@@ -60,7 +58,7 @@ impl Residents {
                 order,
                 pins: pins::Pins::default(),
                 pinned: HashMap::new(),
-                lives: HashMap::new(),
+                lives: Lives::default(),
             }),
         }
     }
@@ -72,6 +70,7 @@ impl Residents {
     /// A copy was put into its place. Says where it stands.
     pub fn came(&self, id: ImageId, size: u64, at: DateTime<Utc>) -> Option<Standing> {
         let mut inner = self.lock();
+        inner.lives.used(id);
         inner.order.came(id, size, tick(at));
         let standing = inner.order.standing(id);
         inner.hold(id);
@@ -81,6 +80,7 @@ impl Residents {
     /// A whole download of a copy. Says where it stands.
     pub fn used(&self, id: ImageId, at: DateTime<Utc>) -> Option<Standing> {
         let mut inner = self.lock();
+        inner.lives.used(id);
         if let Some(standing) = inner.pinned.get_mut(&id) {
             standing.used = standing.used.max(tick(at));
             return Some(*standing);
@@ -89,11 +89,30 @@ impl Residents {
         inner.resident(id)
     }
 
+    /// Others have counted so many uses more of a copy, the last of them then. Says where it stands, where that
+    /// changed.
+    pub fn counted(&self, id: ImageId, more: u64, at: DateTime<Utc>) -> Option<Standing> {
+        let mut inner = self.lock();
+        let before = match inner.pinned.get(&id) {
+            Some(standing) => *standing,
+            None => inner.resident(id)?,
+        };
+        let standing = before.counted(more, tick(at));
+        if standing == before {
+            return None;
+        }
+        match inner.pinned.get_mut(&id) {
+            Some(pinned) => *pinned = standing,
+            None => inner.order.put(id, standing),
+        }
+        Some(standing)
+    }
+
     /// A copy is gone, whoever took it away.
     pub fn gone(&self, id: ImageId) {
         let mut inner = self.lock();
         inner.pinned.remove(&id);
-        inner.lives.remove(&id);
+        inner.lives.gone(id);
         // The names of those who had to leave are remembered.
         if inner.resident(id).is_some() {
             inner.order.forget(id);
@@ -102,11 +121,12 @@ impl Residents {
 
     /// How long an image may stay unused, apart from what holds for all. True where that is new.
     pub fn live(&self, id: ImageId, life: Option<Duration>) -> bool {
-        let lives = &mut self.lock().lives;
-        match life {
-            Some(life) => lives.insert(id, life) != Some(life),
-            None => lives.remove(&id).is_some(),
-        }
+        self.lock().lives.set(id, life)
+    }
+
+    /// How long an image may stay unused, where that is its own.
+    pub fn life(&self, id: ImageId) -> Option<Duration> {
+        self.lock().lives.of(id)
     }
 
     /// Where a copy stands that is here.
@@ -146,111 +166,41 @@ impl Residents {
         self.lock().pinned.retain(|id, _| here.contains(id));
     }
 
-    /// The copies that have not been used for their time to live. They are not known from then on.
-    pub fn expired(
+    /// The shortest time that a copy may stay unused, where `all` holds for every one.
+    pub fn shortest_life(&self, all: Option<Duration>) -> Option<Duration> {
+        self.lock().lives.shortest(all)
+    }
+
+    /// The copies that have not been used for their time to live. Blocks.
+    pub fn due(
         &self,
         layout: &Layout,
-        images: &[Placed],
-        life: Option<Duration>,
+        all: Option<Duration>,
         now: DateTime<Utc>,
-    ) -> Vec<Placed> {
+    ) -> io::Result<Vec<Placed>> {
+        let images = if all.is_some() {
+            layout.contents()?.images
+        } else {
+            let own: Vec<ImageId> = self.lock().lives.own().collect();
+            let placed = own.into_iter().map(|id| layout.placed(id));
+            placed
+                .filter_map(Result::transpose)
+                .collect::<io::Result<_>>()?
+        };
         let mut inner = self.lock();
         inner.read_pins(layout);
-        let mut expired = Vec::new();
+        let mut due = Vec::new();
         for image in images {
-            let own = inner.lives.get(&image.id).copied();
-            let Some(life) = own.into_iter().chain(life).min() else {
-                continue;
+            let used = match inner.resident(image.id) {
+                Some(standing) => standing.used,
+                None if inner.pinned.contains_key(&image.id) => continue,
+                None => tick(image.modified),
             };
-            let Some(standing) = inner.resident(image.id) else {
-                continue;
-            };
-            let life = TimeDelta::from_std(life).unwrap_or(TimeDelta::MAX);
-            let ends = standing
-                .used
-                .saturating_add(life.num_microseconds().unwrap_or(Tick::MAX));
-            if ends <= tick(now) {
-                inner.order.forget(image.id);
-                expired.push(*image);
+            if inner.lives.is_over(image.id, used, all, tick(now)) && !pins::has(layout, image.id) {
+                due.push(image);
             }
         }
-        expired
-    }
-
-    /// Who leaves, where there are copies of so many bytes `here`. None where all who may leave have less than
-    /// the least that has to go: then nobody does. Blocks, and looks at the files of those who leave alone,
-    /// unless too little is known of the others.
-    pub fn leaving(
-        &self,
-        layout: &Layout,
-        wish: Wish,
-        here: u64,
-        now: DateTime<Utc>,
-    ) -> io::Result<Option<Vec<Placed>>> {
-        let looked = self.knows_too_little(layout, wish, here);
-        if looked {
-            self.look(layout)?;
-        }
-        match self.choose(layout, wish, looked, now)? {
-            None if !looked => {
-                self.look(layout)?;
-                self.choose(layout, wish, true, now)
-            }
-            chosen => Ok(chosen),
-        }
-    }
-
-    fn knows_too_little(&self, layout: &Layout, wish: Wish, here: u64) -> bool {
-        let mut inner = self.lock();
-        inner.read_pins(layout);
-        // Of the last moment it may not be known what others brought in.
-        let unknown = here.saturating_sub(inner.order.bytes() + inner.pinned_bytes());
-        inner.order.bytes() < wish.least || unknown > here / 8
-    }
-
-    /// Looks at the directory, where what is known turns out to be too little.
-    fn look(&self, layout: &Layout) -> io::Result<()> {
-        let contents = layout.contents()?;
-        self.agree(layout, &contents.images, &Rows::new());
-        Ok(())
-    }
-
-    /// Unless this process has just `looked`, one who is not there tells that others may be there of whom it does
-    /// not know.
-    fn choose(
-        &self,
-        layout: &Layout,
-        wish: Wish,
-        looked: bool,
-        now: DateTime<Utc>,
-    ) -> io::Result<Option<Vec<Placed>>> {
-        let mut inner = self.lock();
-        if inner.order.bytes() < wish.least {
-            return Ok(None);
-        }
-        let (mut leaving, mut bytes, mut missing) = (Vec::new(), 0, false);
-        while bytes < wish.best
-            && let Some(id) = inner.order.next(tick(now))
-        {
-            if let Some(image) = layout.placed(id)? {
-                bytes += image.size;
-                leaving.push(image);
-            } else {
-                inner.order.forget(id);
-                missing = true;
-                if !looked {
-                    break;
-                }
-            }
-        }
-        if bytes >= wish.least && (looked || !missing) {
-            return Ok(Some(leaving));
-        }
-        for image in leaving {
-            let derived = Standing::derived(image.size, 0, tick(image.modified));
-            inner.order.put(image.id, derived);
-        }
-        Ok(None)
+        Ok(due)
     }
 
     /// Bytes of copies that are pinned, as far as they are known.
@@ -302,7 +252,7 @@ impl Inner {
 
     fn learn(&mut self, id: ImageId, stored: Stored) {
         if let Some(life) = stored.life {
-            self.lives.insert(id, life);
+            self.lives.set(id, Some(life));
         }
         let mut standing = stored.standing;
         if self.pinned.contains_key(&id) {

@@ -149,22 +149,32 @@ pub fn write(
     Ok(())
 }
 
-/// Takes over what others have counted, as far as it is more. A copy that came later is another one, and begins
-/// anew.
-pub fn adopt(connection: &Connection, known: &Known) -> rusqlite::Result<()> {
+/// Takes over what others have counted, as far as it is more, and says how many hits more that is. A copy that
+/// came later is another one, and begins anew: of it nothing is taken over.
+pub fn adopt(connection: &Connection, known: &Known) -> rusqlite::Result<Option<u64>> {
+    let (name, made) = (known.id.as_str(), seconds(known.last_modified) + ROUNDING);
+    let hits = connection
+        .prepare_cached(
+            "SELECT coalesce(hits, 0) FROM cached_images WHERE image_id = ? AND last_modified <= ?",
+        )?
+        .query_row(params![name, made], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let Some(hits) = hits else {
+        return Ok(None);
+    };
     connection
         .prepare_cached(
             "UPDATE cached_images
              SET hits = max(hits, ?2), last_accessed = max(last_accessed, ?3)
-             WHERE image_id = ?1 AND last_modified <= ?4",
+             WHERE image_id = ?1",
         )?
         .execute(params![
-            known.id.as_str(),
+            name,
             integer(known.hits),
-            seconds(known.last_accessed),
-            seconds(known.last_modified) + ROUNDING
+            seconds(known.last_accessed)
         ])?;
-    Ok(())
+    let hits = hits.try_into().unwrap_or(0);
+    Ok(Some(known.hits.saturating_sub(hits)))
 }
 
 /// Makes a row for a file that somebody else has put there. The original's `xattr` driver counts its hits

@@ -6,6 +6,7 @@
 //! partial file is locked. All of this happens under one lock per directory, which is never held while
 //! anybody waits for a store, a client or the index.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
@@ -178,13 +179,13 @@ pub struct Room {
     pub evicted: Vec<Placed>,
 }
 
-/// Promises `bytes` in all to a fill, and makes room for them.
+/// Promises `bytes` in all to a fill, and makes room for them. Nobody leaves who is spared.
 pub fn reserve(
     partial: &Partial,
     limits: Limits,
     bytes: u64,
     now: DateTime<Utc>,
-    residents: &Residents,
+    (residents, spared): (&Residents, &HashSet<ImageId>),
 ) -> io::Result<Room> {
     let layout = partial.layout();
     let refused = |excess: Excess, evicted| Room {
@@ -198,8 +199,8 @@ pub fn reserve(
     let mut evicted = Vec::new();
     if excess.bytes() > 0 {
         let here = usage.tally.copies.bytes;
-        let Some(leaving) = residents.leaving(layout, usage.wish(excess, limits), here, now)?
-        else {
+        let wish = usage.wish(excess, limits);
+        let Some(leaving) = residents.leaving(layout, wish, spared, here, now)? else {
             return Ok(refused(excess, evicted));
         };
         usage.remove_waste(layout, &lock)?;

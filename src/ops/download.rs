@@ -309,7 +309,7 @@ fn past(found: &Lookup) -> Answer {
 const LIFE: &str = "glance_cache_ttl";
 
 /// For how long a copy may stay unused, where the image has a time of its own that is one.
-fn life(image: &Image) -> Option<Duration> {
+pub(super) fn life(image: &Image) -> Option<Duration> {
     let seconds = image.properties.get(LIFE)?.as_ref()?;
     let seconds: f64 = seconds.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()

@@ -159,6 +159,7 @@ impl Glance {
         if let Some(cache) = &self.cache {
             cache.unqueue(image.id).await?;
             cache.evict(image.id).await?;
+            cache.unpin(image.id).await?;
         }
         self.forget_staged(&image).await;
         if !later {

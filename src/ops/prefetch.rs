@@ -14,7 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use super::Glance;
-use super::download::expected;
+use super::download::{expected, life};
 use crate::cache::{Cache, Lookup, Past, Queued};
 use crate::config::PrefetchRule;
 use crate::domain::{ImageId, Status};
@@ -64,19 +64,23 @@ impl Glance {
         if image.status != Status::Active {
             return Fetched::Failed(format!("it is {}", image.status));
         }
+        cache.live(id, life(&image));
         let restrained = self.restrained(queued);
         let found = match &queued.rule {
             None => cache.lookup(id, &expected(&image)).await,
             Some(_) => match self.lookup_for_rule(cache, &image).await {
                 Ok(found) => found,
-                Err(why) => return Fetched::NoRoom(why),
+                Err(error) => return Fetched::Failed(error.to_string()),
             },
         };
         match found {
             Lookup::Cached(_) => Fetched::Cached,
             Lookup::Growing(_) => Fetched::Busy,
             Lookup::Part(_) => Fetched::Failed("only a part of it is here".into()),
-            Lookup::Bypass(why @ (Past::NoRoom | Past::TooLarge)) if queued.rule.is_some() => {
+            Lookup::Bypass(Past::NoRoom) if queued.rule.is_some() => {
+                Fetched::NoRoom("there is no room for it beside what rules want".to_owned())
+            }
+            Lookup::Bypass(why @ Past::TooLarge) if queued.rule.is_some() => {
                 Fetched::NoRoom(why.to_string())
             }
             Lookup::Bypass(why) => Fetched::Failed(why.to_string()),

@@ -25,8 +25,8 @@ const SHARE: u32 = 20;
 const SWEEP: Duration = Duration::from_mins(1);
 /// How long to leave a database alone that is away.
 const RETRY: Duration = Duration::from_secs(5);
-/// How long the end of the process waits for the last rows.
-const LAST: Duration = Duration::from_secs(2);
+/// How long the end of the process waits for what is being told, and for the last rows.
+const LAST: Duration = Duration::from_secs(3);
 
 impl Glance {
     /// The name by which other nodes know this one; none where the cache tells nobody.
@@ -46,9 +46,15 @@ impl Glance {
             told: None,
             failing: false,
         };
-        stop.run_until_cancelled(publisher.follow()).await;
-        if timeout(LAST, publisher.tell()).await.is_err() {
-            warn!("other nodes are told the rest of what the cache has at the next start");
+        let late = async {
+            stop.cancelled().await;
+            sleep(LAST).await;
+        };
+        tokio::select! {
+            () = publisher.follow(&stop) => {}
+            () = late => {
+                warn!("other nodes are told the rest of what the cache has at the next start");
+            }
         }
     }
 }
@@ -70,7 +76,9 @@ struct Told {
 }
 
 impl Publisher<'_> {
-    async fn follow(&mut self) {
+    /// Tells it until `stop` is cancelled, and once more then. What is being told is never broken off: the rows
+    /// would stay locked until the database finds out, and who tells the rest would wait for that.
+    async fn follow(&mut self, stop: &CancellationToken) {
         loop {
             let begun = Instant::now();
             let rest = if self.tell().await {
@@ -78,10 +86,16 @@ impl Publisher<'_> {
             } else {
                 RETRY
             };
-            sleep(rest.max(GATHER)).await;
-            // Changed, or time to look.
-            let _ = timeout(SWEEP, self.cache.changed()).await;
+            let next = async {
+                sleep(rest.max(GATHER)).await;
+                // Changed, or time to look.
+                let _ = timeout(SWEEP, self.cache.changed()).await;
+            };
+            if stop.run_until_cancelled(next).await.is_none() {
+                break;
+            }
         }
+        self.tell().await;
     }
 
     /// Makes the rows say what the directory has. False where that did not work.

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use super::download::expected;
 use super::{Glance, Result};
-use crate::cache::{Cache, Inventory, Lookup, Queued};
+use crate::cache::{Cache, Inventory, Lookup, Queued, Spared};
 use crate::config::{CacheConfig, PrefetchRule};
 use crate::domain::{Image, ImageId};
 
@@ -30,11 +30,9 @@ use restraint::{Restrained, Restraint};
 pub(super) struct Rules {
     restraint: Restraint,
     /// What is to stay where room is made for others; none as long as nobody has looked.
-    wanted: Mutex<Option<HashSet<ImageId>>>,
+    wanted: Mutex<Option<Spared>>,
     /// What was said of rules whose images do not fit.
     told: Mutex<HashMap<String, String>>,
-    /// Rules make room one after the other.
-    making_room: tokio::sync::Mutex<()>,
     /// An image became active here.
     arrived: Notify,
 }
@@ -45,7 +43,6 @@ impl Rules {
             restraint: Restraint::new(config.map_or(&[], |config| &config.rules)),
             wanted: Mutex::default(),
             told: Mutex::default(),
-            making_room: tokio::sync::Mutex::default(),
             arrived: Notify::new(),
         }
     }
@@ -104,7 +101,8 @@ impl Glance {
         let plans = plans(&self.db, self.prefetch_rules(), inventory).await?;
         let wanted = plans.iter().flat_map(|plan| &plan.images);
         let wanted = wanted.filter(|image| image.state != State::NoRoom);
-        *lock(&self.rules().wanted) = Some(wanted.map(|image| image.id).collect());
+        let wanted: HashSet<ImageId> = wanted.map(|image| image.id).collect();
+        *lock(&self.rules().wanted) = Some(wanted.into());
         Ok(plans)
     }
 
@@ -155,54 +153,21 @@ impl Glance {
         }
     }
 
-    /// What this node has of an image that a rule wants. The error says why there is no room for it.
-    pub(super) async fn lookup_for_rule(
-        &self,
-        cache: &Cache,
-        image: &Image,
-    ) -> std::result::Result<Lookup, String> {
-        let _turn = self.rules().making_room.lock().await;
-        let made = self.make_room(cache, image).await;
-        made.map_err(|error| error.to_string())??;
-        Ok(cache.lookup(image.id, &expected(image)).await)
-    }
-
-    /// Lets go of copies that no rule wants, those first that were not used for longest: all that must go, or
-    /// none.
-    async fn make_room(
-        &self,
-        cache: &Cache,
-        image: &Image,
-    ) -> Result<std::result::Result<(), String>> {
-        let inventory = cache.inventory().await?;
-        let mut missing = (image.size.unwrap_or(0)).saturating_sub(inventory.free);
-        if missing == 0 || inventory.cached.contains(&image.id) {
-            return Ok(Ok(()));
-        }
-        if lock(&self.rules().wanted).is_none() {
-            self.plans(&inventory).await?;
-        }
-        let wanted = lock(&self.rules().wanted).clone().unwrap_or_default();
-        let pinned = cache.pinned().await?;
-        let mut spare = cache.entries().await?;
-        spare.retain(|entry| !wanted.contains(&entry.id) && !pinned.contains(&entry.id));
-        if spare.iter().map(|entry| entry.size).sum::<u64>() < missing {
-            return Ok(Err(
-                "there is no room for it beside what rules want".to_owned()
-            ));
-        }
-        for entry in spare.iter().rev() {
-            if missing == 0 {
-                break;
+    /// What this node has of an image that a rule wants, or the right to bring it in. Copies leave for it in
+    /// their order, but none that rules want.
+    pub(super) async fn lookup_for_rule(&self, cache: &Cache, image: &Image) -> Result<Lookup> {
+        let known = lock(&self.rules().wanted).clone();
+        let wanted = match known {
+            Some(wanted) => wanted,
+            None => {
+                let inventory = cache.inventory().await?;
+                self.plans(&inventory).await?;
+                lock(&self.rules().wanted).clone().unwrap_or_default()
             }
-            cache.evict(entry.id).await?;
-            missing = missing.saturating_sub(entry.size);
-            tracing::info!(
-                image.id = %entry.id,
-                "image {} left the cache for image {}, which a rule wants", entry.id, image.id
-            );
-        }
-        Ok(Ok(()))
+        };
+        Ok(cache
+            .lookup_sparing(image.id, &expected(image), wanted)
+            .await)
     }
 }
 

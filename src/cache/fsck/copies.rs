@@ -2,9 +2,8 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 
-use super::{Finding, Record, Records, Repair, What};
+use super::{Finding, Record, Records, Repair, What, inside};
 use crate::cache::layout::{Layout, files, image_named, open_existing};
 use crate::cache::spans::{Proof, Table};
 use crate::cache::sums::spans_of;
@@ -34,14 +33,16 @@ pub fn check(layout: &Layout, records: &Records, findings: &mut Vec<Finding>) ->
         });
         findings.extend(wrong.map(|(what, repair)| Finding::new(id.as_str(), what, repair)));
     }
-    for (name, _) in files(&layout.queue())? {
-        let path = Path::new("queue").join(&name);
-        let record = image_named(&name).and_then(|id| records.get(&id));
-        findings.extend(match record {
-            Some(Record::Deleted) => Some(Finding::new(path, What::Deleted, Repair::Remove)),
-            Some(Record::Unknown) => Some(Finding::new(path, What::Unknown, UNKNOWN)),
-            Some(Record::Image(_)) | None => None,
-        });
+    for dir in [layout.queue(), layout.pins()] {
+        for (name, _) in files(&dir)? {
+            let path = inside(layout, &dir.join(&name));
+            let record = image_named(&name).and_then(|id| records.get(&id));
+            findings.extend(match record {
+                Some(Record::Deleted) => Some(Finding::new(path, What::Deleted, Repair::Remove)),
+                Some(Record::Unknown) => Some(Finding::new(path, What::Unknown, UNKNOWN)),
+                Some(Record::Image(_)) | None => None,
+            });
+        }
     }
     Ok(())
 }

@@ -47,12 +47,14 @@ pub enum What {
     Stray,
     #[error("is a link, a device or the like, and has an image's name")]
     NoFile,
-    #[error("is a directory with an image's name, which keeps the image from being cached")]
+    #[error("is a directory with an image's name, where a file belongs")]
     Directory,
     #[error("should be a directory")]
     NoDirectory,
     #[error("belongs to user {found}, and the directory to user {wanted}")]
     Owner { found: u32, wanted: u32 },
+    #[error("is a wish of a rule that was not written to its end")]
+    Draft,
     #[error("is no mark of a format")]
     Mark,
     #[error("was put aside when it turned out to be broken")]

@@ -83,7 +83,7 @@ impl Fsck {
         })
     }
 
-    /// The images that have a copy, a part or a wish here: what the database may be asked for.
+    /// The images that have a copy, a part, a wish or a pin here: what the database may be asked for.
     pub fn images(&self) -> Result<Vec<ImageId>> {
         self.at(names::images(&self.layout))
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Counts, Finding, Repair, What, inside};
 use crate::cache::layout::{Layout, files, image_named};
+use crate::cache::queue;
 use crate::domain::ImageId;
 
 const OTHERS: &str = "it is not the cache's";
@@ -38,7 +39,7 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 /// The directories that are ours, each below the one before it or beside.
-fn rooms(layout: &Layout) -> [PathBuf; 7] {
+fn rooms(layout: &Layout) -> [PathBuf; 8] {
     [
         layout.incomplete(),
         layout.invalid(),
@@ -47,13 +48,15 @@ fn rooms(layout: &Layout) -> [PathBuf; 7] {
         layout.fills(),
         layout.parts(),
         layout.tables(),
+        layout.pins(),
     ]
 }
 
-/// The images that have a copy, a part or a wish.
+/// The images that have a copy, a part, a wish or a pin.
 pub fn images(layout: &Layout) -> io::Result<Vec<ImageId>> {
     let mut found = Vec::new();
-    for dir in [layout.root().to_owned(), layout.parts(), layout.queue()] {
+    let root = layout.root().to_owned();
+    for dir in [root, layout.parts(), layout.queue(), layout.pins()] {
         let names = files(&dir)?;
         found.extend(names.iter().filter_map(|(name, _)| image_named(name)));
     }
@@ -98,12 +101,14 @@ pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
         layout.parts(),
         layout.tables(),
         layout.queue(),
+        layout.pins(),
     ] {
         for (name, found) in entries(&dir)? {
             let path = dir.join(&name);
             match image_named(&name) {
                 Some(_) => look.kind(&path, &found),
-                None if found.is_file() && dir == layout.queue() => {
+                // Of the other directories the garbage is told of with what belongs there.
+                None if found.is_file() && [layout.queue(), layout.pins()].contains(&dir) => {
                     look.find(&path, What::Stray, Repair::Remove);
                 }
                 None => {}
@@ -112,6 +117,9 @@ pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
                 look.owner(&path, &found);
             }
         }
+    }
+    for draft in queue::drafts(layout)? {
+        look.find(&draft, What::Draft, Repair::Remove);
     }
     let aside = layout.broken_index();
     if aside.exists() {

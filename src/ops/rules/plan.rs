@@ -125,7 +125,8 @@ struct Room<'i> {
 impl Room<'_> {
     /// Keeps room for an image, if there is any.
     fn keep(&mut self, id: ImageId, size: u64) -> State {
-        let is_kept = self.kept.contains(&id);
+        // What is pinned has its room already.
+        let is_kept = self.kept.contains(&id) || self.inventory.pinned.contains(&id);
         let fits = is_kept || size <= self.left;
         if fits && !is_kept {
             self.left -= size;

@@ -83,6 +83,8 @@ words! {
         Room = "room",
         /// A prune brought the cache within its limit.
         Pruned = "pruned",
+        /// Nobody used it for its time to live.
+        Expired = "expired",
         /// Somebody asked for it.
         Asked = "asked",
         /// The image has other data now.

@@ -1,10 +1,13 @@
 //! Who leaves when room is needed, who does not, and what it costs to find out.
 
+use std::collections::HashSet;
 use std::fs::{File, FileTimes};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use glance::cache::{Cache, Lookup};
+use glance::cache::{Cache, Known, Lookup, Spared};
 use glance::clock::Clock;
 use glance::config::Eviction;
 use glance::domain::ImageId;
@@ -100,6 +103,93 @@ async fn where_copies_stand_survives_a_restart_and_is_known_to_others() {
 }
 
 #[tokio::test]
+async fn what_others_counted_of_a_copy_keeps_it_here_in_other_processes_and_after_a_restart() {
+    let shelf = Shelf::of_size(1000);
+    let cache = shelf.open().await;
+    let popular = Image::of(400);
+    popular.fill(&cache).await;
+    let now = Clock::system().now();
+    let known = Known {
+        id: popular.id,
+        hits: 41,
+        last_accessed: now - Duration::from_hours(1),
+        last_modified: now,
+    };
+    cache.adopt(vec![known]).await.unwrap();
+    for _ in 0..4 {
+        Image::of(400).fill(&cache).await;
+        assert!(popular.is_cached(&cache).await);
+    }
+    cache.close().await;
+    let (one, other) = (shelf.open().await, shelf.open().await);
+    for cache in [&one, &other, &one, &other] {
+        Image::of(400).fill(cache).await;
+        assert!(popular.is_cached(cache).await);
+    }
+}
+
+#[tokio::test]
+async fn who_is_spared_does_not_leave_and_keeps_its_place() {
+    for eviction in [Eviction::Lru, Eviction::S3Fifo] {
+        let mut shelf = Shelf::of_size(1000);
+        shelf.config.eviction = eviction;
+        let cache = shelf.open().await;
+        let [spared, second, third] = [400, 300, 300].map(Image::of);
+        for image in [&spared, &second, &third] {
+            image.fill(&cache).await;
+        }
+        let sparing = async |image: &Image, spared: &[&Image]| {
+            let spared: HashSet<_> = spared.iter().map(|image| image.id).collect();
+            let spared = Spared::new(spared);
+            (cache.lookup_sparing(image.id, &image.expected(), spared)).await
+        };
+        let new = Image::of(300);
+        match sparing(&new, &[&spared]).await {
+            Lookup::Missing(claim) => claim.fill_whole(new.blob()).await.unwrap(),
+            other => panic!("no claim: {other:?}"),
+        }
+        let here = async || {
+            let images = [&spared, &second, &third, &new];
+            let mut here = Vec::new();
+            for image in images {
+                here.push(image.is_cached(&cache).await);
+            }
+            here
+        };
+        assert_eq!(here().await, [true, false, true, true], "{eviction:?}");
+        // All or none.
+        let large = Image::of(500);
+        let found = sparing(&large, &[&spared, &third]).await;
+        assert!(matches!(found, Lookup::Bypass(_)), "{eviction:?} {found:?}");
+        assert_eq!(here().await, [true, false, true, true], "{eviction:?}");
+        // For others it leaves when its turn comes, and that is now.
+        Image::of(300).fill(&cache).await;
+        assert_eq!(here().await, [false, false, true, true], "{eviction:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pin_that_came_in_the_same_moment_as_another_counts() {
+    let shelf = Shelf::of_size(1000);
+    let cache = shelf.open().await;
+    let [first, leaves, second] = [400, 200, 400].map(Image::of);
+    for image in [&first, &leaves, &second] {
+        image.fill(&cache).await;
+    }
+    cache.pin(first.id).await.unwrap();
+    Image::of(200).fill(&cache).await;
+    assert!(!leaves.is_cached(&cache).await);
+    // The clock of a file system ticks some hundred times a second.
+    let pins = File::open(shelf.path(".glance/pins")).unwrap();
+    let seen = pins.metadata().unwrap().modified().unwrap();
+    cache.pin(second.id).await.unwrap();
+    let times = FileTimes::new().set_modified(seen);
+    pins.set_times(times).unwrap();
+    Image::of(200).fill(&cache).await;
+    assert!(first.is_cached(&cache).await && second.is_cached(&cache).await);
+}
+
+#[tokio::test]
 async fn a_pinned_copy_leaves_for_nobody_until_it_is_unpinned() {
     let mut shelf = Shelf::of_size(1000);
     shelf.config.eviction = Eviction::Lru;
@@ -149,7 +239,7 @@ async fn when_one_has_to_leave_others_do_down_to_the_low_water_mark() {
 }
 
 #[tokio::test]
-async fn what_was_not_used_for_its_time_to_live_leaves_with_the_next_prune() {
+async fn what_was_not_used_for_its_time_to_live_leaves_with_the_next_prune_at_the_latest() {
     let mut shelf = Shelf::new();
     shelf.config.ttl = Some(Duration::from_hours(2));
     let (stays, leaves, own) = (Image::of(10), Image::of(20), Image::of(30));
@@ -173,6 +263,40 @@ async fn what_was_not_used_for_its_time_to_live_leaves_with_the_next_prune() {
     let cache = Cache::open(shelf.config.clone(), after(2), Counters::default()).await;
     assert_eq!(cache.prune().await.unwrap().bytes, 20);
     assert!(stays.is_cached(&cache).await && pinned.is_cached(&cache).await);
+}
+
+#[tokio::test]
+async fn a_time_to_live_that_was_told_before_the_copy_came_survives_a_restart() {
+    let shelf = Shelf::new();
+    let cache = shelf.open().await;
+    let image = Image::of(10);
+    cache.live(image.id, Some(Duration::from_mins(30)));
+    // Whatever was said by now is written.
+    assert_eq!(cache.entries().await.unwrap(), []);
+    image.fill(&cache).await;
+    cache.close().await;
+    let later = || Clock::system().now() + Duration::from_hours(1);
+    let clock = Clock::from_fn(later);
+    let cache = Cache::open(shelf.config.clone(), clock, Counters::default()).await;
+    assert_eq!(cache.prune().await.unwrap().files, 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_no_time_to_live_longer() {
+    let mut shelf = Shelf::new();
+    shelf.config.ttl = Some(Duration::from_hours(2));
+    let minutes = Arc::new(AtomicU64::new(24 * 60));
+    let began = Clock::system().now();
+    let clock = {
+        let minutes = Arc::clone(&minutes);
+        Clock::from_fn(move || began + Duration::from_mins(minutes.load(Ordering::Relaxed)))
+    };
+    let cache = Cache::open(shelf.config.clone(), clock, Counters::default()).await;
+    Image::of(10).fill(&cache).await;
+    for (now, files) in [(0, 0), (119, 0), (120, 1)] {
+        minutes.store(now, Ordering::Relaxed);
+        assert_eq!(cache.prune().await.unwrap().files, files, "{now}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -123,6 +123,28 @@ async fn an_index_goes_with_the_driver() {
 }
 
 #[tokio::test]
+async fn nothing_that_others_counted_is_lost_where_the_index_is_held_at_the_start() {
+    let shelf = Shelf::new();
+    let image = Image::of(1000);
+    std::fs::write(shelf.path(image.id.as_str()), &image.bytes).unwrap();
+    let other = rusqlite::Connection::open(shelf.path("cache.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let cache = shelf.open().await;
+    let now = Clock::system().now();
+    let known = Known {
+        id: image.id,
+        hits: 41,
+        last_accessed: now,
+        last_modified: now,
+    };
+    cache.adopt(vec![known]).await.unwrap_err();
+    other.execute_batch("ROLLBACK").unwrap();
+    // Whoever takes it over tries again.
+    cache.adopt(vec![known]).await.unwrap();
+    assert_eq!(seen(&cache, &image).await.0, 41);
+}
+
+#[tokio::test]
 async fn what_others_counted_is_taken_over_unless_it_was_of_an_earlier_copy() {
     let shelf = Shelf::new();
     let cache = shelf.open().await;

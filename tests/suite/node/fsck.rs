@@ -152,6 +152,10 @@ fn each_thing_that_breaks_a_rule_is_named_and_repaired() {
     put(&format!(".glance/fills/{other}.77"), b"5\n");
     put(".glance/format", b"");
     put("queue/hello", b"");
+    put(".glance/pins/hello", b"");
+    put(&format!(".glance/pins/{}", id(2)), b"");
+    put(&format!(".glance/wish-{other}"), b"gold\n");
+    fs::create_dir(site.cache(format!(".glance/pins/{dir}"))).unwrap();
     symlink("/etc/hostname", site.cache(&link)).unwrap();
     fs::create_dir(site.cache(format!("incomplete/{dir}"))).unwrap();
     let copy = File::options().write(true).open(site.cache(id(0)));
@@ -166,6 +170,9 @@ fn each_thing_that_breaks_a_rule_is_named_and_repaired() {
             "promises room to no fill",
             "is no mark of a format",
             "queue/hello: has no image's name",
+            "pins/hello: has no image's name",
+            &format!("pins/{dir}: is a directory with an image's name"),
+            &format!("wish-{other}: is a wish of a rule that was not written to its end"),
             &format!("{link}: is a link, a device or the like, and has an image's name"),
             &format!("incomplete/{dir}: is a directory with an image's name"),
             &format!("{}: has 77 bytes, and", id(0)),
@@ -174,6 +181,7 @@ fn each_thing_that_breaks_a_rule_is_named_and_repaired() {
     );
     assert!(fs::exists("/etc/hostname").unwrap());
     assert_eq!(site.copies(), [id(2)]);
+    assert_eq!(site.files("cache/.glance/pins"), [id(2)]);
 
     put("cache.db", &[7; 5000]);
     are_mended(&site, &["is no index"]);
@@ -210,10 +218,22 @@ fn copies_are_held_against_the_records_of_their_images() {
     let other = Site::new();
     other.shares_with(&site);
     let far = other.start();
+    for site in [&site, &other] {
+        for image in &images {
+            fs::write(site.cache(".glance/pins").join(&image.id), b"").unwrap();
+        }
+    }
     let image = format!("/v2/images/{}", images[0].id);
     assert_eq!(far.ask("DELETE", &image).status, 204);
     far.stop();
-    is_mended(&site, "is of an image that was deleted");
+    is_mended(
+        &site,
+        &format!("pins/{}: is of an image that was deleted", images[0].id),
+    );
+    // The node that deleted it has forgotten the pin by itself.
+    for site in [&site, &other] {
+        assert_eq!(site.files("cache/.glance/pins"), [images[1].id.as_str()]);
+    }
     assert_eq!(site.copies(), [images[1].id.as_str()]);
 
     // A copy without a table is proven by its digest.

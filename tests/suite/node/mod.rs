@@ -4,6 +4,7 @@ mod changes;
 mod crash;
 mod damage;
 mod faults;
+mod expiry;
 mod fsck;
 mod full;
 mod http;

@@ -145,7 +145,7 @@ fn a_rule_whose_images_do_not_fit_stops_there_says_so_once_and_takes_no_room_fro
         expected.iter().all(|id| cached(&node).contains(id))
     });
     let begun = Instant::now();
-    let evicted = || node.lines_with(&["left the cache"]);
+    let evicted = || node.lines_with(&["to make room"]);
     let before = evicted();
     while begun.elapsed() < Duration::from_secs(4) {
         assert!(
@@ -164,6 +164,50 @@ fn a_rule_whose_images_do_not_fit_stops_there_says_so_once_and_takes_no_room_fro
         assert!(cached(&node).contains(id), "{}", node.log());
     }
     assert!(!cached(&node).contains(&bystander.id), "{}", node.log());
+    node.stop();
+}
+
+#[test]
+fn for_a_rule_copies_leave_in_the_order_of_all_and_pinned_ones_do_not() {
+    let site = site(
+        &format!("image_cache_max_size = {}", 4 * MIB),
+        "[image_cache_prefetch:gold]\non = upload\ntag = gold\n",
+    );
+    let node = site.start();
+    let [popular, once, pinned] = [(); 3].map(|()| node.image(MIB));
+    let pin = format!("/v2/cache/pins/{}", pinned.id);
+    assert_eq!(node.ask("PUT", &pin).status, 204);
+    for image in [&popular, &popular, &popular, &pinned, &once] {
+        node.serves(image);
+        node.caches(image);
+    }
+    // What was used last of all was used once.
+    let gold = json!({"tags": ["gold"]});
+    let first = node.image_as(2 * MIB, &gold);
+    node.caches(&first);
+    assert_eq!(cached(&node), ids(&[&popular, &pinned, &first]));
+    assert_eq!(node.lines_with(&[&once.id, "evicted", "reason=room"]), 1);
+
+    let second = later(|| node.image_as(3 * MIB / 2, &gold));
+    node.says(&format!("rule gold stops at image {}", first.id));
+    node.caches(&second);
+    assert!(cached(&node).contains(&pinned.id), "{}", node.log());
+    // A pinned image that a rule wants takes its room once.
+    for (method, path) in [
+        ("DELETE", &first.id),
+        ("PUT", &format!("{}/tags/gold", pinned.id)),
+    ] {
+        let answer = node.ask(method, &format!("/v2/images/{path}"));
+        assert_eq!(answer.status, 204, "{}", answer.text());
+    }
+    let third = later(|| node.image_as(5 * MIB / 4, &gold));
+    node.caches(&third);
+    assert_eq!(cached(&node), ids(&[&pinned, &second, &third]));
+    let (out, _) = rules(&site, &["--dry-run", "--json"], 0);
+    let seen: Value = serde_json::from_str(&out).unwrap();
+    let images = seen["rules"][0]["images"].as_array().unwrap();
+    let states: Vec<_> = images.iter().map(|image| &image["state"]).collect();
+    assert_eq!(states, ["cached"; 3], "{out}");
     node.stop();
 }
 

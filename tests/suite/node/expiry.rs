@@ -1,0 +1,46 @@
+//! Copies that nobody used for their time to live.
+
+use serde_json::json;
+
+use super::MIB;
+use super::site::Site;
+use crate::support::until;
+
+#[test]
+fn what_was_not_used_for_its_time_leaves_by_itself_and_disturbs_nobody() {
+    let site = Site::with("", "[metrics]\npath = /metrics");
+    let node = site.start();
+    let for_a_second = json!({"glance_cache_ttl": "1"});
+    let stays = node.image(MIB);
+    let [pinned, leaves] = [(); 2].map(|()| node.image_as(MIB, &for_a_second));
+    let read = node.image_as(48 * MIB, &for_a_second);
+    let pin = format!("/v2/cache/pins/{}", pinned.id);
+    assert_eq!(node.ask("PUT", &pin).status, 204);
+    for image in [&stays, &pinned, &leaves, &read] {
+        node.serves(image);
+        node.says(&format!("cached image {}", image.id));
+    }
+    let mut reader = node.open(&read).unwrap();
+    let begin = reader.read(MIB).unwrap();
+    for image in [&leaves, &read] {
+        node.says(&format!("expired image {}", image.id));
+        assert!(!site.cache(&image.id).exists());
+    }
+    assert!(begin == read.data[..MIB] && reader.rest().unwrap() == read.data[MIB..]);
+    let counted = r#"glance_cache_evictions_total{reason="expired"} 2"#;
+    until("both are counted", || {
+        node.get("/metrics").text().contains(counted)
+    });
+    let mut left = [&stays, &pinned].map(|image| image.id.clone());
+    left.sort();
+    assert_eq!(site.copies(), left);
+
+    // A service that is started anew knows of it, too.
+    node.serves(&leaves);
+    node.says(&format!("cached image {}", leaves.id));
+    node.stop();
+    let node = site.start();
+    node.says(&format!("expired image {}", leaves.id));
+    assert_eq!(site.copies(), left);
+    node.stop();
+}

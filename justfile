@@ -52,6 +52,10 @@ bench *args:
 bench-listing *args:
     cargo bench --bench listing -- {{ args }}
 
+# Lists of a thousand and of a hundred thousand cached images
+bench-cached *args:
+    cargo bench --bench cached -- {{ args }}
+
 # Orders in which copies leave the cache, over traces
 bench-eviction:
     cargo bench --bench eviction

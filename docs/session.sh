@@ -66,6 +66,8 @@ part
 say "glance-cache-manage list-cached --human"
 say "glance-cache-manage queue-image --force --wait --verbose $disk_id"
 say "glance-cache-manage list-cached --json"
+say "glance-cache-manage show --human $iso_id"
+say "glance-cache-manage top --once"
 say "glance-cache-pruner --verbose"
 say "glance-cache-cleaner --verbose"
 say "glance-cache-manage delete-all-cached-images --force --verbose"

@@ -182,8 +182,8 @@ impl Claim {
                 InPlace::Obstructed => return Ok(Reached::Not(Past::Obstructed)),
                 InPlace::Nothing | InPlace::WrongSize(_) => {}
             }
-            let shared = node.parts.get(id, &wanted);
-            let hold = match shared.filter(|open| open.partial.is_parked()) {
+            let known = node.parts.get(id, &wanted);
+            let hold = match known.filter(|open| open.partial.is_parked()) {
                 Some(open) => Hold::begin(open, &lock)?,
                 None => match Partial::claim(layout, id, &wanted, now, &lock)? {
                     Attempt::Claimed(partial) => {

@@ -103,8 +103,8 @@ impl Directory {
     }
 
     /// Sees to it that an image's copy never leaves to make room. False where that was so before.
-    pub fn pin(&self, id: ImageId) -> Result<bool> {
-        pins::add(&self.layout, id).map_err(|error| self.at(error))
+    pub fn pin(&self, id: ImageId, reason: &str) -> Result<bool> {
+        pins::add(&self.layout, id, reason).map_err(|error| self.at(error))
     }
 
     /// Lets an image's copy leave like others. False where it was not pinned.

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::Cache;
 use super::node::{Node, blocking};
@@ -28,6 +28,7 @@ impl Cache {
 
 /// Goes on as long as somebody has the cache.
 pub async fn run(node: Weak<Node>) {
+    let mut next = Instant::now() + LOOK;
     loop {
         let (life, changed) = match node.upgrade() {
             Some(node) => {
@@ -37,10 +38,12 @@ pub async fn run(node: Weak<Node>) {
             None => return,
         };
         let rest = life.map_or(LOOK, |life| (life / 2).clamp(SHORTEST, LOOK));
-        if timeout(rest, changed.notified()).await.is_ok() {
+        next = next.min(Instant::now() + rest);
+        if timeout_at(next, changed.notified()).await.is_ok() {
             // It may be a shorter one.
             continue;
         }
+        next = Instant::now() + LOOK;
         let Some(node) = node.upgrade() else {
             return;
         };

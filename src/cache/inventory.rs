@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::layout::{self, Layout, image_named};
 use super::queue::{self, Queued};
 use super::space::{Limits, SpaceLock, Usage};
-use super::{Cache, Result, pins};
+use super::{Cache, Result, pins, tally};
 use crate::domain::ImageId;
 
 impl Cache {
@@ -35,7 +35,8 @@ pub struct Inventory {
 impl Inventory {
     /// Reads the directory.
     pub fn of(layout: &Layout, limits: Limits, now: DateTime<Utc>) -> io::Result<Self> {
-        let usage = Usage::measure(layout, now, &SpaceLock::look(layout)?)?;
+        let tally = tally::seen(layout, now)?;
+        let usage = Usage::beside(tally, layout, now, &SpaceLock::look(layout)?)?;
         let copies = usage.taken().saturating_sub(usage.tally.strange);
         let by_limit = limits.max_size.saturating_sub(usage.tally.strange);
         let on_disk = fs2::available_space(layout.root())?

@@ -11,7 +11,7 @@
 //! DIR/.glance/fills/     the room that each copy in the making has been promised
 //! DIR/.glance/partial/<id> spans of an image that is not whole, and that nobody is bringing in now
 //! DIR/.glance/spans/<id>   which spans of a copy are here, and what proves each of them
-//! DIR/.glance/pins/<id>    an empty file: the copy never leaves to make room
+//! DIR/.glance/pins/<id>    the copy never leaves to make room; in it may be the tag or property it was pinned by
 //! ```
 //!
 //! All but `.glance` is as the original has it. It takes every file at the top for an image, so what we

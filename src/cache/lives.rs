@@ -80,7 +80,7 @@ mod tests {
     fn the_shorter_time_counts_and_a_clock_that_was_set_back_makes_none_longer_than_it_is() {
         let id = ImageId::random();
         let mut lives = Lives::default();
-        let all = Some(Duration::from_secs(60));
+        let all = Some(Duration::from_mins(1));
         assert!(!lives.is_over(id, 0, None, 1000 * SECOND));
         assert!(!lives.is_over(id, 0, all, 59 * SECOND));
         assert!(lives.is_over(id, 0, all, 60 * SECOND));

@@ -32,6 +32,7 @@ mod inventory;
 mod journal;
 mod layout;
 mod leaving;
+mod limits;
 mod lives;
 mod lock;
 mod marks;

@@ -1,11 +1,12 @@
-//! Copies that never leave to make room: `.glance/pins/<id>`, an empty file for each image.
+//! Copies that never leave to make room: `.glance/pins/<id>`, a file for each image. It is empty, or says by what
+//! the image was found that somebody pinned.
 //!
 //! An image may be pinned before it is cached. Whoever drops a copy by name drops a pinned one, too; the pin
 //! stays, and counts for the next copy.
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 
 use super::layout::{self, Layout, files, image_named};
@@ -14,10 +15,11 @@ use super::{Cache, Result};
 use crate::domain::ImageId;
 
 impl Cache {
-    /// Sees to it that an image's copy never leaves to make room, whether it is here or comes later. False where
-    /// that was so before.
-    pub async fn pin(&self, id: ImageId) -> Result<bool> {
-        self.work(move |node| add(&node.layout, id)).await
+    /// Sees to it that an image's copy never leaves to make room, whether it is here or comes later. What it was found
+    /// by is kept for people. False where that was so before.
+    pub async fn pin(&self, id: ImageId, reason: &str) -> Result<bool> {
+        let reason = reason.to_owned();
+        self.work(move |node| add(&node.layout, id, &reason)).await
     }
 
     /// Lets an image's copy leave like others. False where it was not pinned.
@@ -30,6 +32,9 @@ impl Cache {
         self.work(|node| list(&node.layout)).await
     }
 }
+
+/// Characters of a reason: a pin takes no more than a block.
+const LONGEST_REASON: usize = 512;
 
 /// The pins, as they were when the directory last changed.
 #[derive(Debug, Default)]
@@ -79,13 +84,34 @@ pub fn has(layout: &Layout, id: ImageId) -> bool {
     layout.pins().join(id.as_str()).is_file()
 }
 
+/// By what an image is pinned; empty where it was named. None where it is not.
+pub fn reason(layout: &Layout, id: ImageId) -> io::Result<Option<String>> {
+    let Some(file) = layout::open_existing(&layout.pins().join(id.as_str()))? else {
+        return Ok(None);
+    };
+    if !file.metadata()?.is_file() {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    // A character has four bytes at most.
+    file.take(4 * LONGEST_REASON as u64)
+        .read_to_end(&mut text)?;
+    Ok(Some(String::from_utf8_lossy(&text).trim().to_owned()))
+}
+
 /// Pins an image. False where it was. From then on nobody lets it go who did not have the lock before.
-pub fn add(layout: &Layout, id: ImageId) -> io::Result<bool> {
+pub fn add(layout: &Layout, id: ImageId, reason: &str) -> io::Result<bool> {
     layout.prepare()?;
     let _lock = SpaceLock::take(layout)?;
     let path = layout.pins().join(id.as_str());
     match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(file) => layout.adopt(&file).map(|()| true),
+        Ok(mut file) => {
+            layout.adopt(&file)?;
+            let line = reason.chars().filter(|sign| !sign.is_control());
+            let line: String = line.take(LONGEST_REASON).collect();
+            file.write_all(line.as_bytes())?;
+            Ok(true)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::layout::{self, Layout};
 use super::owner;
+use super::pins;
 use super::rows::Row;
 use super::space::SpaceLock;
 use super::spans::Table;
@@ -38,10 +39,12 @@ pub fn of(
             regular(layout.part(id))?.map(|file| (State::Part, file))
         }
     };
+    let pinned_by = pins::reason(layout, id)?;
     let nothing = Profile {
         image_id: id,
         state: if queued { State::Queued } else { State::Absent },
         queued,
+        pinned_by,
         path: None,
         size: None,
         here: 0,

@@ -23,26 +23,8 @@ use super::residents::{Residents, Wish};
 use super::tally::{Area, Tally};
 use crate::domain::ImageId;
 
+pub use super::limits::Limits;
 pub use super::lock::SpaceLock;
-
-/// How much the cache may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Bytes of all copies, whole and growing.
-    pub max_size: u64,
-    /// Bytes that the disk keeps free.
-    pub min_free: u64,
-    /// When somebody has to leave, others do so too until so many hundredths of `max_size` are left.
-    pub low_water: u8,
-}
-
-impl Limits {
-    /// Bytes that are left when somebody had to leave.
-    pub fn low(&self) -> u64 {
-        let low = u128::from(self.max_size) * u128::from(self.low_water) / 100;
-        u64::try_from(low).map_or(self.max_size, |low| low.min(self.max_size))
-    }
-}
 
 /// What a fill may still take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +48,18 @@ pub struct Usage {
 impl Usage {
     /// Looks at the tally, and at the files that somebody has open.
     pub fn measure(layout: &Layout, now: DateTime<Utc>, lock: &SpaceLock) -> io::Result<Self> {
+        Self::beside(lock.tally(layout, now)?, layout, now, lock)
+    }
+
+    /// The same with a tally that was counted before.
+    pub fn beside(
+        tally: Tally,
+        layout: &Layout,
+        now: DateTime<Utc>,
+        lock: &SpaceLock,
+    ) -> io::Result<Self> {
         let mut usage = Self {
-            tally: lock.tally(layout, now)?,
+            tally,
             ..Self::default()
         };
         for (name, _) in files(&layout.incomplete())? {

@@ -1,5 +1,6 @@
 //! What a cache directory holds, in numbers.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
@@ -10,27 +11,38 @@ use super::owner::{Owner, owner};
 use super::queue;
 use super::space::{SpaceLock, Usage};
 use super::spans::Table;
+use super::tally;
+use crate::domain::ImageId;
 use crate::domain::report::{Growth, Survey};
 
-/// Reads the directory. Nothing in it changes for that.
+/// Reads the directory. Nothing in it changes for that, and nobody who asks for room waits for more than a look at
+/// the fills.
 pub fn take(layout: &Layout, limit: u64, now: DateTime<Utc>) -> io::Result<Survey> {
-    let lock = SpaceLock::look(layout)?;
-    let usage = Usage::measure(layout, now, &lock)?;
-    let growing = growing(layout, now, &lock)?;
-    drop(lock);
+    let tally = tally::seen(layout, now)?;
+    let (usage, makers) = {
+        let lock = SpaceLock::look(layout)?;
+        let usage = Usage::beside(tally, layout, now, &lock)?;
+        (usage, makers(layout, now, &lock)?)
+    };
     Ok(Survey {
         limit,
         used: usage.taken(),
         free: fs2::available_space(layout.root())?,
         copies: usage.tally.copies.files,
         queued: queue::list(layout)?.0.len() as u64,
-        growing,
+        growing: growing(layout, makers)?,
     })
 }
 
-/// The copies that somebody is making.
-fn growing(layout: &Layout, now: DateTime<Utc>, lock: &SpaceLock) -> io::Result<Vec<Growth>> {
-    let mut growing = Vec::new();
+/// A copy that somebody is making.
+struct Making {
+    id: ImageId,
+    file: File,
+    owner: Owner,
+}
+
+fn makers(layout: &Layout, now: DateTime<Utc>, lock: &SpaceLock) -> io::Result<Vec<Making>> {
+    let mut makers = Vec::new();
     for (name, _) in files(&layout.incomplete())? {
         let Some(id) = image_named(&name) else {
             continue;
@@ -38,11 +50,23 @@ fn growing(layout: &Layout, now: DateTime<Utc>, lock: &SpaceLock) -> io::Result<
         let Some(file) = layout::open_readable(&layout.partial(id))? else {
             continue;
         };
+        let owner = owner(layout, id, &file, now, lock)?;
+        if matches!(owner, Owner::Filler | Owner::Stranger) {
+            makers.push(Making { id, file, owner });
+        }
+    }
+    makers.sort_unstable_by_key(|making| making.id);
+    Ok(makers)
+}
+
+/// How far they are.
+fn growing(layout: &Layout, makers: Vec<Making>) -> io::Result<Vec<Growth>> {
+    let mut growing = Vec::new();
+    for Making { id, file, owner } in makers {
         let found = file.metadata()?;
-        let table = match owner(layout, id, &file, now, lock)? {
+        let table = match owner {
             Owner::Filler => Table::open(layout, id)?,
-            Owner::Stranger => None,
-            Owner::Dead | Owner::Nobody => continue,
+            Owner::Stranger | Owner::Dead | Owner::Nobody => None,
         };
         let table = table.filter(|table| table.inode == found.ino());
         growing.push(match table {
@@ -59,6 +83,46 @@ fn growing(layout: &Layout, now: DateTime<Utc>, lock: &SpaceLock) -> io::Result<
             },
         });
     }
-    growing.sort_unstable_by_key(|growth| growth.image_id);
     Ok(growing)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn who_asks_for_room_does_not_wait_until_somebody_has_counted_the_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path(), Path::new("cache.db"));
+        layout.prepare().unwrap();
+        drop(SpaceLock::take(&layout).unwrap());
+        for _ in 0..20_000 {
+            fs::write(layout.image(ImageId::random()), b"").unwrap();
+        }
+        let now = Clock::system().now();
+        let (ended, begun) = (AtomicBool::new(false), Instant::now());
+        let (longest, counting) = thread::scope(|scope| {
+            let counter = scope.spawn(|| {
+                let survey = take(&layout, 0, now).unwrap();
+                ended.store(true, Ordering::Relaxed);
+                assert_eq!(survey.copies, 20_000);
+                begun.elapsed()
+            });
+            let mut longest = Duration::ZERO;
+            while !ended.load(Ordering::Relaxed) {
+                let asked = Instant::now();
+                drop(SpaceLock::take(&layout).unwrap());
+                longest = longest.max(asked.elapsed());
+            }
+            (longest, counter.join().unwrap())
+        });
+        assert!(longest < counting / 2, "{longest:?} of {counting:?}");
+    }
 }

@@ -241,6 +241,13 @@ pub fn sweep(layout: &Layout, now: DateTime<Utc>) -> io::Result<()> {
     Ok(())
 }
 
+/// What is there, for who only tells of it: what has to be counted is counted without the lock, and nobody who
+/// asks for room waits for that.
+pub fn seen(layout: &Layout, now: DateTime<Utc>) -> io::Result<Tally> {
+    let known = SpaceLock::look(layout)?.known();
+    known.completed(layout, now)
+}
+
 fn known(layout: &Layout) -> io::Result<Option<Tally>> {
     if layout::open_existing(&layout.space_lock())?.is_none() {
         return Ok(None);

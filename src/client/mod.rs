@@ -182,9 +182,13 @@ impl ImageApi {
         Ok(pinned.pinned_images)
     }
 
-    /// `PUT /v2/cache/pins/{id}`
-    pub async fn pin(&self, id: ImageId) -> Result<()> {
-        self.tell(Method::PUT, &format!("/v2/cache/pins/{id}"))
+    /// `PUT /v2/cache/pins/{id}`; a reason says by what the image was found.
+    pub async fn pin(&self, id: ImageId, reason: &str) -> Result<()> {
+        let by = match reason {
+            "" => String::new(),
+            reason => format!("?by={}", utf8_percent_encode(reason, NON_ALPHANUMERIC)),
+        };
+        self.tell(Method::PUT, &format!("/v2/cache/pins/{id}{by}"))
             .await
     }
 

@@ -79,6 +79,9 @@ pub struct Profile {
     pub state: State,
     /// Whether it is asked for ahead of time.
     pub queued: bool,
+    /// What it is pinned by: tag and properties that it was found with, or nothing where it was named. None where
+    /// it is not pinned.
+    pub pinned_by: Option<String>,
     /// The file with its data.
     pub path: Option<PathBuf>,
     /// Bytes of the image, where that is known.
@@ -214,6 +217,7 @@ mod tests {
             image_id: ImageId::random(),
             state: State::Part,
             queued: false,
+            pinned_by: Some("tag golden".to_owned()),
             path: Some("/cache/.glance/partial/x".into()),
             size: Some(9 << 20),
             here: 8 << 20,

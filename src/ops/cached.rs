@@ -225,12 +225,12 @@ impl Glance {
         Ok(self.manager(caller).await?.pinned().await?)
     }
 
-    /// Pins an image, whether there is a copy or one comes later.
-    pub async fn pin_image(&self, caller: &Caller, id: &str) -> Result<()> {
+    /// Pins an image, whether there is a copy or one comes later. What it was found by is kept for people.
+    pub async fn pin_image(&self, caller: &Caller, id: &str, reason: &str) -> Result<()> {
         let cache = self.manager(caller).await?;
         let image =
             (self.visible(caller, id).await?).ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
-        cache.pin(image.id).await?;
+        cache.pin(image.id, reason).await?;
         Ok(())
     }
 

@@ -77,10 +77,7 @@ impl Glance {
             Lookup::Cached(_) => Fetched::Cached,
             Lookup::Growing(_) => Fetched::Busy,
             Lookup::Part(_) => Fetched::Failed("only a part of it is here".into()),
-            Lookup::Bypass(Past::NoRoom) if queued.rule.is_some() => {
-                Fetched::NoRoom("there is no room for it beside what rules want".to_owned())
-            }
-            Lookup::Bypass(why @ Past::TooLarge) if queued.rule.is_some() => {
+            Lookup::Bypass(why @ (Past::NoRoom | Past::TooLarge)) if queued.rule.is_some() => {
                 Fetched::NoRoom(why.to_string())
             }
             Lookup::Bypass(why) => Fetched::Failed(why.to_string()),

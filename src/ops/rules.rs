@@ -157,13 +157,12 @@ impl Glance {
     /// their order, but none that rules want.
     pub(super) async fn lookup_for_rule(&self, cache: &Cache, image: &Image) -> Result<Lookup> {
         let known = lock(&self.rules().wanted).clone();
-        let wanted = match known {
-            Some(wanted) => wanted,
-            None => {
-                let inventory = cache.inventory().await?;
-                self.plans(&inventory).await?;
-                lock(&self.rules().wanted).clone().unwrap_or_default()
-            }
+        let wanted = if let Some(wanted) = known {
+            wanted
+        } else {
+            let inventory = cache.inventory().await?;
+            self.plans(&inventory).await?;
+            lock(&self.rules().wanted).clone().unwrap_or_default()
         };
         Ok(cache
             .lookup_sparing(image.id, &expected(image), wanted)

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -30,7 +31,7 @@ image_cache_dir = {state}/cache
 image_cache_driver = {driver}
 
 [database]
-connection = sqlite:///{state}/glance.sqlite
+connection = {database}
 
 [glance_store]
 stores = file
@@ -68,7 +69,7 @@ def until(what, holds):
 class State:
     """What both work on, and whichever of them runs."""
 
-    def __init__(self, bin_dir, venv, template, driver):
+    def __init__(self, bin_dir, venv, database, driver):
         self.bin_dir, self.venv = pathlib.Path(bin_dir), pathlib.Path(venv)
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="glance-takeover-"))
         with socket.socket() as probe:
@@ -76,7 +77,7 @@ class State:
             self.port = probe.getsockname()[1]
         for name in ("images", "cache", "staging", "lock"):
             (self.path / name).mkdir()
-        shutil.copy(template, self.path / "glance.sqlite")
+        self.database = database.copy_to(self.path)
         paste = HERE.parents[1] / "etc/glance-api-paste.ini"
         shutil.copy(paste, self.path / "glance-api-paste.ini")
         (self.path / "policy.yaml").write_text("".join(f'"{rule}": ""\n' for rule in RULES))
@@ -84,7 +85,8 @@ class State:
         self.running = None
 
     def use(self, driver):
-        conf = CONFIG.format(port=self.port, state=self.path, driver=driver)
+        conf = CONFIG.format(port=self.port, state=self.path, driver=driver,
+            database=self.database)
         (self.path / "glance-api.conf").write_text(conf)
 
     def start(self, command):
@@ -297,46 +299,113 @@ def has_attributes():
             return False
 
 
-def template(venv):
-    """A database as the original makes it, once for all."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="glance-takeover-"))
+def sync(venv, folder, url):
+    """Has the original make its schema."""
     conf = folder / "glance-api.conf"
-    conf.write_text(f"[database]\nconnection = sqlite:///{folder}/glance.sqlite\n")
+    conf.write_text(f"[database]\nconnection = {url}\n")
     manage = [f"{venv}/bin/glance-manage", "--config-file", str(conf), "db_sync"]
     subprocess.run(manage, check=True, timeout=300, capture_output=True)
-    return folder / "glance.sqlite"
+
+
+class File:
+    """A database in a file, which the original makes once for all."""
+
+    def __init__(self, venv):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="glance-takeover-"))
+        sync(venv, self.folder, f"sqlite:///{self.folder}/glance.sqlite")
+
+    def copy_to(self, path):
+        shutil.copy(self.folder / "glance.sqlite", path / "glance.sqlite")
+        return f"sqlite:///{path}/glance.sqlite"
+
+    def drop(self):
+        shutil.rmtree(self.folder)
+
+
+class OnServer:
+    """A database on a server, which is dropped at the end. None where no server answers."""
+
+    SERVERS = {
+        "MariaDB": ("GLANCE_TEST_MYSQL", "mysql://root@127.0.0.1:3306", "mysql+pymysql"),
+        "PostgreSQL": ("GLANCE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432", "postgresql"),
+    }
+    CREATE = """
+import sqlalchemy, sys
+engine = sqlalchemy.create_engine(sys.argv[1], isolation_level="AUTOCOMMIT")
+with engine.connect() as server:
+    server.execute(sqlalchemy.text(sys.argv[2]))
+"""
+
+    @classmethod
+    def find(cls, kind, venv):
+        variable, usual, dialect = cls.SERVERS[kind]
+        server = urllib.parse.urlsplit(os.environ.get(variable, usual))
+        port = server.port or (3306 if kind == "MariaDB" else 5432)
+        try:
+            socket.create_connection((server.hostname, port), 5).close()
+        except OSError as error:
+            print(f"skipped: centralized_db on {kind}: no server at {server.netloc} ({variable} names another): {error}")
+            return None
+        return cls(kind, venv, f"{dialect}://{server.netloc}")
+
+    def __init__(self, kind, venv, server):
+        self.kind, self.venv, self.server = kind, venv, server
+        self.name = f"glance_takeover_{os.getpid()}"
+
+    def about(self, statement):
+        database = "postgres" if self.kind == "PostgreSQL" else ""
+        python = [f"{self.venv}/bin/python", "-c", self.CREATE, f"{self.server}/{database}", statement]
+        subprocess.run(python, check=True, timeout=60)
+
+    def copy_to(self, path):
+        self.about(f"CREATE DATABASE {self.name}")
+        url = f"{self.server}/{self.name}"
+        sync(self.venv, path, url)
+        return url
+
+    def drop(self):
+        force = " WITH (FORCE)" if self.kind == "PostgreSQL" else ""
+        self.about(f"DROP DATABASE IF EXISTS {self.name}{force}")
 
 
 def main(bin_dir, venv):
-    database = template(venv)
+    file = File(venv)
     failed = False
     take_turns = the_original_and_this_service_take_turns
     turns = {
-        "sqlite": ("sqlite", take_turns),
-        "xattr": ("xattr", take_turns),
-        "centralized_db": ("centralized_db", take_turns),
+        "sqlite": ("sqlite", file, take_turns),
+        "xattr": ("xattr", file, take_turns),
+        "centralized_db": ("centralized_db", file, take_turns),
         "sqlite to centralized_db": (
-            "sqlite", lambda state, driver: take_turns(state, driver, "centralized_db")
+            "sqlite", file, lambda state, driver: take_turns(state, driver, "centralized_db")
         ),
         "sqlite after a kill": (
-            "sqlite", lambda state, _: the_original_starts_where_this_service_was_killed(state)
+            "sqlite", file, lambda state, _: the_original_starts_where_this_service_was_killed(state)
         ),
     }
-    for name, (driver, turn) in turns.items():
+    for kind in OnServer.SERVERS:
+        server = OnServer.find(kind, venv)
+        if server:
+            turns[f"centralized_db on {kind}"] = ("centralized_db", server, take_turns)
+    for name, (driver, database, turn) in turns.items():
         if driver == "xattr" and not has_attributes():
             print(f"skipped: {name}: files have no extended attributes here")
             continue
-        state = State(bin_dir, venv, database, driver)
+        state = None
         try:
+            state = State(bin_dir, venv, database, driver)
             turn(state, driver)
             print(f"passed: {name}")
             shutil.rmtree(state.path)
         except Exception as error:  # the next one may still pass
             failed = True
-            print(f"FAILED: {name}: {error!r}; see {state.path}/log")
+            print(f"FAILED: {name}: {error!r}" + (f"; see {state.path}/log" if state else ""))
         finally:
-            state.kill()
-    shutil.rmtree(database.parent)
+            if state:
+                state.kill()
+            if database is not file:
+                database.drop()
+    file.drop()
     return 1 if failed else 0
 
 

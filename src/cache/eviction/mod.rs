@@ -64,15 +64,14 @@ impl Standing {
     /// Where it stands when others have counted so many uses more of it, the last of them then.
     #[must_use]
     pub fn counted(self, more: u64, used: Tick) -> Self {
-        let uses = u64::from(self.uses).saturating_add(more);
-        let used = self.used.max(used);
-        let proven = self.place == Place::Trial && uses > u64::from(s3_fifo::PROVEN);
+        let count = u64::from(self.uses).saturating_add(more);
+        let proven = self.place == Place::Trial && count > u64::from(s3_fifo::PROVEN);
         Self {
             // A place of its own: others know it from the one before by the time.
             place: if proven { Place::Kept } else { self.place },
             since: if more > 0 { self.since + 1 } else { self.since },
-            uses: u8::try_from(uses).map_or(MOST_USES, |uses| uses.min(MOST_USES)),
-            used,
+            uses: u8::try_from(count).map_or(MOST_USES, |count| count.min(MOST_USES)),
+            used: self.used.max(used),
             ..self
         }
     }

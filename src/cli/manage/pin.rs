@@ -29,6 +29,7 @@ pub fn change(
     console: &mut Console<'_>,
 ) -> Result<Exit> {
     let ids = chosen(place, which)?;
+    let reason = reason(which);
     let (verb, done_word, json_word) = match change {
         Change::Pin => ("pin", "Pinned", "pinned"),
         Change::Unpin => ("unpin", "Unpinned", "unpinned"),
@@ -39,7 +40,7 @@ pub fn change(
     let mut outcome = Outcome::default();
     for id in ids {
         let done = match change {
-            Change::Pin => place.pin(id),
+            Change::Pin => place.pin(id, reason_for(id, which, &reason)),
             Change::Unpin => place.unpin(id),
         };
         if done.is_ok() && options.verbose && !options.json {
@@ -51,6 +52,21 @@ pub fn change(
         console.json(&outcome.json(json_word))?;
     }
     Ok(outcome.exit())
+}
+
+/// What images are found by, in words: `tag golden, os_distro=debian`.
+fn reason(which: &Which) -> String {
+    let tag = which.tag.iter().map(|tag| format!("tag {tag}"));
+    let properties = which.property.iter();
+    let properties = properties.map(|(name, value)| format!("{name}={value}"));
+    let words: Vec<String> = tag.chain(properties).collect();
+    words.join(", ")
+}
+
+/// None but its own name, where an image is named.
+fn reason_for<'r>(id: ImageId, which: &Which, reason: &'r str) -> &'r str {
+    let is_named = which.ids.iter().any(|named| named.parse() == Ok(id));
+    if is_named { "" } else { reason }
 }
 
 /// Those that are named, and those that tags and properties find.

@@ -125,10 +125,10 @@ impl Place {
         }
     }
 
-    pub fn pin(&self, id: ImageId) -> Result<()> {
+    pub fn pin(&self, id: ImageId, reason: &str) -> Result<()> {
         match self {
-            Self::Api { api, runtime } => runtime.block_on(api.pin(id))?,
-            Self::Directory(directory) => drop(directory.pin(id)?),
+            Self::Api { api, runtime } => runtime.block_on(api.pin(id, reason))?,
+            Self::Directory(directory) => drop(directory.pin(id, reason)?),
         }
         Ok(())
     }

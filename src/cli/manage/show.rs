@@ -46,6 +46,15 @@ fn lines(profile: &Profile, now: Option<DateTime<Utc>>) -> Vec<(&'static str, St
         ("Image", profile.image_id.to_string()),
         ("State", state(profile)),
     ];
+    let pinned = match profile.pinned_by.as_deref() {
+        None => "no".to_owned(),
+        Some("") => "yes, by its ID".to_owned(),
+        Some(reason) => format!("yes, by {reason}"),
+    };
+    // What is neither here nor pinned has little to tell.
+    if profile.path.is_some() || profile.pinned_by.is_some() {
+        lines.push(("Pinned", pinned));
+    }
     if let Some(path) = &profile.path {
         let whole = profile.state == State::Cached;
         let size = profile.size.map_or("not known".to_owned(), bytes);
@@ -182,6 +191,7 @@ mod tests {
             image_id: "6b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9".parse().unwrap(),
             state: State::Absent,
             queued: false,
+            pinned_by: None,
             path: None,
             size: None,
             here: 0,

@@ -9,7 +9,7 @@ use crate::domain::Caller;
 use crate::ops::Glance;
 use crate::ops::cached::Clear;
 use crate::server::error::Result;
-use crate::server::extract::{NoBody, Path};
+use crate::server::extract::{NoBody, Path, Query};
 use crate::server::fault::Fault;
 use crate::server::view::{self, Document, Empty, Listing};
 
@@ -75,13 +75,16 @@ pub async fn pins(State(glance): State<Glance>, caller: Caller) -> Result<impl I
     Ok(Document(json!({ "pinned_images": ids })))
 }
 
-/// `PUT /v2/cache/pins/{id}`, a call of our own
+/// `PUT /v2/cache/pins/{id}`, a call of our own; `?by=` says by what the image was found.
 pub async fn pin(
     State(glance): State<Glance>,
     caller: Caller,
     Path(id): Path<String>,
+    Query(query): Query,
 ) -> Result<StatusCode> {
-    glance.pin_image(&caller, &id).await?;
+    let by = query.iter().find(|(name, _)| name == "by");
+    let by = by.map_or("", |(_, by)| by.as_str());
+    glance.pin_image(&caller, &id, by).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

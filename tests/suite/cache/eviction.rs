@@ -176,13 +176,13 @@ async fn a_pin_that_came_in_the_same_moment_as_another_counts() {
     for image in [&first, &leaves, &second] {
         image.fill(&cache).await;
     }
-    cache.pin(first.id).await.unwrap();
+    cache.pin(first.id, "").await.unwrap();
     Image::of(200).fill(&cache).await;
     assert!(!leaves.is_cached(&cache).await);
     // The clock of a file system ticks some hundred times a second.
     let pins = File::open(shelf.path(".glance/pins")).unwrap();
     let seen = pins.metadata().unwrap().modified().unwrap();
-    cache.pin(second.id).await.unwrap();
+    cache.pin(second.id, "").await.unwrap();
     let times = FileTimes::new().set_modified(seen);
     pins.set_times(times).unwrap();
     Image::of(200).fill(&cache).await;
@@ -195,8 +195,8 @@ async fn a_pinned_copy_leaves_for_nobody_until_it_is_unpinned() {
     shelf.config.eviction = Eviction::Lru;
     let cache = shelf.open().await;
     let (pinned, other) = (Image::of(600), Image::of(300));
-    assert!(cache.pin(pinned.id).await.unwrap());
-    assert!(!cache.pin(pinned.id).await.unwrap());
+    assert!(cache.pin(pinned.id, "").await.unwrap());
+    assert!(!cache.pin(pinned.id, "").await.unwrap());
     pinned.fill(&cache).await;
     other.fill(&cache).await;
     Image::of(400).fill(&cache).await;
@@ -248,7 +248,7 @@ async fn what_was_not_used_for_its_time_to_live_leaves_with_the_next_prune_at_th
     for image in [&stays, &leaves, &own, &pinned] {
         image.fill(&cache).await;
     }
-    cache.pin(pinned.id).await.unwrap();
+    cache.pin(pinned.id, "").await.unwrap();
     cache.live(own.id, Some(Duration::from_mins(30)));
     cache.close().await;
 

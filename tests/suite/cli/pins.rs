@@ -17,6 +17,11 @@ fn images_are_pinned_by_id_tag_and_property_through_the_api() {
     );
     live.tagged(IMAGE, "golden");
     live.manage(&["pin", "--tag", "golden"]).quietly();
+    let shown = live.manage(&["show", IMAGE]).quietly();
+    assert!(
+        shown.contains("\nPinned         yes, by tag golden\n"),
+        "{shown}"
+    );
     assert_eq!(pinned(), format!("{{\"pinned_images\":[\"{IMAGE}\"]}}\n"));
     live.manage(&["pin", "--property", "disk_format=qcow2"])
         .quietly();
@@ -40,6 +45,11 @@ fn images_are_pinned_by_id_tag_and_property_through_the_api() {
 fn without_an_api_images_are_pinned_by_their_ids_alone() {
     let node = Node::new().holding(IMAGE, 3000, 1).holding(OTHER, 3000, 2);
     node.manage(&["pin", IMAGE]).quietly();
+    let shown = node.manage(&["show", IMAGE]).quietly();
+    assert!(
+        shown.contains("\nPinned         yes, by its ID\n"),
+        "{shown}"
+    );
     assert!(node.has(format!(".glance/pins/{IMAGE}")));
     let table = node.manage(&["list-pinned", "--human"]).quietly();
     assert!(table.contains("2.9 KiB"), "{table}");

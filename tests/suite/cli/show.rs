@@ -18,6 +18,7 @@ fn an_image_that_somebody_else_put_there_is_told_to_be_unproven() {
         "\
 Image          {IMAGE}
 State          cached
+Pinned         no
 Path           {}
 Size           10485760
 Here           10485760

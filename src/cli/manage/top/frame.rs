@@ -12,20 +12,18 @@ use super::scene::{Scene, float};
 use crate::cli::units;
 use crate::domain::report::{Downloads, Overview};
 
-/// How wide a frame is as text.
-const WIDTH: u16 = 100;
+/// How wide a frame is as text: every line of it fits a terminal of this width.
+const WIDTH: u16 = 80;
 
-/// The most lines of fills on a terminal.
-const FILLS: u16 = 10;
+/// The most lines of fills.
+const FILLS: usize = 10;
+
+/// Lines above the images that are used most, but for those of fills.
+const ABOVE: u16 = 10;
 
 /// Draws the scene.
 pub fn draw(frame: &mut Frame<'_>, scene: &Scene) {
-    let fills = scene
-        .overview
-        .as_ref()
-        .map_or(0, |overview| overview.survey.growing.len());
-    let fills = u16::try_from(fills.max(1)).unwrap_or(FILLS).min(FILLS);
-    let rows = [1, 1, 1, 1, 1, 1, fills + 1, 1].map(Constraint::Length);
+    let rows = [1, 1, 1, 1, 2, 1, fills(scene) + 1, 1].map(Constraint::Length);
     let rows = rows.into_iter().chain([Constraint::Min(2)]);
     let areas = Layout::vertical(rows).split(frame.area());
     title(frame, areas[0], scene);
@@ -34,20 +32,29 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene) {
     };
     space(frame, areas[2], overview);
     frame.render_widget(copies(overview), areas[3]);
-    frame.render_widget(ratio(overview), areas[4]);
+    frame.render_widget(Paragraph::new(ratio(overview)), areas[4]);
     growing(frame, areas[6], scene, overview);
     hot(frame, areas[8], scene, overview);
 }
 
 /// The frame as text, with lines for all there is.
 pub fn text(scene: &Scene) -> String {
-    let lines = scene.overview.as_ref().map_or(0, |overview| {
-        overview.survey.growing.len().clamp(1, FILLS.into()) + overview.hot.len().max(1)
-    });
-    let height = u16::try_from(lines + 9).unwrap_or(u16::MAX);
+    let hot = scene
+        .overview
+        .as_ref()
+        .map_or(0, |overview| overview.hot.len());
+    let hot = u16::try_from(hot.max(1)).unwrap_or(u16::MAX);
+    let height = (fills(scene) + ABOVE).saturating_add(hot);
     let Ok(mut terminal) = Terminal::new(TestBackend::new(WIDTH, height));
     let Ok(_) = terminal.draw(|frame| draw(frame, scene));
     plain(terminal.backend().buffer())
+}
+
+/// Lines for fills.
+fn fills(scene: &Scene) -> u16 {
+    let overview = scene.overview.as_ref();
+    let fills = overview.map_or(0, |overview| overview.survey.growing.len());
+    u16::try_from(fills.clamp(1, FILLS)).unwrap_or(1)
 }
 
 fn plain(buffer: &Buffer) -> String {
@@ -97,7 +104,7 @@ fn space(frame: &mut Frame<'_>, area: Rect, overview: &Overview) {
         format!("of {}", units::size(survey.limit))
     };
     let label = format!(
-        "{} {limit}, the disk has {} free",
+        "{} {limit}, {} free on disk",
         units::size(survey.used),
         units::size(survey.free)
     );
@@ -109,7 +116,7 @@ fn space(frame: &mut Frame<'_>, area: Rect, overview: &Overview) {
     let share = float(survey.used) / float(of.max(1));
     let [name, bar, told] = Layout::horizontal([
         Constraint::Length(9),
-        Constraint::Length(24),
+        Constraint::Length(20),
         Constraint::Min(10),
     ])
     .areas(area);
@@ -138,16 +145,19 @@ fn copies(overview: &Overview) -> Line<'static> {
     Line::from(vec!["Copies   ".bold(), told.into()])
 }
 
-fn ratio(overview: &Overview) -> Line<'static> {
-    let told = overview
+fn ratio(overview: &Overview) -> Vec<Line<'static>> {
+    let [told, more] = overview
         .downloads
         .as_ref()
-        .map_or_else(|| of_copies(overview), of_downloads);
-    Line::from(vec!["Hits     ".bold(), told.into()])
+        .map_or_else(|| [of_copies(overview), String::new()], of_downloads);
+    vec![
+        Line::from(vec!["Hits     ".bold(), told.into()]),
+        Line::from(format!("         {more}")),
+    ]
 }
 
 /// What downloads found since the service was started.
-fn of_downloads(downloads: &Downloads) -> String {
+fn of_downloads(downloads: &Downloads) -> [String; 2] {
     let Downloads {
         hits,
         followers,
@@ -158,11 +168,11 @@ fn of_downloads(downloads: &Downloads) -> String {
     } = *downloads;
     let all = hits + followers + misses + bypasses;
     let saved = units::size(saved_bytes);
-    format!(
-        "{} of {all} downloads: {hits} hits, {followers} along, {misses} misses, {bypasses} past; \
-         {saved} saved, {open} open",
-        percent(hits + followers, all)
-    )
+    let ratio = percent(hits + followers, all);
+    [
+        format!("{ratio} of {all} downloads, {saved} saved, {open} open"),
+        format!("{hits} hits, {followers} along, {misses} misses, {bypasses} past"),
+    ]
 }
 
 /// What a directory tells: each copy came of one miss.
@@ -186,7 +196,15 @@ fn growing(frame: &mut Frame<'_>, area: Rect, scene: &Scene, overview: &Overview
         frame.render_widget(Paragraph::new("No image is brought in."), area);
         return;
     }
-    let rows = overview.survey.growing.iter().map(|growth| {
+    let all = &overview.survey.growing;
+    // A line for the others where there are more.
+    let shown = if all.len() > FILLS {
+        FILLS - 1
+    } else {
+        all.len()
+    };
+    let others = (all.len() > shown).then(|| Row::new([format!("{} more", all.len() - shown)]));
+    let rows = all[..shown].iter().map(|growth| {
         let done = growth
             .size
             .map_or("?".to_owned(), |size| percent(growth.filled, size.max(1)));
@@ -197,14 +215,8 @@ fn growing(frame: &mut Frame<'_>, area: Rect, scene: &Scene, overview: &Overview
             .map_or("-".to_owned(), |left| units::duration(whole(left)));
         row([growth.image_id.to_string(), done, size, rate, left])
     });
-    let widths = [36, 12, 14, 14, 16];
-    table(
-        frame,
-        area,
-        ["Brought in", "Done", "Size", "Rate", "Left"],
-        rows,
-        widths,
-    );
+    let names = ["Brought in", "Done", "Size", "Rate", "Left"];
+    table(frame, area, names, rows.chain(others), [36, 7, 10, 12, 11]);
 }
 
 fn hot(frame: &mut Frame<'_>, area: Rect, scene: &Scene, overview: &Overview) {
@@ -221,14 +233,8 @@ fn hot(frame: &mut Frame<'_>, area: Rect, scene: &Scene, overview: &Overview) {
         let [hits, size] = [hot.hits.to_string(), units::size(hot.size)];
         row([hot.image_id.to_string(), hits, minute, size, used])
     });
-    let widths = [36, 12, 14, 14, 16];
-    table(
-        frame,
-        area,
-        ["Used most", "Hits", "Hits/min", "Size", "Last Accessed"],
-        rows,
-        widths,
-    );
+    let names = ["Used most", "Hits", "Hits/min", "Size", "Last Accessed"];
+    table(frame, area, names, rows, [36, 7, 9, 10, 14]);
 }
 
 fn row(cells: [String; 5]) -> Row<'static> {
@@ -262,4 +268,70 @@ fn rate(bytes: f64) -> String {
 )]
 fn whole(number: f64) -> u64 {
     number.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::domain::ImageId;
+    use crate::domain::report::{Growth, Hot, Survey};
+
+    #[test]
+    fn all_that_matters_fits_a_terminal_of_eighty_columns() {
+        let growing = (0..13).map(|_| Growth {
+            image_id: ImageId::random(),
+            size: Some(1023 << 30),
+            filled: 999 << 30,
+        });
+        let hot = Hot {
+            image_id: ImageId::random(),
+            size: 1023 << 30,
+            hits: 1_234_567,
+            last_accessed: DateTime::from_timestamp(0, 0),
+        };
+        let overview = Overview {
+            survey: Survey {
+                limit: 1023 << 30,
+                used: 1022 << 30,
+                free: 1023 << 30,
+                copies: 100_000,
+                queued: 100_000,
+                growing: growing.collect(),
+            },
+            hot: vec![hot],
+            hits: 1_234_567,
+            downloads: Some(Downloads {
+                hits: 123_456_789,
+                followers: 1_234_567,
+                misses: 1_234_567,
+                bypasses: 1_234_567,
+                saved_bytes: 1023 << 40,
+                open: 10_000,
+            }),
+        };
+        let mut scene = Scene::of("[2001:db8::1]:9292".to_owned());
+        let at = DateTime::from_timestamp(59 * 60, 0).unwrap();
+        scene.see(overview.clone(), Instant::now(), at);
+        let text = text(&scene);
+        for told in [
+            "1022.0 GiB of 1023.0 GiB, 1023.0 GiB free on disk\n",
+            "98.1% of 127160490 downloads, 1023.0 TiB saved, 10000 open\n",
+            "123456789 hits, 1234567 along, 1234567 misses, 1234567 past\n",
+            "\n4 more\n",
+            " 97.7% 1023.0 GiB ",
+            "1234567         - 1023.0 GiB 59 minutes ago",
+        ] {
+            assert!(text.contains(told), "{told}: {text}");
+        }
+        let ids = overview.survey.growing[..9]
+            .iter()
+            .map(|growth| growth.image_id);
+        for id in ids.chain([overview.hot[0].image_id]) {
+            assert!(text.contains(&format!("\n{id} ")), "{id}: {text}");
+        }
+    }
 }

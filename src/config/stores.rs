@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::Error;
+use super::filtering;
 use super::ini::{self, Section, Settings};
+use crate::domain::uri_filter::UriFilter;
 
 #[derive(Debug, Clone)]
 pub struct StoresConfig {
@@ -70,6 +72,8 @@ pub struct HttpStoreConfig {
     pub insecure: bool,
     /// `http_proxy_information`, by scheme.
     pub proxies: Vec<(String, String)>,
+    /// `[import_filtering_opts]`: where a server may send us on to.
+    pub filter: UriFilter,
 }
 
 /// The drivers of the original, by the names that they have in `stores` and `enabled_backends`.
@@ -85,15 +89,18 @@ const DRIVERS: [(&str, &str); 7] = [
 
 impl StoresConfig {
     pub(super) fn from(settings: &Settings) -> Result<Self, Error> {
-        if settings
-            .section("DEFAULT")
-            .dict("enabled_backends")?
-            .is_empty()
-        {
-            Self::single(settings)
+        let named = settings.section("DEFAULT").dict("enabled_backends")?;
+        let mut config = if named.is_empty() {
+            Self::single(settings)?
         } else {
-            Self::named(settings)
+            Self::named(settings)?
+        };
+        for store in &mut config.stores {
+            if let DriverConfig::Http(driver) = &mut store.driver {
+                driver.filter = filtering::filter(settings)?;
+            }
         }
+        Ok(config)
     }
 
     /// The older form: a store per driver, all in `[glance_store]`.
@@ -233,6 +240,7 @@ impl HttpStoreConfig {
             ca_file: options.path("https_ca_certificates_file")?,
             insecure: options.flag("https_insecure")?,
             proxies: options.dict("http_proxy_information")?,
+            filter: UriFilter::default(),
         })
     }
 }

@@ -1,10 +1,13 @@
 //! Images that a web server has. They are only read.
 //!
-//! Redirects are followed a few times, to any host: who may name an address is asked where it is added.
-//! A server that sends nothing for too long is given up.
+//! Redirects are followed a few times, where clients might have named the next address as well (`reach.rs`).
+//! Nothing of one address goes with the question to the next, credentials least of all. A server that sends nothing for too long is given up.
+
+mod reach;
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +22,7 @@ use super::{Error, Result, Store, Stored};
 use crate::config::stores::HttpStoreConfig;
 use crate::domain::{ImageId, Location};
 use crate::stream::{Blob, ByteRange, ByteStream};
+use reach::Reach;
 
 /// What the URLs of this store begin with.
 pub(super) const SCHEMES: [&str; 2] = ["http", "https"];
@@ -46,6 +50,7 @@ impl Default for Patience {
 #[derive(Debug)]
 pub struct HttpStore {
     client: Client,
+    reach: Arc<Reach>,
     patience: Patience,
 }
 
@@ -59,7 +64,9 @@ impl HttpStore {
     pub async fn with_patience(config: &HttpStoreConfig, patience: Patience) -> Result<Self> {
         // The first one installed stays; which one that was makes no difference.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let reach = Arc::new(Reach::new(config));
         let mut builder = Client::builder()
+            .dns_resolver(Arc::clone(&reach))
             .user_agent(concat!("glance/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .connect_timeout(patience.connect)
@@ -75,7 +82,11 @@ impl HttpStore {
             }
         }
         let client = builder.build().map_err(unusable)?;
-        Ok(Self { client, patience })
+        Ok(Self {
+            client,
+            reach,
+            patience,
+        })
     }
 
     /// Asks, and again where it is told to ask elsewhere. None where nobody answers.
@@ -87,7 +98,7 @@ impl HttpStore {
     ) -> Result<Option<Response>> {
         let mut url = address(&location.url)?;
         for _ in 0..MOST_ANSWERS {
-            let mut request = self.client.request(method.clone(), url);
+            let mut request = self.client.request(method.clone(), url.clone());
             if let Some(range) = range {
                 let last = range.end.saturating_sub(1);
                 request = request.header(RANGE, format!("bytes={}-{last}", range.start));
@@ -102,7 +113,14 @@ impl HttpStore {
                 StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => {
                     let there = answer.headers().get(LOCATION);
                     let there = there.and_then(|there| there.to_str().ok());
-                    url = address(there.unwrap_or_default())?;
+                    let there = there.unwrap_or_default();
+                    let next = address(there)?;
+                    if !self.reach.leads(&url, &next, there) {
+                        let why =
+                            "its server sends on to where [import_filtering_opts] lets nobody go";
+                        return Err(Error::BadAddress(why.to_owned()));
+                    }
+                    url = next;
                 }
                 status => {
                     return Err(Error::BadAddress(format!("its server answers {status}")));

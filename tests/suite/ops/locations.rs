@@ -27,6 +27,7 @@ async fn an_end_of_the_service_leaves_no_image_locked() {
             ca_file: None,
             insecure: true,
             proxies: Vec::new(),
+            filter: UriFilter::default(),
         }),
     });
     let glance = assemble(config).await;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
 use glance::config::stores::HttpStoreConfig;
+use glance::domain::uri_filter::UriFilter;
 use glance::domain::{ImageId, Location};
 use glance::store::http::{HttpStore, Patience};
 use glance::store::{Error, Store};
@@ -18,6 +19,24 @@ fn as_shipped() -> HttpStoreConfig {
         ca_file: None,
         insecure: true,
         proxies: Vec::new(),
+        filter: UriFilter::default(),
+    }
+}
+
+async fn with_filter(filter: UriFilter) -> HttpStore {
+    let config = HttpStoreConfig {
+        filter,
+        ..as_shipped()
+    };
+    HttpStore::open(&config).await.unwrap()
+}
+
+/// What clients may name where they may name these servers of this machine.
+fn these(origins: &[&Origin]) -> UriFilter {
+    UriFilter {
+        allowed_hosts: vec!["127.0.0.1".to_owned()],
+        allowed_ports: origins.iter().map(|origin| origin.port()).collect(),
+        ..UriFilter::default()
     }
 }
 
@@ -89,6 +108,57 @@ async fn four_redirects_are_followed_of_two_kinds() {
             "{bad}: {refused:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_redirect_to_elsewhere_is_held_to_the_rules_for_what_clients_name() {
+    let (door, inner) = (Origin::new().await, Origin::new().await);
+    let onward = at(door.url(&format!("/to/302?{}", inner.url("/bytes/10"))));
+    let around = at(door.url(&format!("/to/302?{}", door.url("/bytes/10"))));
+    let schemes = UriFilter {
+        disallowed_schemes: vec!["http".to_owned()],
+        ..these(&[&door, &inner])
+    };
+    for filter in [UriFilter::default(), these(&[&door]), schemes] {
+        let store = with_filter(filter).await;
+        let size = store.size(&onward).await;
+        assert!(matches!(size, Err(Error::BadAddress(_))), "{size:?}");
+        let data = store.get(&onward, None).await;
+        assert!(matches!(data, Err(Error::RemoteUnavailable)), "{data:?}");
+        // Who stays where it was sent to goes nowhere else.
+        assert_eq!(store.size(&around).await.unwrap(), 10);
+    }
+    assert!(inner.asked().is_empty(), "{:?}", inner.asked());
+    let store = with_filter(these(&[&door, &inner])).await;
+    assert_eq!(store.size(&onward).await.unwrap(), 10);
+}
+
+#[tokio::test]
+async fn credentials_do_not_go_on_with_a_redirect() {
+    let (door, inner) = (Origin::new().await, Origin::new().await);
+    let path = format!("/to/301?{}", inner.url("/bytes/10"));
+    let url = door.url(&path).replacen("//", "//glance:secret@", 1);
+    let store = with_filter(these(&[&door, &inner])).await;
+    assert_eq!(store.size(&at(url)).await.unwrap(), 10);
+    assert_eq!(door.asked_with_credentials(), [format!("HEAD {path}")]);
+    assert_eq!(inner.asked(), ["HEAD /bytes/10"]);
+    assert!(inner.asked_with_credentials().is_empty());
+}
+
+/// It may have stood for another machine when it was named.
+#[tokio::test]
+async fn a_name_that_stands_for_this_machine_is_not_connected_to_unless_it_is_allowed() {
+    let origin = Origin::new().await;
+    let named = at(origin.url("/bytes/5").replacen("127.0.0.1", "localhost", 1));
+    let store = with_filter(UriFilter::default()).await;
+    let data = store.get(&named, None).await;
+    assert!(matches!(data, Err(Error::RemoteUnavailable)), "{data:?}");
+    assert!(origin.asked().is_empty());
+    let allowed = UriFilter {
+        allowed_hosts: vec!["localhost".to_owned()],
+        ..UriFilter::default()
+    };
+    assert_eq!(with_filter(allowed).await.size(&named).await.unwrap(), 5);
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ pub(crate) struct Origin {
 struct Log {
     requests: Mutex<Vec<String>>,
     ranges: Mutex<Vec<String>>,
+    credentials: Mutex<Vec<String>>,
 }
 
 impl Origin {
@@ -66,6 +67,11 @@ impl Origin {
     /// The parts that were asked for so far: `GET /bytes/5 bytes=2-4`.
     pub(crate) fn ranges(&self) -> Vec<String> {
         self.log.ranges.lock().expect("the log").clone()
+    }
+
+    /// What was asked with credentials so far.
+    pub(crate) fn asked_with_credentials(&self) -> Vec<String> {
+        self.log.credentials.lock().expect("the log").clone()
     }
 
     /// Goes away, with every connection.
@@ -115,6 +121,10 @@ async fn serve(stream: TcpStream, log: &Log) -> std::io::Result<()> {
             let (start, last) = range.strip_prefix("bytes=")?.split_once('-')?;
             Some((start.parse().ok()?, last.parse().ok()?))
         });
+        let authorization = |line: &String| line.to_ascii_lowercase().starts_with("authorization:");
+        if lines.iter().any(authorization) {
+            (log.credentials.lock().expect("the log")).push(asked.to_owned());
+        }
         let (method, target) = asked.split_once(' ').unwrap_or_default();
         if target.starts_with("/slow/") && method == "GET" {
             let _ = dribble(&mut stream, target).await;

@@ -207,3 +207,25 @@ async fn cve_2016_0757_an_active_image_keeps_its_data() {
     let data = cloud.admin().get(&format!("{path}/file")).await;
     assert_eq!(&data.body[..], Origin::bytes(5000));
 }
+
+#[tokio::test]
+async fn cve_2026_34881_nobody_sends_us_on_to_where_clients_may_not_send_us() {
+    let (door, inner) = (Origin::new().await, Origin::new().await);
+    let cloud = Cloud::with_stores(SHOWN, &web(&door)).await;
+    for target in [
+        inner.url("/bytes/10"),
+        inner.url("/bytes/10").replace("127.0.0.1", "localhost"),
+        "http://169.254.169.254/latest/meta-data/".to_owned(),
+        "file:///etc/passwd".to_owned(),
+    ] {
+        let id = cloud.member().create(&formats()).await;
+        let path = format!("/v2/images/{id}");
+        let url = door.url(&format!("/to/302?{target}"));
+        let refused = cloud.member().patch(&path, &add(&url)).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{target}");
+        let image = cloud.member().get(&path).await.json();
+        assert_eq!(image["status"], "queued", "{target}");
+    }
+    assert_eq!(door.asked().len(), 4);
+    assert!(inner.asked().is_empty(), "{:?}", inner.asked());
+}

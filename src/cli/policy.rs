@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::console::Console;
 use super::schema::patiently;
 use super::{Error, Exit, Result};
-use crate::config::{ManageConfig, hide_passwords};
+use crate::config::{DatabaseConfig, ManageConfig, hide_passwords};
 use crate::db::{self, Db};
 use crate::domain::{Caller, Image, ImageId, Sight};
 use crate::policy::{Explanation, ImageFacts, Listed, Origin, Policy, Step, Target};
@@ -67,13 +67,13 @@ pub struct Question {
 /// Does what the command line says.
 pub async fn run(
     action: &Action,
-    config: &ManageConfig,
+    config: ManageConfig,
     console: &mut Console<'_>,
 ) -> Result<ExitCode> {
-    let policy = Policy::load(&config.policy)?;
+    let policy = Policy::load(&config.policy?)?;
     match action {
         Action::List { output } => list(&policy.list(), output.format, console),
-        Action::Check(question) => check(question, &policy, config, console).await,
+        Action::Check(question) => check(question, &policy, &config.database, console).await,
     }
 }
 
@@ -91,13 +91,13 @@ fn list(rules: &[Listed], format: Format, console: &mut Console<'_>) -> Result<E
 async fn check(
     question: &Question,
     policy: &Policy,
-    config: &ManageConfig,
+    database: &DatabaseConfig,
     console: &mut Console<'_>,
 ) -> Result<ExitCode> {
     let mut caller = question.caller();
     caller.is_admin = policy.is_admin(&caller).await;
     let mut explanation = if let Some(id) = &question.image {
-        let (image, seen) = image(id, &caller, config, console).await?;
+        let (image, seen) = image(id, &caller, database, console).await?;
         let facts = ImageFacts::new(&image, &caller);
         let mut explanation = policy.explain(&caller, &question.rule, &facts).await;
         if !seen {
@@ -120,7 +120,7 @@ async fn check(
                 (false, Some(needs)) => format!("denied: needs {needs}"),
                 (false, None) => "denied".to_owned(),
             })?;
-            tell(&explanation, console)?;
+            tell(&question.rule, &explanation, console)?;
         }
     }
     Ok(if explanation.allowed {
@@ -147,11 +147,10 @@ impl Question {
 async fn image(
     id: &str,
     caller: &Caller,
-    config: &ManageConfig,
+    config: &DatabaseConfig,
     console: &mut Console<'_>,
 ) -> Result<(Image, bool)> {
     let id: ImageId = id.parse().map_err(|_| Error::NotAnId(id.to_owned()))?;
-    let config = &config.database;
     let unanswered = |source| Error::Database {
         url: hide_passwords(&config.connection),
         source,
@@ -175,8 +174,14 @@ async fn image(
     Ok((image, seen))
 }
 
-fn tell(explanation: &Explanation, console: &mut Console<'_>) -> Result<()> {
+fn tell(asked: &str, explanation: &Explanation, console: &mut Console<'_>) -> Result<()> {
     if let Some(rule) = &explanation.rule {
+        if rule.name != asked {
+            console.result(format!(
+                "no rule is called {asked}: {} judges what has none of its own",
+                rule.name
+            ))?;
+        }
         console.result(format!("{}: {}", rule.name, rule.rule))?;
         console.result(format!("    {}", origin(&rule.origin)))?;
     }

@@ -111,7 +111,7 @@ fn run(options: &Options, console: &mut Console<'_>) -> Result<ExitCode> {
         .map_err(Error::Runtime)?;
     runtime.block_on(async {
         let action = match &options.command {
-            Command::Policy { action } => return policy::run(action, &config, console).await,
+            Command::Policy { action } => return policy::run(action, config, console).await,
             Command::Db { action } => *action,
             Command::DbSync { .. } => Action::Sync,
             Command::DbCheck => Action::Check,

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::error::Error;
-use super::ini::Settings;
+use super::check::{Warning, check};
+use super::error::{Error, Problems};
+use super::ini::{Entry, Settings};
 use super::keystone::KeystoneConfig;
 use super::memcached::MemcachedConfig;
 
@@ -33,7 +34,25 @@ pub struct AuthTokenConfig {
 }
 
 impl AuthTokenConfig {
-    pub(super) fn from(settings: &Settings) -> Result<Self, Error> {
+    /// What the section of the paste file sets counts more than the configuration.
+    pub(super) fn with(
+        settings: &Settings,
+        pasted: Vec<Entry>,
+        warnings: &mut Vec<Warning>,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        if pasted.is_empty() {
+            return problems.note(Self::from(settings));
+        }
+        let mut alone = Settings::default();
+        alone.push(pasted.clone());
+        warnings.extend(check(&alone, problems));
+        let mut all = settings.clone();
+        all.push(pasted);
+        problems.note(Self::from(&all))
+    }
+
+    fn from(settings: &Settings) -> Result<Self, Error> {
         let section = settings.section("keystone_authtoken");
         let account = KeystoneConfig::from(settings)?;
         let uri = section.text("www_authenticate_uri")?;

@@ -101,10 +101,11 @@ pub struct ToolConfig {
 }
 
 /// What the tool that looks after database and policy needs of it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ManageConfig {
     pub database: DatabaseConfig,
-    pub policy: PolicyConfig,
+    /// Or why there is none: who looks after the database need not have the files of the service.
+    pub policy: Result<PolicyConfig, Error>,
     pub log: LogConfig,
 }
 
@@ -149,7 +150,10 @@ impl Config {
         let stores = problems.note(StoresConfig::from(settings));
         let policy = problems.note(PolicyConfig::from(found));
         let log = problems.note(LogConfig::from(settings, "glance-api"));
-        let authtoken = problems.note(AuthTokenConfig::from(settings));
+        let pasted = walk
+            .as_ref()
+            .map_or_else(Vec::new, |walk| walk.authtoken.clone());
+        let authtoken = AuthTokenConfig::with(settings, pasted, warnings, &mut problems);
         let metrics = problems.note(MetricsConfig::from(settings));
         let limits = problems.note(LimitsConfig::from(settings));
         let request_limits = problems.note(RequestLimitsConfig::from(settings));
@@ -176,7 +180,7 @@ impl Config {
             Some(stores),
             Some(policy),
             Some(log),
-            Some(mut authtoken),
+            Some(authtoken),
             Some(limits),
             Some(request_limits),
             Some(metrics),
@@ -185,9 +189,6 @@ impl Config {
             return Err(problems.told());
         };
         problems.none()?;
-        authtoken.delay_auth_decision = walk
-            .delay_auth_decision
-            .unwrap_or(authtoken.delay_auth_decision);
         let checks = walk.pipeline.has_authtoken();
         warnings.extend(walk.warnings);
         api.proxy_headers = walk.proxy_headers.unwrap_or(api.proxy_headers);
@@ -262,15 +263,14 @@ impl ManageConfig {
         let mut problems = Problems::default();
         let warnings = check::check(settings, &mut problems);
         let database = problems.note(DatabaseConfig::from(settings));
-        let policy = problems.note(PolicyConfig::from(&found));
         let log = problems.note(LogConfig::from(settings, program));
-        let (Some(database), Some(policy), Some(log)) = (database, policy, log) else {
+        let (Some(database), Some(log)) = (database, log) else {
             return Err(problems.told());
         };
         problems.none()?;
         let config = Self {
             database,
-            policy,
+            policy: PolicyConfig::from(&found),
             log,
         };
         Ok(Loaded {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::error::Error;
 use crate::config::ini::{self, Entry};
+use crate::config::options;
 
 /// The pipelines that glance ships with, for a site that has no paste file of its own.
 const SHIPPED: &str = include_str!("../../../etc/glance-api-paste.ini");
@@ -15,6 +16,12 @@ const MAX_DEPTH: usize = 16;
 
 /// The options of one section, after interpolation.
 pub(super) type Options = BTreeMap<String, String>;
+
+/// `set name` is the option `name`.
+fn option_of(entry: &Entry) -> &str {
+    let option = entry.option.strip_prefix("set ");
+    option.unwrap_or(&entry.option).trim()
+}
 
 #[derive(Debug)]
 pub(super) struct PasteFile {
@@ -94,6 +101,31 @@ impl PasteFile {
         }
     }
 
+    /// What a section sets, as if it stood in another one of the configuration. Of `[DEFAULT]` only what that one
+    /// knows is meant for it.
+    pub(super) fn settings(&self, section: &PasteSection, other: &str) -> Vec<Entry> {
+        let known = |option: &str| {
+            let known = options::find(other, option);
+            known.or(options::find_deprecated(other, option)).is_some()
+        };
+        let of_paste = |option: &str| option == "use" || option.starts_with("paste.");
+        let set = section.options.iter().filter_map(|(option, text)| {
+            let named = |entry: &&Entry| option_of(entry) == option;
+            let mut entries = self.entries.iter().rev().filter(named);
+            let own = entries.clone().find(|entry| entry.section == section.name);
+            let meant = own.is_some() && !of_paste(option) || known(option);
+            let entry = own.or_else(|| entries.find(|entry| entry.section == "DEFAULT"))?;
+            meant.then(|| Entry {
+                section: other.to_owned(),
+                option: option.clone(),
+                // A dollar sign is one: paste files have no other substitution than their own.
+                text: text.replace('$', "$$"),
+                origin: entry.origin.clone(),
+            })
+        });
+        set.collect()
+    }
+
     /// The options of a section over those of `[DEFAULT]`.
     fn options(&self, section: &str) -> Result<Options, Error> {
         let here = self.path.parent().unwrap_or(Path::new("."));
@@ -103,10 +135,7 @@ impl PasteFile {
         ]);
         for scope in ["DEFAULT", section] {
             let entries = self.entries.iter().filter(|entry| entry.section == scope);
-            raw.extend(entries.map(|entry| {
-                let option = entry.option.strip_prefix("set ").unwrap_or(&entry.option);
-                (option.trim().to_owned(), entry.text.clone())
-            }));
+            raw.extend(entries.map(|entry| (option_of(entry).to_owned(), entry.text.clone())));
         }
         raw.iter()
             .map(|(option, text)| {

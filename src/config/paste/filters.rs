@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use super::file::{Options, PasteFile, PasteSection};
 use super::{CorsConfig, Filter, HealthcheckConfig};
 use crate::config::error::Error;
-use crate::config::ini::{Section, Settings, values};
-use crate::config::options;
+use crate::config::ini::{Entry, Section, Settings, values};
 
 /// The settings of the files that a search finds, whatever files were named.
 pub(super) type Searched<'a> = &'a dyn Fn() -> Result<Settings, Error>;
@@ -16,8 +15,8 @@ pub(super) enum Part {
     Filter(Filter),
     /// The healthcheck in its older form, as a filter.
     Healthcheck,
-    /// `authtoken`, whose section may leave refusals to `context`, or not.
-    AuthToken(Option<bool>),
+    /// `authtoken`, whose section may set what `[keystone_authtoken]` may.
+    AuthToken(Vec<Entry>),
     /// `http_proxy_to_wsgi`, whose section may switch it on or off.
     Proxy(Option<bool>),
 }
@@ -68,17 +67,9 @@ pub(super) fn filter(
         "keystonemiddleware.auth_token:filter_factory"
         | "keystoneclient.middleware.auth_token:filter_factory"
         | "egg:keystonemiddleware#auth_token" => {
-            let read = Reader::new(file, section);
-            let foreign = |option: &&String| {
-                options::find("keystone_authtoken", option).is_some()
-                    && *option != "delay_auth_decision"
-            };
-            if let Some(option) = section.options.keys().find(foreign) {
-                return Err(read.wrong(option, "in [keystone_authtoken] of the configuration"));
-            }
-            return read
-                .own("delay_auth_decision", values::flag)
-                .map(Part::AuthToken);
+            return Ok(Part::AuthToken(
+                file.settings(section, "keystone_authtoken"),
+            ));
         }
         _ => return Err(unknown(file, section, "filter", factory)),
     };

@@ -127,6 +127,31 @@ fn options_in_filter_sections_count() {
 }
 
 #[test]
+fn options_of_authtoken_are_those_of_its_section() {
+    let text = with_parts(
+        "[DEFAULT]\nhost = keystone.example\nregion_name = here\n\
+         [pipeline:glance-api]\npipeline = authtoken context apiv2app\n\
+         [filter:authtoken]\npaste.filter_factory = keystonemiddleware.auth_token:filter_factory\n\
+         delay_auth_decision = true\nauth_url = https://%(host)s\npassword = a$b\nnonsense = 1\n",
+    );
+    let walk = walk(&text, "").unwrap();
+    let set: Vec<_> = { walk.authtoken.iter() }
+        .map(|entry| (&*entry.section, &*entry.option, &*entry.text))
+        .collect();
+    let section = "keystone_authtoken";
+    assert_eq!(
+        set,
+        [
+            (section, "auth_url", "https://keystone.example"),
+            (section, "delay_auth_decision", "true"),
+            (section, "nonsense", "1"),
+            (section, "password", "a$$b"),
+            (section, "region_name", "here"),
+        ]
+    );
+}
+
+#[test]
 fn what_the_chosen_pipeline_does_not_use_may_be_unknown() {
     let text = with_parts("[pipeline:glance-api]\npipeline = context apiv2app\n");
     assert_eq!(filters(&walk(&text, "").unwrap()), "context");

@@ -5,7 +5,7 @@ use super::filters::{self, Part, Searched};
 use super::{Filter, HealthcheckConfig, Pipeline};
 use crate::config::check::Warning;
 use crate::config::error::Error;
-use crate::config::ini::Settings;
+use crate::config::ini::{Entry, Settings};
 
 /// Compositions nest; one that goes on this long contains itself.
 const MAX_DEPTH: usize = 16;
@@ -18,8 +18,8 @@ pub(in crate::config) struct Walk {
     pub(in crate::config) pipeline: Pipeline,
     /// What the section of `http_proxy_to_wsgi` says of `enable_proxy_headers_parsing`.
     pub(in crate::config) proxy_headers: Option<bool>,
-    /// What the section of `authtoken` says of `delay_auth_decision`.
-    pub(in crate::config) delay_auth_decision: Option<bool>,
+    /// What the section of `authtoken` sets, as if it stood in `[keystone_authtoken]`.
+    pub(in crate::config) authtoken: Vec<Entry>,
     pub(in crate::config) warnings: Vec<Warning>,
 }
 
@@ -38,7 +38,7 @@ impl Walk {
                 healthcheck: None,
             },
             proxy_headers: None,
-            delay_auth_decision: None,
+            authtoken: Vec::new(),
             warnings: Vec::new(),
         };
         let guide = Guide {
@@ -184,7 +184,7 @@ impl Guide<'_> {
                 Part::Filter(filter) => walk.pipeline.filters.push(filter),
                 Part::Healthcheck => self.healthcheck(walk, &filter)?,
                 Part::AuthToken(own) => {
-                    walk.delay_auth_decision = own.or(walk.delay_auth_decision);
+                    walk.authtoken.extend(own);
                     walk.pipeline.filters.push(Filter::AuthToken);
                 }
                 Part::Proxy(own) => {

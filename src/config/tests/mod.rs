@@ -3,6 +3,7 @@ mod refused;
 mod rules;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::stores::DriverConfig;
 use super::*;
@@ -225,4 +226,49 @@ fn the_services_account_may_stand_in_a_section_of_its_own() {
     // How Keystone is reached stands where it always does.
     assert_eq!(account.region.as_deref(), Some("here"));
     assert_eq!(site.warnings(), [""; 0]);
+}
+
+#[test]
+fn what_the_paste_file_says_of_authtoken_counts_more() {
+    let site = Site::new(&format!(
+        "{DATABASE}[paste_deploy]\nflavor = keystone\n\
+         [keystone_authtoken]\nauth_url = http://a\nusername = glance\npassword = secret\n\
+         token_cache_time = 10\ndelay_auth_decision = true\n"
+    ));
+    let paste = |options: &str| {
+        format!(
+            "[pipeline:glance-api-keystone]\npipeline = authtoken context api\n\
+             [app:api]\npaste.app_factory = glance.api.v2.router:API.factory\n\
+             [filter:context]\npaste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory\n\
+             [filter:authtoken]\npaste.filter_factory = keystonemiddleware.auth_token:filter_factory\n{options}"
+        )
+    };
+    let name = "glance-api-paste.ini";
+    site.write(
+        name,
+        &paste("auth_url = http://b\ntoken_cache_time = 20\nservice_token_roles = a, b\n"),
+    );
+    let config = site.load().config.authtoken.unwrap();
+    assert_eq!(config.account.auth_url.as_deref(), Some("http://b"));
+    assert_eq!(config.account.username.as_deref(), Some("glance"));
+    assert_eq!(config.cache_time, Duration::from_secs(20));
+    assert_eq!(config.service_token_roles, ["a", "b"]);
+    assert!(config.delay_auth_decision);
+    assert_eq!(site.warnings(), [""; 0]);
+
+    site.write(name, &paste("admin_user = glance\nnonsense = 1\n"));
+    let told = site.warnings().concat();
+    for option in ["admin_user", "nonsense"] {
+        assert!(
+            told.contains(&format!("[keystone_authtoken] {option}")),
+            "{told}"
+        );
+    }
+    site.write(name, &paste("token_cache_time = soon\n"));
+    let error = site.error();
+    assert!(error.starts_with("glance-api-paste.ini:"), "{error}");
+    assert!(
+        error.contains("token_cache_time = soon: must be"),
+        "{error}"
+    );
 }

@@ -104,6 +104,20 @@ fn a_decision_is_explained_and_told_by_the_exit_code() {
     );
 }
 
+/// A name with a slip in it is not to be taken for what is allowed.
+#[test]
+fn a_rule_that_is_not_there_is_told_with_what_judges_in_its_place() {
+    let site = Site::new("policy_file = policy.yaml");
+    let (code, said) = site.check("--rule add_imag --as reader --project p");
+    assert_eq!(code, 0);
+    assert!(
+        said.contains("no rule is called add_imag: default judges what has none of its own"),
+        "{said}"
+    );
+    let (_, said) = site.check("--rule add_image --as reader --project p");
+    assert!(!said.contains("no rule is called"), "{said}");
+}
+
 #[test]
 fn an_explanation_can_be_read_by_programs() {
     let site = Site::new("");

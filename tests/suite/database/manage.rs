@@ -43,6 +43,32 @@ fn a_schema_is_made_once_and_then_up_to_date() {
 }
 
 #[test]
+fn who_looks_after_a_schema_needs_no_file_of_the_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::file(&dir.path().join("glance.db"));
+    for missing in [
+        "[DEFAULT]\nproperty_protection_file = /nowhere/protections.conf",
+        "[oslo_policy]\npolicy_file = /nowhere/policy.yaml",
+        "[paste_deploy]\nconfig_file = /nowhere/paste.ini",
+        "[DEFAULT]\nnode_staging_uri = file:///nowhere",
+    ] {
+        let ask = |arguments: &[&str]| run(MANAGE, database.url(), missing, arguments);
+        let synced = ask(&["db", "sync"]);
+        assert_eq!((synced.code, &*synced.err), (0, ""), "{missing}");
+        let checked = ask(&["db", "check"]);
+        assert_eq!((checked.code, &*checked.err), (0, ""), "{missing}");
+    }
+    // Who asks for the rules is told.
+    let missing = "[DEFAULT]\nproperty_protection_file = /nowhere/protections.conf";
+    let listed = run(MANAGE, database.url(), missing, &["policy", "list"]);
+    assert_eq!(listed.code, 1);
+    assert!(
+        listed.err.contains("property_protection_file"),
+        "{listed:?}"
+    );
+}
+
+#[test]
 fn many_who_make_a_schema_at_once_make_one() {
     let dir = tempfile::tempdir().unwrap();
     for database in of_each_kind(&dir) {

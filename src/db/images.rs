@@ -51,30 +51,9 @@ impl Db {
         moves: Option<&Moves>,
     ) -> Result<Image> {
         let was = was.into();
-        let from = was.status();
-        let statement = query(
-            "UPDATE images SET name = ?, status = ?, visibility = ?, owner = ?, disk_format = ?, \
-             container_format = ?, size = ?, virtual_size = ?, checksum = ?, os_hash_algo = ?, \
-             os_hash_value = ?, min_disk = ?, min_ram = ?, protected = ?, os_hidden = ?, updated_at = ? \
-             WHERE id = ? AND status = ? AND NOT deleted",
-        );
-        let statement = &bind_columns(statement, image)?
-            .bind(image.id)
-            .bind(from.as_str());
         self.link
             .write(move |mut db| async move {
-                if let Was::Image(was) = was {
-                    unchanged(&mut db, was).await?;
-                }
-                guarded(&mut db, statement, image.id).await?;
-                properties::update(&mut db, image).await?;
-                tags::update(&mut db, image).await?;
-                if let Some(moves) = moves {
-                    locations::apply(&mut db, image.id, from, moves, image.updated_at).await?;
-                }
-                let written = read(&mut db, image.id)
-                    .await?
-                    .ok_or(Error::Gone(image.id))?;
+                let written = write(&mut db, image, was, moves).await?;
                 db.commit_with(written).await
             })
             .await
@@ -241,6 +220,35 @@ pub async fn insert(db: &mut Connection, image: &Image) -> Result<()> {
     properties::insert(db, image.id, image.properties.iter(), now).await?;
     tags::insert(db, image.id, &image.tags, now).await?;
     locations::insert(db, image.id, &image.locations, now).await
+}
+
+/// Writes an image where it is still as it `was`, moves its data, and gives back what is there now.
+pub async fn write(
+    db: &mut Connection,
+    image: &Image,
+    was: Was<'_>,
+    moves: Option<&Moves>,
+) -> Result<Image> {
+    let from = was.status();
+    if let Was::Image(was) = was {
+        unchanged(db, was).await?;
+    }
+    let statement = query(
+        "UPDATE images SET name = ?, status = ?, visibility = ?, owner = ?, disk_format = ?, \
+         container_format = ?, size = ?, virtual_size = ?, checksum = ?, os_hash_algo = ?, \
+         os_hash_value = ?, min_disk = ?, min_ram = ?, protected = ?, os_hidden = ?, updated_at = ? \
+         WHERE id = ? AND status = ? AND NOT deleted",
+    );
+    let statement = bind_columns(statement, image)?
+        .bind(image.id)
+        .bind(from.as_str());
+    guarded(db, &statement, image.id).await?;
+    properties::update(db, image).await?;
+    tags::update(db, image).await?;
+    if let Some(moves) = moves {
+        locations::apply(db, image.id, from, moves, image.updated_at).await?;
+    }
+    read(db, image.id).await?.ok_or(Error::Gone(image.id))
 }
 
 /// Moves an image from any of `from` to `to`, and says where it was.

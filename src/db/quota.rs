@@ -15,6 +15,7 @@ use chrono::{DateTime, Utc};
 
 use super::dialect::{BIGINT, Connection, List, Statement, query};
 use super::{Db, Error, Result, images};
+use crate::domain::location::Moves;
 use crate::domain::property::{HELD_ROOM, IMPORTING_TO};
 use crate::domain::{Image, ImageId, Status};
 
@@ -93,6 +94,26 @@ impl Db {
             .await
     }
 
+    /// Writes an image and moves its data as [`Db::update_and_move`] does, where the gate lets it.
+    pub async fn move_within<R: Send>(
+        &self,
+        image: &Image,
+        was: &Image,
+        moves: &Moves,
+        gate: &Gate<'_, R>,
+    ) -> Result<std::result::Result<Image, R>> {
+        self.link
+            .write(move |mut db| async move {
+                lock(&mut db, gate.key, image.updated_at).await?;
+                let written = images::write(&mut db, image, was.into(), Some(moves)).await?;
+                match judge(&mut db, gate, image.updated_at).await? {
+                    Ok(_) => db.commit_with(Ok(written)).await,
+                    Err(refused) => Ok(Err(refused)),
+                }
+            })
+            .await
+    }
+
     /// Lets an image take its data in, from `queued` to `during`, and holds room for it, where the gate lets it.
     pub async fn begin_within<R: Send>(
         &self,
@@ -125,27 +146,31 @@ impl Db {
             .await
     }
 
-    /// Renews the room that is held for an image.
-    pub async fn renew_room(&self, id: ImageId, now: DateTime<Utc>) -> Result<()> {
+    /// Renews the room that is held for an image. False where it was not renewed for too long before: it is held no
+    /// more then, and others may have got it.
+    pub async fn renew_room(&self, id: ImageId, now: DateTime<Utc>) -> Result<bool> {
         // A row that was deleted long ago would be purged.
         let renewed = query(
-            "UPDATE image_properties SET updated_at = ?, deleted_at = ? WHERE image_id = ? AND name = ?",
+            "UPDATE image_properties SET updated_at = ?, deleted_at = ? \
+             WHERE image_id = ? AND name = ? AND updated_at > ?",
         );
-        self.change_room(&renewed.bind(now).bind(now).bind(id).bind(HELD_ROOM))
-            .await
+        let renewed = renewed.bind(now).bind(now).bind(id).bind(HELD_ROOM);
+        let rows = self.change_room(&renewed.bind(now - LEASE)).await?;
+        Ok(rows > 0)
     }
 
     /// Holds no more room for an image.
     pub async fn release_room(&self, id: ImageId) -> Result<()> {
         let released = query("DELETE FROM image_properties WHERE image_id = ? AND name = ?");
-        self.change_room(&released.bind(id).bind(HELD_ROOM)).await
+        let released = released.bind(id).bind(HELD_ROOM);
+        self.change_room(&released).await.map(drop)
     }
 
-    async fn change_room(&self, change: &Statement) -> Result<()> {
+    async fn change_room(&self, change: &Statement) -> Result<u64> {
         self.link
             .write(move |mut db| async move {
-                change.execute(&mut db).await?;
-                db.commit_with(()).await
+                let rows = change.execute(&mut db).await?;
+                db.commit_with(rows).await
             })
             .await
     }

@@ -43,16 +43,16 @@ impl Glance {
                 moves.removed_as = self.removed_status().filter(|_| all_go);
             }
             let kept = stored(&edited);
-            let written = self.db.update_and_move(&kept, &image, moves.as_ref());
+            let written = self.move_image(caller, &kept, &image, moves.as_ref());
             match written.await {
                 Ok(written) => {
                     edited.updated_at = written.updated_at;
                     self.let_go(edited.id, moving.removed).await?;
                     return Ok(edited);
                 }
-                Err(db::Error::Conflict { .. }) => {}
-                Err(db::Error::Gone(_)) => return Err(missing()),
-                Err(error) => return Err(error.into()),
+                Err(Error::Db(db::Error::Conflict { .. })) => {}
+                Err(Error::Db(db::Error::Gone(_))) => return Err(missing()),
+                Err(error) => return Err(error),
             }
         }
         Err(Error::Conflict)

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tracing::{error, warn};
 
 use super::interrupted::{RETRY, Verdict};
@@ -110,11 +110,10 @@ impl Glance {
                 .await?;
             return Ok(None);
         };
-        let since = Instant::now();
         let judge = |usage: &[Usage]| wish.judge(wish.ask, usage);
         let gate = wish.quota.gate(Some(id), &judge);
         let held = self.db.begin_within(id, during, &gate, now).await??;
-        Ok(Some(Room::new(self, id, wish, held, since)))
+        Ok(Some(Room::new(self, id, wish, held)))
     }
 }
 

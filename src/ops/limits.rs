@@ -10,6 +10,7 @@ use super::resource::{MIB, OverLimit, Resource, delta, over};
 use super::{Error, Glance, Result};
 use crate::client::{Level, ProjectLimits};
 use crate::db::{Gate, Usage};
+use crate::domain::location::Moves;
 use crate::domain::{Caller, Image, ImageId};
 
 /// Room for data of unknown size is held in steps: as much again as there is, but at least and at most so much.
@@ -127,6 +128,31 @@ impl Glance {
         };
         let usage = self.usage_of(&quota, Some(image)).await?;
         quota.judge(Kind::Stored, size.into(), &usage).map(drop)
+    }
+
+    /// Writes an image and moves its data, where the caller's project has room for what it has more by that.
+    pub(super) async fn move_image(
+        &self,
+        caller: &Caller,
+        image: &Image,
+        was: &Image,
+        moves: Option<&Moves>,
+    ) -> Result<Image> {
+        let (before, after) = (kept(was), kept(image));
+        let quota = self.storage_quota(caller).filter(|_| after > before);
+        let (Some(quota), Some(moves)) = (quota, moves) else {
+            return Ok(self.db.update_and_move(image, was, moves).await?);
+        };
+        // The image itself is not among what is counted.
+        let judge = |usage: &[Usage]| quota.judge(Kind::Stored, Ask::Declared(after), usage);
+        let gate = quota.gate(Some(image.id), &judge);
+        match self.db.move_within(image, was, moves, &gate).await? {
+            Err(Error::StorageQuota { left, .. }) => Err(Error::LocationOverQuota {
+                size: Some(after.saturating_sub(before)),
+                left: left.saturating_sub(before),
+            }),
+            written => written,
+        }
     }
 
     /// Adds an image where the project may have one more.
@@ -259,6 +285,12 @@ impl Quota {
             None => Ok(()),
         }
     }
+}
+
+/// What an image counts for: each of its places.
+fn kept(image: &Image) -> i64 {
+    let each = image.size.unwrap_or(0);
+    signed(each.saturating_mul(image.locations.len() as u64))
 }
 
 /// Bytes; below zero where more is kept than is allowed today.

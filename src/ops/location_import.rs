@@ -140,10 +140,11 @@ impl Glance {
             };
             edited.updated_at = self.clock.now();
             let kept = stored(&edited);
-            match self.db.update_and_move(&kept, &image, Some(&moves)).await {
+            let written = self.move_image(&work.caller, &kept, &image, Some(&moves));
+            match written.await {
                 Ok(_) => return Ok(edited),
-                Err(db::Error::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
+                Err(Error::Db(db::Error::Conflict { .. })) => {}
+                Err(error) => return Err(error),
             }
         }
         Err(Error::Conflict)

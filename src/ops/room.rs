@@ -1,10 +1,12 @@
 //! Room that is held for data on its way, from before its first byte to after its last.
 //!
 //! What was declared is held at once; what was not, in steps, each of them before the bytes that it is for pass
-//! on. A task renews it meanwhile, so that what a dead process held ends by itself.
+//! on. A task renews it meanwhile, so that what a dead process held ends by itself. It looks after the image as
+//! well: who deletes it while its data comes must not have the room for others and the data on its way.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -14,7 +16,7 @@ use tracing::{debug, warn};
 
 use super::limits::{Ask, Kind, Quota, signed};
 use super::{Error, Glance, Result};
-use crate::db::{LEASE, Usage};
+use crate::db::Usage;
 use crate::domain::ImageId;
 use crate::stream::ByteStream;
 
@@ -22,6 +24,8 @@ use crate::stream::ByteStream;
 const COUNTED: u64 = 64 << 20;
 /// How often room is renewed: often enough that the database may be away in between.
 const RENEW: Duration = Duration::from_mins(1);
+/// How often somebody looks whether there still is an image.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What is to be held for an image.
 #[derive(Debug, Clone)]
@@ -39,8 +43,8 @@ pub(super) struct Room {
     wish: Wish,
     /// How many bytes were held in the beginning.
     begun: u64,
-    /// Until then it is held even if it cannot be renewed.
-    until: Arc<Mutex<Instant>>,
+    /// The image was deleted.
+    gone: Arc<AtomicBool>,
     renewing: JoinHandle<()>,
 }
 
@@ -52,32 +56,28 @@ impl Wish {
 }
 
 impl Room {
-    /// Stands for `begun` bytes that have been held since `since`.
-    pub(super) fn new(
-        glance: &Glance,
-        image: ImageId,
-        wish: Wish,
-        begun: u64,
-        since: Instant,
-    ) -> Arc<Self> {
-        let until = Arc::new(Mutex::new(since + LEASE));
-        let renewing = tokio::spawn(renew(glance.clone(), image, Arc::clone(&until)));
+    /// Stands for `begun` bytes that are held.
+    pub(super) fn new(glance: &Glance, image: ImageId, wish: Wish, begun: u64) -> Arc<Self> {
+        let gone = Arc::new(AtomicBool::new(false));
+        let renewing = tokio::spawn(renew(glance.clone(), image, Arc::clone(&gone)));
         Arc::new(Self {
             glance: glance.clone(),
             image,
             wish,
             begun,
-            until,
+            gone,
             renewing,
         })
     }
 
-    /// The stream, which gets no further than there is room. What comes beyond it is counted and thrown away.
+    /// The stream, which gets no further than there is an image and room for it. What comes beyond the room is
+    /// counted and thrown away.
     pub(super) fn around(self: &Arc<Self>, bytes: ByteStream) -> ByteStream {
-        if self.wish.ask != Ask::Unknown {
-            return bytes;
-        }
-        let passes = self.wish.quota.until(self.begun);
+        let passes = match self.wish.ask {
+            Ask::Unknown => self.wish.quota.until(self.begun),
+            // All of it has its room.
+            Ask::Declared(_) | Ask::Seen(_) => u64::MAX,
+        };
         let state = (bytes, 0u64, passes, Arc::clone(self));
         let within = stream::try_unfold(
             state,
@@ -85,6 +85,9 @@ impl Room {
                 let Some(chunk) = bytes.next().await.transpose()? else {
                     return Ok(None);
                 };
+                if room.gone.load(Ordering::Relaxed) {
+                    return Err(io::Error::other(Error::DeletedMeanwhile(room.image)));
+                }
                 seen = seen.saturating_add(chunk.len() as u64);
                 if seen > passes {
                     passes = match room.hold(Ask::Seen(seen)).await {
@@ -102,10 +105,11 @@ impl Room {
         Box::pin(within)
     }
 
-    /// Makes sure that there is room for all of the data, where it could not be renewed for too long.
+    /// Makes sure that there is room for all of the data: the database may have been away, or this node asleep,
+    /// for so long that it is held no more, and others may have taken it.
     pub(super) async fn confirm(&self, size: u64) -> Result<()> {
-        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        if Instant::now() + RENEW < until {
+        let now = self.glance.clock.now();
+        if self.glance.db.renew_room(self.image, now).await? {
             return Ok(());
         }
         let ask = match self.wish.ask {
@@ -129,15 +133,22 @@ impl Drop for Room {
     }
 }
 
-async fn renew(glance: Glance, image: ImageId, until: Arc<Mutex<Instant>>) {
+/// Renews room as long as there is an image to renew it for.
+async fn renew(glance: Glance, image: ImageId, gone: Arc<AtomicBool>) {
+    let mut next = Instant::now() + RENEW;
     loop {
-        sleep(RENEW).await;
-        let asked = Instant::now();
-        match glance.db.renew_room(image, glance.clock.now()).await {
-            Ok(()) => *until.lock().unwrap_or_else(PoisonError::into_inner) = asked + LEASE,
-            Err(error) => {
-                warn!(image.id = %image, %error, "cannot renew the room for image {image}: {error}");
-            }
+        sleep(LOOK).await;
+        let there = glance.db.image(image).await;
+        if there.is_ok_and(|there| there.is_none()) {
+            gone.store(true, Ordering::Relaxed);
+            return;
+        }
+        if Instant::now() < next {
+            continue;
+        }
+        next = Instant::now() + RENEW;
+        if let Err(error) = glance.db.renew_room(image, glance.clock.now()).await {
+            warn!(image.id = %image, %error, "cannot renew the room for image {image}: {error}");
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::db::{Error, Gate, Judged, LEASE, Usage};
+use crate::domain::location::Moves;
 use crate::domain::task_stub::TaskListing;
 
 const NO: &str = "too much";
@@ -104,8 +105,65 @@ async fn room_that_nobody_renews_is_held_no_more() {
     let (soon, late) = (Duration::seconds(-2), Duration::seconds(2));
     assert_eq!(usage(&db, begun + lease + soon).await.held, 10);
     assert_eq!(usage(&db, begun + lease + late).await.held, 0);
-    db.renew_room(image.id, begun + lease).await.unwrap();
+    // Others may have got it by then: it does not come back by itself.
+    assert!(!db.renew_room(image.id, begun + lease + late).await.unwrap());
+    assert_eq!(usage(&db, begun + lease + late).await.held, 0);
+    assert!(db.renew_room(image.id, begun + lease + soon).await.unwrap());
     assert_eq!(usage(&db, begun + lease + late).await.held, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_give_images_the_last_places_one_does() {
+    let db = Scratch::new().await;
+    let other = db.other().await;
+    let mut images = Vec::new();
+    for number in 0..8 {
+        images.push(db.add(image(number)).await);
+    }
+    let giving: Vec<_> = images
+        .into_iter()
+        .enumerate()
+        .map(|(number, was)| {
+            let db = if number % 2 == 0 {
+                db.db.clone()
+            } else {
+                other.clone()
+            };
+            tokio::spawn(async move { place(&db, &was, 40).await.unwrap().is_ok() })
+        })
+        .collect();
+    let mut passed = 0;
+    for gives in giving {
+        passed += usize::from(gives.await.unwrap());
+    }
+    assert_eq!(passed, 4);
+    assert_eq!(usage(&other, at(2)).await.stored, 40);
+}
+
+/// Gives an image of ten bytes a place where its project then has no more than `most`.
+async fn place(db: &Db, was: &Image, most: u64) -> crate::db::Result<Result<Image, &'static str>> {
+    let judge = |usage: &[Usage]| {
+        let used: u64 = usage.iter().map(|usage| usage.stored).sum();
+        if used + 10 <= most { Ok(0) } else { Err(NO) }
+    };
+    let groups = [vec![ALICE.to_owned()]];
+    let gate = Gate {
+        key: ALICE,
+        groups: &groups,
+        besides: Some(was.id),
+        judge: &judge,
+    };
+    let edited = Image {
+        size: Some(10),
+        status: Status::Active,
+        updated_at: at(2),
+        ..was.clone()
+    };
+    let moves = Moves {
+        added: vec![Location::active("http://a.example/x", [].into())],
+        ..Moves::default()
+    };
+    db.move_within(&edited, was, &moves, &gate).await
 }
 
 #[tokio::test]

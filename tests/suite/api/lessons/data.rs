@@ -1,32 +1,12 @@
 //! Data, and who gets at it.
 
-use std::time::Duration;
-
 use axum::body::{Body, Bytes};
 use http::header::{CONTENT_TYPE, HeaderName, TRANSFER_ENCODING};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use walkdir::WalkDir;
 
-use super::formats;
+use super::{files_in, formats, until, waiting};
 use crate::support::Cloud;
-
-/// How many files a directory holds, anywhere in it.
-fn files_in(dir: &std::path::Path) -> usize {
-    let entries = WalkDir::new(dir).into_iter().flatten();
-    entries.filter(|entry| entry.file_type().is_file()).count()
-}
-
-/// Waits for what must come.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let waited = tokio::time::timeout(Duration::from_secs(30), waiting);
-    waited.await.unwrap_or_else(|_| panic!("never: {what}"));
-}
 
 #[tokio::test]
 async fn cve_2012_4573_who_may_not_delete_an_image_deletes_no_data_either() {
@@ -121,23 +101,14 @@ async fn cve_2014_9684_an_image_that_is_deleted_while_it_is_uploaded_leaves_no_d
     let cloud = Cloud::new().await;
     let id = cloud.member().create(&formats()).await;
     let path = format!("/v2/images/{id}");
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
-    let chunks = futures_util::stream::unfold(receiver, async |mut receiver| {
-        let chunk = receiver.recv().await?;
-        Some((chunk, receiver))
-    });
+    let (sender, body) = waiting();
     let headers = [
         (CONTENT_TYPE, "application/octet-stream"),
         (TRANSFER_ENCODING, "chunked"),
     ];
     let member = cloud.member();
     let file = format!("{path}/file");
-    let upload = member.request(
-        Method::PUT,
-        &file,
-        &headers,
-        Body::from_stream(Box::pin(chunks)),
-    );
+    let upload = member.request(Method::PUT, &file, &headers, body);
     let meddling = async {
         let half = sender.send(Ok(Bytes::from(vec![7; 1 << 20]))).await;
         half.expect("somebody who reads");

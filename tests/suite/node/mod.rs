@@ -3,8 +3,8 @@
 mod changes;
 mod crash;
 mod damage;
-mod faults;
 mod expiry;
+mod faults;
 mod fsck;
 mod full;
 mod http;

@@ -112,12 +112,12 @@ async fn of_many_locations_at_once_those_are_taken_that_there_is_room_for() {
         let formats = json!({"disk_format": "raw", "container_format": "bare"});
         let ids = join_all((0..8).map(|_| member.create(&formats))).await;
         let url = origin.url("/bytes/10");
-        let patch =
+        let change =
             json!([{"op": "add", "path": "/locations/-", "value": {"url": url, "metadata": {}}}]);
         let add = async |id: &String| {
             let path = format!("/v2/images/{id}");
             if by_patch {
-                return member.patch(&path, &patch).await.status;
+                return member.patch(&path, &change).await.status;
             }
             let call = json!({"url": url});
             let taken = member.post(&format!("{path}/locations"), &call).await;

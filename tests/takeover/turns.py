@@ -327,7 +327,7 @@ class OnServer:
 
     SERVERS = {
         "MariaDB": ("GLANCE_TEST_MYSQL", "mysql://root@127.0.0.1:3306", "mysql+pymysql"),
-        "PostgreSQL": ("GLANCE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432", "postgresql"),
+        "PostgreSQL": ("GLANCE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432", "postgresql+psycopg2"),
     }
     CREATE = """
 import sqlalchemy, sys

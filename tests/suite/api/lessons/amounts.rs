@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::{files_in, formats, until, waiting};
-use crate::support::Cloud;
+use crate::support::{Cloud, FakeKeystone};
 
 /// The attack fills the store beyond any quota: data of deleted images is nobody's, and goes on to come.
 #[tokio::test(flavor = "multi_thread")]
@@ -49,6 +49,53 @@ async fn cve_2014_9623_data_of_an_image_that_is_deleted_meanwhile_does_not_go_on
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cve_2015_5286_an_upload_whose_token_ends_meanwhile_leaves_no_data_without_an_image() {
+    let token = HeaderName::from_static("x-auth-token");
+    let keystone = FakeKeystone::new().await;
+    let cloud = Cloud::with_keystone(&keystone.url(), "", "token_cache_time = -1").await;
+    let member = cloud.member();
+    let headers = [(token.clone(), "member")];
+    let document = formats().to_string();
+    let length = document.len().to_string();
+    let described = [
+        headers[0].clone(),
+        (CONTENT_TYPE, "application/json"),
+        (CONTENT_LENGTH, &*length),
+    ];
+    let made = member.request(Method::POST, "/v2/images", &described, document.into());
+    let id = made.await.json()["id"].as_str().expect("an id").to_owned();
+    let path = format!("/v2/images/{id}");
+    let (sender, body) = waiting();
+    let octets = (CONTENT_TYPE, "application/octet-stream");
+    let chunked = (TRANSFER_ENCODING, "chunked");
+    let all = [headers[0].clone(), octets, chunked];
+    let file = format!("{path}/file");
+    let upload = member.request(Method::PUT, &file, &all, body);
+    let meddling = async {
+        sender.send(Ok("half".into())).await.expect("a reader");
+        until("the upload begins", async || {
+            member.get_with(&path, &headers).await.json()["status"] == "saving"
+        })
+        .await;
+        keystone.revoke("member");
+        let refused = member.get_with(&path, &headers).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+        sender.send(Ok(" and half".into())).await.expect("a reader");
+        drop(sender);
+    };
+    let (answer, ()) = tokio::join!(upload, meddling);
+    // It was let in when it began: its data is an image's.
+    assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.text());
+    let admin = [(token, "admin")];
+    let image = member.get_with(&path, &admin).await.json();
+    assert_eq!(
+        (&image["status"], &image["size"]),
+        (&json!("active"), &json!(13))
+    );
+    assert_eq!(files_in(&cloud.store_dir()), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

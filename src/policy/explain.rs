@@ -168,25 +168,32 @@ impl Question<'_> {
 
     /// What of a rule that does not let in is missing.
     fn needs(&self, rule: &Rule) -> String {
-        match rule {
+        self.missing(rule).0
+    }
+
+    /// The same, and what holds it together, for it needs brackets among others.
+    fn missing(&self, rule: &Rule) -> (String, Bond) {
+        let nowhere = |name: &str| format!("a rule of the name {name}: there is none");
+        let text = match rule {
             Rule::All(rules) => {
                 let missing = rules.iter().filter(|rule| self.judge(rule) != Ok(true));
-                joined(missing.map(|rule| self.needs(rule)), " and ")
+                return joined(missing.map(|rule| self.missing(rule)), Bond::And);
             }
-            Rule::Any(rules) => joined(rules.iter().map(|rule| self.needs(rule)), ", or "),
+            Rule::Any(rules) => {
+                return joined(rules.iter().map(|rule| self.missing(rule)), Bond::Or);
+            }
             Rule::Reference(name) => match self.rules.get(name) {
-                Some(rule) => self.needs(rule),
-                None => format!("a rule of the name {name}: there is none"),
+                Some(rule) => return self.missing(rule),
+                None => nowhere(name),
             },
             Rule::Not(inner) => match &**inner {
-                Rule::Reference(name) if !self.rules.contains_key(name) => {
-                    format!("a rule of the name {name}: there is none")
-                }
+                Rule::Reference(name) if !self.rules.contains_key(name) => nowhere(name),
                 _ => self.filled(rule),
             },
             Rule::Deny => "another rule: this one lets nobody in".to_owned(),
             other => self.filled(other),
-        }
+        };
+        (text, Bond::None)
     }
 
     /// The check with what it is compared with; what has no such fact keeps its name.
@@ -213,7 +220,27 @@ impl Question<'_> {
     }
 }
 
-fn joined(parts: impl Iterator<Item = String>, between: &str) -> String {
+/// What holds parts of a sentence together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bond {
+    /// It has no parts.
+    None,
+    And,
+    Or,
+}
+
+impl Bond {
+    fn word(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::And => " and ",
+            Self::Or => ", or ",
+        }
+    }
+}
+
+/// The parts as one; those that are held together by something else stand in brackets.
+fn joined(parts: impl Iterator<Item = (String, Bond)>, bond: Bond) -> (String, Bond) {
     let mut all = Vec::new();
     for part in parts {
         // Two ways to an administrator are one.
@@ -221,5 +248,13 @@ fn joined(parts: impl Iterator<Item = String>, between: &str) -> String {
             all.push(part);
         }
     }
-    all.join(between)
+    if all.len() == 1 {
+        return all.swap_remove(0);
+    }
+    let bracketed = all.into_iter().map(|(text, inner)| match inner {
+        Bond::None => text,
+        inner if inner == bond => text,
+        Bond::And | Bond::Or => format!("({text})"),
+    });
+    (bracketed.collect::<Vec<_>>().join(bond.word()), bond)
 }

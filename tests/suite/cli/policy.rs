@@ -104,6 +104,31 @@ fn a_decision_is_explained_and_told_by_the_exit_code() {
     );
 }
 
+#[test]
+fn what_is_missing_keeps_its_brackets() {
+    let site = Site::new("");
+    let rules = "add_image: (role:a or role:b) and (role:c or role:d)\n\
+                 get_image: role:a or role:b and role:c\n";
+    std::fs::write(site.path().join("policy.d/more.yaml"), rules).unwrap();
+    for (rule, roles, needs) in [
+        (
+            "add_image",
+            "z",
+            "(role:a, or role:b) and (role:c, or role:d)",
+        ),
+        ("add_image", "a", "role:c, or role:d"),
+        ("get_image", "z", "role:a, or (role:b and role:c)"),
+        ("get_image", "b", "role:a, or role:c"),
+    ] {
+        let (code, said) = site.check(&format!("--rule {rule} --as {roles} --project p"));
+        let first = said.lines().next().unwrap();
+        assert_eq!(
+            (code, first),
+            (1, format!("denied: needs {needs}").as_str())
+        );
+    }
+}
+
 /// A name with a slip in it is not to be taken for what is allowed.
 #[test]
 fn a_rule_that_is_not_there_is_told_with_what_judges_in_its_place() {

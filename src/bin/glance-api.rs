@@ -89,6 +89,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.check_config {
         let summary = config::summary(&loaded);
         print(&summary.text)?;
+        daemon::check(&loaded.config)?;
         anyhow::ensure!(
             summary.starts,
             "it would not start, or not serve, like this"

@@ -67,6 +67,12 @@ pub struct Start {
     pub sources: Sources,
 }
 
+/// Reads what a start reads besides the configuration. Fails where a start would.
+pub fn check(config: &Config) -> Result<(), Error> {
+    Policy::load(&config.policy)?;
+    Ok(())
+}
+
 /// Runs the service until SIGTERM or SIGINT, and returns when the last request is done.
 pub async fn run(start: Start) -> Result<(), Error> {
     let Start {

@@ -58,6 +58,19 @@ fn what_makes_a_start_fail_fails_the_check() {
 }
 
 #[test]
+fn a_policy_that_cannot_be_read_fails_the_check() {
+    let home = Home::with("");
+    home.write("policy.yaml", "get_images: \"role:x\n");
+    let dir = home.dir.path().display().to_string();
+    home.configure(&format!("[oslo_policy]\npolicy_file = {dir}/policy.yaml"));
+    for ended in [home.check(), home.command().output().unwrap()] {
+        assert_eq!(ended.status.code(), Some(1));
+        let told = String::from_utf8(ended.stderr).unwrap();
+        assert!(told.contains("policy.yaml"), "{told}");
+    }
+}
+
+#[test]
 fn a_database_that_cannot_be_made_fails_the_check() {
     let home = Home::with("");
     let dir = home.dir.path().display().to_string();

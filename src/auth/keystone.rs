@@ -25,7 +25,7 @@ use crate::domain::Caller;
 
 /// A few kilobytes each, so a few dozen megabytes at most.
 const MAX_TOKENS: usize = 10_000;
-/// With all retries, an answer about one token comes within this time or not at all.
+/// With all retries, an answer about one token comes within this time or not at all, where no more is configured.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks Keystone who a token's owner is.
@@ -169,7 +169,7 @@ impl Inner {
         };
         let lost = away.clone();
         let task = tokio::spawn(async move {
-            let answer = timeout(PATIENCE, inner.look(&token, key, ended)).await;
+            let answer = timeout(inner.patience(), inner.look(&token, key, ended)).await;
             let answer = answer.unwrap_or(Err(away));
             inner.asking().remove(&(key, ended));
             answer
@@ -177,6 +177,13 @@ impl Inner {
         task.map(|answer| answer.unwrap_or(Err(lost)))
             .boxed()
             .shared()
+    }
+
+    /// How long an answer may take with all its retries.
+    fn patience(&self) -> Duration {
+        let account = &self.config.account;
+        let tries = account.retries.saturating_add(1);
+        PATIENCE.max(account.timeout.saturating_mul(tries))
     }
 
     /// What others were told is not kept here as well: it would be believed for longer than they believe it.

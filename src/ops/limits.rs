@@ -1,8 +1,8 @@
 //! How much a project may keep: the limits that Keystone has for it, or `user_storage_quota`.
 //!
-//! Keystone's limits are in mebibytes, and soft by less than one; what comes without a declared size passes as
-//! long as nothing is exceeded before it. So the original has it, and its clients count on both. What is on its way
-//! counts here as well: of many who declare the same last room one gets it.
+//! Keystone's limits are in mebibytes, and soft by less than one, as the original has it and its clients count on.
+//! What is on its way counts here as well: of many who declare the same last room one gets it. What comes without a
+//! declared size may begin as long as nothing is exceeded, and gets as far as there is room.
 
 use std::sync::Arc;
 
@@ -33,6 +33,35 @@ pub(super) enum Ask {
     Unknown,
     /// Nobody said, and so much has come by now.
     Seen(u64),
+}
+
+impl Ask {
+    /// How much it is, as far as that is known.
+    fn size(self) -> Option<i64> {
+        match self {
+            Self::Declared(size) => Some(size),
+            Self::Unknown => None,
+            Self::Seen(seen) => Some(signed(seen)),
+        }
+    }
+
+    /// How many bytes have to be held.
+    fn least(self) -> u64 {
+        match self {
+            Self::Declared(size) => u64::try_from(size).unwrap_or(0),
+            Self::Unknown => 0,
+            Self::Seen(seen) => seen,
+        }
+    }
+
+    /// How many bytes to hold where there is room for them.
+    fn wish(self) -> u64 {
+        match self {
+            Self::Declared(_) => self.least(),
+            Self::Unknown => LEAST_STEP,
+            Self::Seen(seen) => seen.saturating_add(step(seen)),
+        }
+    }
 }
 
 impl From<Option<i64>> for Ask {
@@ -228,28 +257,21 @@ impl Quota {
     pub(super) fn judge(&self, kind: Kind, ask: Ask, usage: &[Usage]) -> Result<u64> {
         match (&self.rule, ask) {
             (Rule::Storage(quota), _) => fits(left(*quota, usage), ask),
-            (Rule::Unified(_), Ask::Seen(seen)) => Ok(seen),
-            (Rule::Unified(_), Ask::Declared(_) | Ask::Unknown) => {
-                let size = match ask {
-                    Ask::Declared(size) => Some(size),
-                    Ask::Unknown | Ask::Seen(_) => None,
-                };
+            (Rule::Unified(limits), _) => {
                 let resource = match kind {
                     Kind::Stored => Resource::SizeTotal,
                     Kind::Staged => Resource::StageTotal,
                 };
-                self.check(resource, delta(size), usage)?;
-                self.check(Resource::CountUploading, 0, usage)?;
-                Ok(u64::try_from(size.unwrap_or(0)).unwrap_or(0))
+                self.check(resource, delta(ask.size()), usage)?;
+                if !matches!(ask, Ask::Seen(_)) {
+                    self.check(Resource::CountUploading, 0, usage)?;
+                }
+                let levels = limits.levels.iter().zip(usage);
+                let left = levels
+                    .map(|(level, usage)| resource.left(level, usage))
+                    .min();
+                Ok(ask.wish().min(left.unwrap_or(u64::MAX)).max(ask.least()))
             }
-        }
-    }
-
-    /// How much may come of data of unknown size before more is asked for, where `held` bytes are held.
-    pub(super) fn until(&self, held: u64) -> u64 {
-        match self.rule {
-            Rule::Storage(_) => held,
-            Rule::Unified(_) => held.saturating_add(step(held)),
         }
     }
 
@@ -304,19 +326,15 @@ fn left(quota: u64, usage: &[Usage]) -> i64 {
 
 /// How many bytes to hold of those that are left. Data of which nothing is known fits as long as anything does.
 fn fits(left: i64, ask: Ask) -> Result<u64> {
-    let (size, least, wish) = match ask {
-        Ask::Declared(size) => (Some(size), size, size),
-        Ask::Unknown => (None, 1, signed(LEAST_STEP)),
-        Ask::Seen(seen) => (
-            Some(signed(seen)),
-            signed(seen),
-            signed(seen.saturating_add(step(seen))),
-        ),
+    let least = match ask {
+        Ask::Unknown => 1,
+        Ask::Declared(_) | Ask::Seen(_) => ask.size().unwrap_or(0),
     };
     if least > left {
+        let size = ask.size();
         return Err(Error::StorageQuota { size, left });
     }
-    Ok(u64::try_from(wish.min(left)).unwrap_or(0))
+    Ok(ask.wish().min(u64::try_from(left).unwrap_or(0)))
 }
 
 fn step(held: u64) -> u64 {

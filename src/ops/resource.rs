@@ -39,13 +39,31 @@ impl Resource {
 
     /// What there is of it, in its own unit; with what is on its way where `held`.
     pub(super) fn used(self, usage: &Usage, held: bool) -> u64 {
-        let and = |room: u64| if held { room } else { 0 };
         match self {
-            Self::SizeTotal => usage.stored.saturating_add(and(usage.held)) / MIB,
-            Self::StageTotal => usage.staged.saturating_add(and(usage.held_for_staging)) / MIB,
+            Self::SizeTotal | Self::StageTotal => self.bytes(usage, held) / MIB,
             Self::CountTotal => usage.images,
             Self::CountUploading => usage.uploading,
         }
+    }
+
+    /// Bytes that are kept; none of what is counted in images.
+    fn bytes(self, usage: &Usage, held: bool) -> u64 {
+        let and = |room: u64| if held { room } else { 0 };
+        match self {
+            Self::SizeTotal => usage.stored.saturating_add(and(usage.held)),
+            Self::StageTotal => usage.staged.saturating_add(and(usage.held_for_staging)),
+            Self::CountTotal | Self::CountUploading => 0,
+        }
+    }
+
+    /// How many bytes more there may be, with what is on its way; those of a mebibyte that is not whole count for
+    /// nothing.
+    pub(super) fn left(self, level: &Level, usage: &Usage) -> u64 {
+        let Ok(limit) = u64::try_from(level.of(self.name())) else {
+            return u64::MAX;
+        };
+        let most = limit.saturating_add(1).saturating_mul(MIB) - 1;
+        most.saturating_sub(self.bytes(usage, true))
     }
 }
 

@@ -74,7 +74,7 @@ impl Room {
     /// counted and thrown away.
     pub(super) fn around(self: &Arc<Self>, bytes: ByteStream) -> ByteStream {
         let passes = match self.wish.ask {
-            Ask::Unknown => self.wish.quota.until(self.begun),
+            Ask::Unknown => self.begun,
             // All of it has its room.
             Ask::Declared(_) | Ask::Seen(_) => u64::MAX,
         };
@@ -91,8 +91,10 @@ impl Room {
                 seen = seen.saturating_add(chunk.len() as u64);
                 if seen > passes {
                     passes = match room.hold(Ask::Seen(seen)).await {
-                        Ok(held) => room.wish.quota.until(held),
+                        Ok(held) => held,
                         Err(Error::StorageQuota { left, .. }) => {
+                            // Others may have it while the rest is counted.
+                            room.glance.release_room(room.image).await;
                             let size = Some(signed(counted(&mut bytes, seen).await?));
                             return Err(io::Error::other(Error::StorageQuota { size, left }));
                         }

@@ -103,7 +103,7 @@ impl Glance {
             Ok(size) => detached(intake.note_staged(size)).await,
             Err(error) => {
                 detached(intake.undo()).await?;
-                Err(error)
+                Err(self.refused(caller, error))
             }
         }
     }

@@ -66,7 +66,7 @@ impl Glance {
             Ok(data) => detached(saving.activate(data)).await,
             Err(error) => {
                 detached(saving.undo()).await?;
-                Err(error)
+                Err(self.refused(caller, error))
             }
         }
     }

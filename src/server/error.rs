@@ -9,7 +9,7 @@ use crate::domain::Refusal;
 use crate::domain::location::NoPlace;
 use crate::ops::Error;
 use crate::ops::range::RangeError;
-use crate::{cache, db, store};
+use crate::{auth, cache, db, store};
 
 /// What a handler gives where it does not succeed.
 pub type Result<T> = std::result::Result<T, Fault>;
@@ -29,9 +29,11 @@ impl From<Error> for Fault {
             Error::TasksExpire => Fault::new(status(&error), error.to_string())
                 .with(ALLOW, HeaderValue::from_static("GET")),
             // What is inside is nobody's business: the status says enough.
-            Error::Hidden | Error::NotThere | Error::Db(_) | Error::Store(_) | Error::Limits(_) => {
+            Error::Hidden | Error::NotThere | Error::Db(_) | Error::Store(_) => {
                 Fault::of(status(&error))
             }
+            // As where it does not say who is asking; why is in the log.
+            Error::Limits(_) => auth::Error::KeystoneAway.into(),
             Error::Cache(error) => {
                 Fault::new(StatusCode::SERVICE_UNAVAILABLE, cache_sentence(error))
             }
@@ -123,13 +125,15 @@ fn status(error: &Error) -> StatusCode {
         | Error::StoreFull(_) => StatusCode::PAYLOAD_TOO_LARGE,
 
         Error::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Error::StoreDenied(_) | Error::Cache(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::StoreDenied(_) | Error::Cache(_) | Error::Limits(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Error::Refused(refusal) => refusal_status(refusal),
         Error::NoPlace(refusal) => place_status(refusal),
         Error::Range(range) => range_status(*range),
         Error::Db(error) => db_status(error),
         Error::Store(error) => store_status(error),
-        Error::Interrupted(_) | Error::Limits(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Interrupted(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -90,7 +90,7 @@ async fn a_project_has_no_more_images_than_its_limit() {
 
 #[tokio::test]
 async fn declared_data_is_refused_before_it_comes_and_other_data_as_soon_as_there_is_too_much() {
-    let (_keystone, cloud) = limited(|limits| {
+    let (keystone, cloud) = limited(|limits| {
         limits.registered.insert("image_size_total", 5);
     })
     .await;
@@ -99,19 +99,28 @@ async fn declared_data_is_refused_before_it_comes_and_other_data_as_soon_as_ther
     assert_eq!(first.status, StatusCode::NO_CONTENT);
     let refused = upload(&member, &DATA).await;
     assert_over(&refused, &over("image_size_total", 5, 3, 3));
-    // Whoever does not say how much it is passes as long as there is not too much before.
+    // Whoever does not say how much it is gets as far as there is room.
     let id = planned(&member).await;
     let path = format!("/v2/images/{id}/file");
-    let taken = member.stream(&path, &DATA).await;
+    let refused = member.stream(&path, &DATA).await;
+    assert_over(&refused, &over("image_size_total", 5, 3, 3));
+    let image = member.get(&format!("/v2/images/{id}")).await.json();
+    assert_eq!(image["status"], "queued");
+    let taken = member.stream(&path, &DATA[..2 << 20]).await;
     assert_eq!(taken.status, StatusCode::NO_CONTENT);
+    // And not a byte where there is too much before.
+    let mut limits = Limited::amply();
+    limits.registered.insert("image_size_total", 4);
+    keystone.limit(limits);
+    upload(&member, &DATA).await;
     let refused = upload(&member, b"x").await;
-    assert_over(&refused, &over("image_size_total", 5, 6, 0));
+    assert_over(&refused, &over("image_size_total", 4, 5, 0));
     // Nothing can be imported, either.
     let import = json!({"method": {"name": "glance-direct"}});
     let path = format!("/v2/images/{id}/import");
     assert_over(
         &member.post(&path, &import).await,
-        &over("image_size_total", 5, 6, 0),
+        &over("image_size_total", 4, 5, 0),
     );
 }
 
@@ -128,14 +137,45 @@ async fn staged_data_and_uploads_that_run_have_limits_of_their_own() {
         member.stream(&format!("/v2/images/{id}/stage"), data).await
     };
     assert_eq!(stage(&DATA).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(stage(&DATA).await.status, StatusCode::NO_CONTENT);
-    assert_over(&stage(&DATA).await, &over("image_stage_total", 4, 6, 0));
+    assert_over(&stage(&DATA).await, &over("image_stage_total", 4, 3, 3));
+    let rest = &DATA[..1 << 20];
+    assert_eq!(stage(rest).await.status, StatusCode::NO_CONTENT);
     // Two images wait for their import, and a third would be one more that takes data in.
     let id = planned(&member).await;
     let refused = member.upload(&id, b"x").await;
     assert_over(&refused, &over("image_count_uploading", 2, 3, 0));
     let image = member.get(&format!("/v2/images/{id}")).await.json();
     assert_eq!(image["status"], "queued");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_do_not_say_how_much_it_is_no_more_pass_than_may() {
+    let (_keystone, cloud) = limited(|limits| {
+        limits.registered.insert("image_size_total", 6);
+    })
+    .await;
+    let member = cloud.member();
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(planned(&member).await);
+    }
+    let streamed = join_all(ids.iter().map(|id| async move {
+        let path = format!("/v2/images/{id}/file");
+        member.stream(&path, &DATA).await.status
+    }));
+    for status in streamed.await {
+        assert!(
+            [StatusCode::NO_CONTENT, StatusCode::PAYLOAD_TOO_LARGE].contains(&status),
+            "{status}"
+        );
+    }
+    let usage = member.get("/v2/info/usage").await.json();
+    let kept = usage["usage"]["image_size_total"]["usage"].as_u64();
+    assert!(kept.unwrap() <= 6, "{usage}");
+    // What the others held is free again.
+    while upload(&member, &DATA).await.status == StatusCode::NO_CONTENT {}
+    let usage = member.get("/v2/info/usage").await.json();
+    assert_eq!(usage["usage"]["image_size_total"]["usage"], 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,7 +258,7 @@ async fn the_endpoint_may_be_looked_for() {
     let other = "endpoint_service_type = image\nendpoint_interface = internal";
     let cloud = self::cloud(&keystone, other).await;
     let refused = cloud.member().post("/v2/images", &json!({})).await;
-    assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]
@@ -229,9 +269,9 @@ async fn without_keystone_nothing_is_added_and_nothing_hangs() {
     for mood in [Mood::Nonsense(502), Mood::Nonsense(200)] {
         keystone.be(mood);
         let uploaded = timeout(Duration::from_secs(20), member.upload(&id, b"x")).await;
-        assert_eq!(uploaded.unwrap().status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(uploaded.unwrap().status, StatusCode::SERVICE_UNAVAILABLE);
         let told = member.get("/v2/info/usage").await;
-        assert_eq!(told.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(told.status, StatusCode::SERVICE_UNAVAILABLE);
     }
     let image = member.get(&format!("/v2/images/{id}")).await;
     assert_eq!(image.json()["status"], "queued");
@@ -266,6 +306,6 @@ async fn nobody_waits_long_for_a_keystone_that_says_nothing() {
     let member = cloud.member();
     let asked = join_all((0..5).map(|_| member.get("/v2/info/usage")));
     for told in timeout(Duration::from_secs(10), asked).await.unwrap() {
-        assert_eq!(told.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(told.status, StatusCode::SERVICE_UNAVAILABLE);
     }
 }

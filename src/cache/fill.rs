@@ -1,9 +1,10 @@
 //! Bringing one image in, while others already read it.
 //!
 //! Three parts, so that each goes at its own speed and none on the runtime's time: a task reads the store,
-//! as far as spans are not here already, a thread writes and commits, a thread hashes. Between them are two batches of a mebibyte at most, which
-//! bounds the memory of a fill. No client is among them: who caused the fill reads along like all others,
-//! and the fill goes on when they leave.
+//! as far as spans are not here already, a thread writes and commits, a thread hashes. Between them are two
+//! batches of a mebibyte at most, and what came last is kept for those who keep up (see [`super::recent`]):
+//! that bounds the memory of a fill. No client is among them: who caused the fill reads along like all
+//! others, and the fill goes on when they leave.
 //!
 //! Order of the end: all bytes written, size and hash right, readers told, file synced, moved, directory
 //! synced, index told.

@@ -1,7 +1,8 @@
 //! Reading along with a copy that is being made.
 //!
-//! Within this process the writer says how far one may read; to other processes its table of spans does. Either way the last bytes are held back until all of it is proven to be the image's
-//! data: who read a wrong beginning never gets to a proper end.
+//! Within this process the writer says how far one may read; to other processes its table of spans does. Either way
+//! the last bytes are held back until all of it is proven to be the image's data: who read a wrong beginning never
+//! gets to a proper end.
 //!
 //! What leaves is either still in memory as the store sent it (see [`super::recent`]), or it is of a span that is
 //! complete, whose checksum the writer has noted, and which is checked as it leaves (see [`super::leaving`]). The span

@@ -67,7 +67,8 @@ pub struct Start {
     pub sources: Sources,
 }
 
-/// Reads what a start reads besides the configuration. Fails where a start would.
+/// Reads the policy as a start does, and fails where that would; what else a start needs, the summary of the
+/// configuration tells.
 pub fn check(config: &Config) -> Result<(), Error> {
     Policy::load(&config.policy)?;
     Ok(())

@@ -1,7 +1,8 @@
 //! Images that a web server has. They are only read.
 //!
 //! Redirects are followed a few times, where clients might have named the next address as well (`reach.rs`).
-//! Nothing of one address goes with the question to the next, credentials least of all. A server that sends nothing for too long is given up.
+//! Nothing of one address goes with the question to the next, credentials least of all. A server that sends nothing
+//! for too long is given up.
 
 mod reach;
 

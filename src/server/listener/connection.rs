@@ -27,15 +27,28 @@ use super::{Ending, Limits};
 use crate::server::layers::Peer;
 use crate::server::watched::{Part, Watch, Watched};
 
-/// Read and write buffers of a connection grow up to this: more than a chunk at a time makes system calls few,
-/// and all that is on its way to a crowd of clients stays small.
+/// Read and write buffers of a connection grow up to this: more than a chunk at a time makes system calls few.
 const BUFFER: usize = 256 << 10;
+/// In a crowd they grow up to a chunk: of what is on its way to thousands of slow clients there is to be little.
+const SMALL_BUFFER: usize = 64 << 10;
+/// What the buffers of a crowd that has them whole take.
+const BUFFERS: usize = 32 << 20;
 /// How long a client whose upload was given up may go on sending, so that it can read our answer.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How far the buffers of a connection may grow that comes to so many others.
+pub fn buffer_among(others: usize) -> usize {
+    (BUFFERS / (others + 1)).clamp(SMALL_BUFFER, BUFFER)
+}
+
 /// Serves requests until the client leaves, is too slow, or the service ends and nothing runs.
-pub async fn serve<Io>(io: Io, peer: Peer, router: Router, limits: Limits, ending: Ending)
-where
+pub async fn serve<Io>(
+    io: Io,
+    peer: Peer,
+    router: Router,
+    (limits, buffer): (Limits, usize),
+    ending: Ending,
+) where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let pace = Arc::new(Pace::new(limits));
@@ -50,7 +63,7 @@ where
         // A client that has said all it has to say still gets its answer, and what was begun is finished.
         .half_close(true)
         .max_header_size(limits.head_size)
-        .max_buf_size(limits.head_size.max(BUFFER))
+        .max_buf_size(limits.head_size.max(buffer))
         .serve_connection(TokioIo::new(Paced::new(io, Arc::clone(&pace))), requests);
 
     let mut stopping = false;
@@ -146,4 +159,16 @@ struct Occupied {
 
 impl Watch for Occupied {
     fn asked(&mut self, _: &Poll<Part>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_has_its_buffers_whole_and_a_crowd_has_a_chunk_each() {
+        assert_eq!(buffer_among(0), BUFFER);
+        assert_eq!(buffer_among(255), BUFFERS / 256);
+        assert_eq!(buffer_among(2000), SMALL_BUFFER);
+    }
 }

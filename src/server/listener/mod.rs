@@ -119,8 +119,16 @@ pub async fn serve(
         let (socket, client, place) = accepted;
         let (stage, service) = (Arc::clone(&stage), service.clone());
         let (ending, cut) = (ending.clone(), cut.clone());
+        let buffer = connection::buffer_among(running.len());
         running.spawn(async move {
-            let served = one(socket, client, stage.as_ref(), service, limits, ending);
+            let served = one(
+                socket,
+                client,
+                stage.as_ref(),
+                service,
+                (limits, buffer),
+                ending,
+            );
             cut.run_until_cancelled(served).await;
             drop(place);
         });
@@ -180,7 +188,7 @@ async fn one(
     client: SocketAddr,
     stage: &impl Stage,
     service: Router,
-    limits: Limits,
+    (limits, buffer): (Limits, usize),
     ending: Ending,
 ) {
     let Ok(local) = socket.local_addr() else {
@@ -192,7 +200,7 @@ async fn one(
     match timeout(limits.header, stage.enter(socket)).await {
         Ok(Ok(io)) => {
             let peer = Peer { client, local };
-            connection::serve(io, peer, service, limits, ending).await;
+            connection::serve(io, peer, service, (limits, buffer), ending).await;
         }
         Ok(Err(error)) => tracing::debug!(%client, %error, "connection refused"),
         Err(_) => tracing::debug!(%client, "connection took too long to begin"),

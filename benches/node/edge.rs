@@ -94,11 +94,12 @@ type Measured<T> = (T, Vec<(Kind, Option<T>)>);
 
 /// Ours and those that are installed, each measured by itself.
 fn each<T>(size: u64, measure: impl Fn(&Edge) -> Result<T>) -> Result<Measured<T>> {
-    let ours = measure(&Edge::ours(size)?)?;
+    let ours = measure(&Edge::ours(size)?).context("this service")?;
     let mut theirs = Vec::new();
     for kind in Kind::ALL {
         let edge = Edge::proxy(kind, size)?;
-        theirs.push((kind, edge.as_ref().map(&measure).transpose()?));
+        let measured = edge.as_ref().map(&measure).transpose();
+        theirs.push((kind, measured.context(kind.name())?));
     }
     Ok((ours, theirs))
 }

@@ -15,7 +15,7 @@ use super::node::Node;
 use super::partial::{Partial, Wanted};
 use super::parts::Open;
 use super::reach::Attempt;
-use super::residents::Spared;
+use super::residents::Asker;
 use super::source::Supply;
 use super::space::{self, SpaceLock};
 use super::spans::Table;
@@ -38,8 +38,7 @@ pub struct Claim {
     pub(super) hold: Hold,
     pub(super) running: Running,
     pub(super) expected: Expected,
-    /// Who does not leave for it.
-    pub(super) spared: Spared,
+    pub(super) asker: Asker,
 }
 
 /// What a fill asks the store for first.
@@ -163,12 +162,12 @@ impl Claim {
         })
     }
 
-    /// Reaches for an image. None of the spared leaves for it. Blocks.
+    /// Reaches for an image. Blocks.
     pub(super) fn reach(
         node: &Arc<Node>,
         id: ImageId,
         expected: &Expected,
-        spared: Spared,
+        asker: Asker,
     ) -> io::Result<Reached> {
         let now = node.clock.now();
         let layout = &node.layout;
@@ -214,9 +213,9 @@ impl Claim {
         let reader = partial.reader()?;
         let step = node.limits().max_size.min(STEP);
         let first = match expected.size {
-            Some(size) => promise(node, partial, size, &spared)?.then_some(size),
-            None if promise(node, partial, step, &spared)? => Some(step),
-            None => promise(node, partial, 1, &spared)?.then_some(1),
+            Some(size) => promise(node, partial, size, asker)?.then_some(size),
+            None if promise(node, partial, step, asker)? => Some(step),
+            None => promise(node, partial, 1, asker)?.then_some(1),
         };
         let Some(promised) = first else {
             return Ok(Reached::Not(Past::NoRoom));
@@ -231,7 +230,7 @@ impl Claim {
             ),
             hold,
             expected: expected.clone(),
-            spared,
+            asker,
         }))
     }
 
@@ -244,7 +243,7 @@ impl Claim {
         let node = &self.running.node;
         let generous = size.unwrap_or(bytes.saturating_add(STEP)).max(bytes);
         for wanted in [generous, bytes] {
-            if promise(node, partial, wanted, &self.spared)? {
+            if promise(node, partial, wanted, self.asker)? {
                 partial.set_promised(wanted);
                 return Ok(());
             }
@@ -254,9 +253,9 @@ impl Claim {
 }
 
 /// Promises `bytes` in all to a fill. False where there is no room, and none can be made.
-fn promise(node: &Node, partial: &Partial, bytes: u64, spared: &Spared) -> io::Result<bool> {
+fn promise(node: &Node, partial: &Partial, bytes: u64, asker: Asker) -> io::Result<bool> {
     let (limits, now) = (node.limits(), node.clock.now());
-    let room = space::reserve(partial, limits, bytes, now, (&node.residents, spared))?;
+    let room = space::reserve(partial, limits, bytes, now, (&node.residents, asker))?;
     for image in &room.evicted {
         node.left(image.id, image.size, Reason::Room);
     }

@@ -78,10 +78,10 @@ pub use parts::Part;
 pub use prune::Pruned;
 pub use queue::Queued;
 pub use queue_watch::QueueWatch;
-pub use residents::Spared;
 pub use rows::Known;
 pub use source::{Source, Supply};
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -95,6 +95,7 @@ use crate::domain::report::{Profile, Survey};
 use crate::stream::ByteRange;
 use crate::telemetry::counters::{Counters, Reason};
 use node::{Node, blocking};
+use residents::Asker;
 
 /// How long the end of the process waits for fills to let go.
 const FILLS_END: Duration = Duration::from_secs(5);
@@ -203,12 +204,17 @@ impl Cache {
 
     /// What this node has of the image. Never waits for another fill.
     pub async fn lookup(&self, id: ImageId, expected: &Expected) -> Lookup {
-        self.lookup_sparing(id, expected, Spared::default()).await
+        self.node.lookup(id, expected, Asker::Anybody).await
     }
 
-    /// The same, where none of the spared leaves to make room for it.
-    pub async fn lookup_sparing(&self, id: ImageId, expected: &Expected, spared: Spared) -> Lookup {
-        self.node.lookup(id, expected, spared).await
+    /// The same for an image that a rule wants: nothing that rules want leaves to make room for it.
+    pub async fn lookup_for_rule(&self, id: ImageId, expected: &Expected) -> Lookup {
+        self.node.lookup(id, expected, Asker::Rule).await
+    }
+
+    /// What rules want to be here from now on. It leaves for others last.
+    pub fn want(&self, wanted: HashSet<ImageId>) {
+        self.node.residents.want(wanted);
     }
 
     /// What this node has of a part of the image, or can fetch of it: never [`Lookup::Missing`], and nothing

@@ -20,7 +20,7 @@ use super::partial::Wanted;
 use super::parts::{Part, Parts};
 use super::prune;
 use super::queue_watch::Wishes;
-use super::residents::{Residents, Spared};
+use super::residents::{Asker, Residents};
 use super::space::Limits;
 use super::spans::{Proof, Table};
 use super::trouble::Trouble;
@@ -202,12 +202,12 @@ impl Node {
         self.trouble.is_resting().then_some(Past::Trouble)
     }
 
-    /// What is here of the image, or the right to bring it in; none of the spared leaves for that.
+    /// What is here of the image, or the right to bring it in.
     pub async fn lookup(
         self: &Arc<Self>,
         id: ImageId,
         expected: &Expected,
-        spared: Spared,
+        asker: Asker,
     ) -> Lookup {
         if let Some(found) = self.peek(id, expected).await {
             return found;
@@ -224,7 +224,7 @@ impl Node {
             return found;
         }
         let (node, wanted) = (Arc::clone(self), expected.clone());
-        let reached = blocking(move || Claim::reach(&node, id, &wanted, spared)).await;
+        let reached = blocking(move || Claim::reach(&node, id, &wanted, asker)).await;
         self.found(id, expected, reached).await
     }
 

@@ -1,13 +1,12 @@
 //! Taking the cache back to its limit, and what was not used for its time to live out of it.
 
-use std::collections::HashSet;
 use std::io;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::layout::{Layout, Placed};
-use super::residents::{Residents, Wish};
+use super::residents::{Asker, Residents, Wish};
 use super::space::{self, Limits, SpaceLock, Usage};
 use crate::telemetry::counters::Reason;
 
@@ -90,11 +89,13 @@ pub fn plan(
     if taken > rules.limits.max_size {
         // Others may have put so much there that everything leaves in vain; it is too much all the same.
         let wish = Wish {
-            least: 0,
+            needed: taken - rules.limits.max_size,
             best: taken - rules.limits.low(),
+            asker: Asker::Anybody,
+            anyway: true,
         };
         let here = usage.tally.copies.bytes.saturating_sub(over);
-        let more = residents.leaving(layout, wish, &HashSet::new(), here, now)?;
+        let more = residents.leaving(layout, wish, here, now)?;
         let more = more.unwrap_or_default().into_iter();
         leaving.extend(more.map(|image| (image, Reason::Pruned)));
     }

@@ -6,11 +6,11 @@
 
 mod leaving;
 
-pub use leaving::Wish;
+pub use leaving::{Asker, Wish};
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -23,9 +23,6 @@ use super::rows::Rows;
 use super::standings::Stored;
 use crate::config::Eviction;
 use crate::domain::ImageId;
-
-/// Copies that stay where room is made for others, although they may leave otherwise.
-pub type Spared = Arc<HashSet<ImageId>>;
 
 /// The copies that may leave, in their order.
 #[derive(Debug)]
@@ -40,6 +37,8 @@ struct Inner {
     /// Copies that are pinned stand outside of the order.
     pinned: HashMap<ImageId, Standing>,
     lives: Lives,
+    /// What rules want to be here.
+    wanted: HashSet<ImageId>,
 }
 
 /// A time as the order has it.
@@ -59,12 +58,18 @@ impl Residents {
                 pins: pins::Pins::default(),
                 pinned: HashMap::new(),
                 lives: Lives::default(),
+                wanted: HashSet::new(),
             }),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What rules want to be here, from now on.
+    pub fn want(&self, wanted: HashSet<ImageId>) {
+        self.lock().wanted = wanted;
     }
 
     /// A copy was put into its place. Says where it stands.

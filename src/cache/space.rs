@@ -6,7 +6,6 @@
 //! partial file is locked. All of this happens under one lock per directory, which is never held while
 //! anybody waits for a store, a client or the index.
 
-use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
@@ -19,7 +18,7 @@ use super::layout::{self, Layout, Placed, files, image_named};
 use super::owner::{Owner, owner};
 use super::parked;
 use super::partial::Partial;
-use super::residents::{Residents, Wish};
+use super::residents::{Asker, Residents, Wish};
 use super::tally::{Area, Tally};
 use crate::domain::ImageId;
 
@@ -171,13 +170,13 @@ pub struct Room {
     pub evicted: Vec<Placed>,
 }
 
-/// Promises `bytes` in all to a fill, and makes room for them. Nobody leaves who is spared.
+/// Promises `bytes` in all to a fill, and makes room for them.
 pub fn reserve(
     partial: &Partial,
     limits: Limits,
     bytes: u64,
     now: DateTime<Utc>,
-    (residents, spared): (&Residents, &HashSet<ImageId>),
+    (residents, asker): (&Residents, Asker),
 ) -> io::Result<Room> {
     let layout = partial.layout();
     let refused = |excess: Excess, evicted| Room {
@@ -191,8 +190,8 @@ pub fn reserve(
     let mut evicted = Vec::new();
     if excess.bytes() > 0 {
         let here = usage.tally.copies.bytes;
-        let wish = usage.wish(excess, limits);
-        let Some(leaving) = residents.leaving(layout, wish, spared, here, now)? else {
+        let wish = usage.wish(excess, limits, asker);
+        let Some(leaving) = residents.leaving(layout, wish, here, now)? else {
             return Ok(refused(excess, evicted));
         };
         usage.remove_waste(layout, &lock)?;
@@ -259,22 +258,24 @@ impl Excess {
 
 impl Usage {
     /// How many bytes of copies must leave, and how many may in the same go, down to the low-water mark.
-    fn wish(&self, excess: Excess, limits: Limits) -> Wish {
+    fn wish(&self, excess: Excess, limits: Limits, asker: Asker) -> Wish {
         let waste = self.waste();
-        let least = excess.bytes().saturating_sub(waste);
+        let needed = excess.bytes().saturating_sub(waste);
         let spare = if excess.over_limit > waste {
             limits.max_size - limits.low()
         } else {
             0
         };
         Wish {
-            least,
-            best: least.max(
+            needed,
+            best: needed.max(
                 excess
                     .over_limit
                     .saturating_sub(waste)
                     .saturating_add(spare),
             ),
+            asker,
+            anyway: false,
         }
     }
 

@@ -3,7 +3,7 @@
 //! A rule looks through the database and puts what it wants and is not here into the queue, in its own name;
 //! what it wants no more leaves the queue. All rules together never want more than the cache may hold: the
 //! most important ones keep their room, and one whose images do not fit stops there. Where room must be made for
-//! an image, copies leave that no rule wants.
+//! an image, copies leave that no rule wants; for a download those go first.
 
 mod follow;
 mod plan;
@@ -12,14 +12,15 @@ mod select;
 
 pub use plan::{Plan, State, Wanted, plans};
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::download::expected;
 use super::{Glance, Result};
-use crate::cache::{Cache, Inventory, Lookup, Queued, Spared};
+use crate::cache::{Cache, Inventory, Lookup, Queued};
 use crate::config::{CacheConfig, PrefetchRule};
 use crate::domain::{Image, ImageId};
 
@@ -29,8 +30,8 @@ use restraint::{Restrained, Restraint};
 #[derive(Debug)]
 pub(super) struct Rules {
     restraint: Restraint,
-    /// What is to stay where room is made for others; none as long as nobody has looked.
-    wanted: Mutex<Option<Spared>>,
+    /// Whether the cache knows what they want.
+    told_cache: AtomicBool,
     /// What was said of rules whose images do not fit.
     told: Mutex<HashMap<String, String>>,
     /// An image became active here.
@@ -41,7 +42,7 @@ impl Rules {
     pub(super) fn new(config: Option<&CacheConfig>) -> Self {
         Self {
             restraint: Restraint::new(config.map_or(&[], |config| &config.rules)),
-            wanted: Mutex::default(),
+            told_cache: AtomicBool::new(false),
             told: Mutex::default(),
             arrived: Notify::new(),
         }
@@ -82,7 +83,7 @@ impl Glance {
             return Ok(());
         };
         let inventory = cache.inventory().await?;
-        let plans = self.plans(&inventory).await?;
+        let plans = self.plans(cache, &inventory).await?;
         if let Some(plan) = plans.iter().find(|plan| plan.rule == name) {
             self.ask(cache, plan, &inventory.queued).await?;
         }
@@ -96,13 +97,13 @@ impl Glance {
         Ok(())
     }
 
-    /// What all rules want.
-    async fn plans(&self, inventory: &Inventory) -> Result<Vec<Plan>> {
+    /// What all rules want. The cache hears of it, too.
+    async fn plans(&self, cache: &Cache, inventory: &Inventory) -> Result<Vec<Plan>> {
         let plans = plans(&self.db, self.prefetch_rules(), inventory).await?;
         let wanted = plans.iter().flat_map(|plan| &plan.images);
         let wanted = wanted.filter(|image| image.state != State::NoRoom);
-        let wanted: HashSet<ImageId> = wanted.map(|image| image.id).collect();
-        *lock(&self.rules().wanted) = Some(wanted.into());
+        cache.want(wanted.map(|image| image.id).collect());
+        self.rules().told_cache.store(true, Ordering::Relaxed);
         Ok(plans)
     }
 
@@ -156,17 +157,11 @@ impl Glance {
     /// What this node has of an image that a rule wants, or the right to bring it in. Copies leave for it in
     /// their order, but none that rules want.
     pub(super) async fn lookup_for_rule(&self, cache: &Cache, image: &Image) -> Result<Lookup> {
-        let known = lock(&self.rules().wanted).clone();
-        let wanted = if let Some(wanted) = known {
-            wanted
-        } else {
+        if !self.rules().told_cache.load(Ordering::Relaxed) {
             let inventory = cache.inventory().await?;
-            self.plans(&inventory).await?;
-            lock(&self.rules().wanted).clone().unwrap_or_default()
-        };
-        Ok(cache
-            .lookup_sparing(image.id, &expected(image), wanted)
-            .await)
+            self.plans(cache, &inventory).await?;
+        }
+        Ok(cache.lookup_for_rule(image.id, &expected(image)).await)
     }
 }
 

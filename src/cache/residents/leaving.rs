@@ -1,35 +1,61 @@
 //! Choosing who leaves.
 
-use std::collections::HashSet;
 use std::io;
 
 use chrono::{DateTime, Utc};
 
 use super::{Inner, Residents, tick};
-use crate::cache::eviction::Standing;
+use crate::cache::eviction::{Place, Standing};
 use crate::cache::layout::{Layout, Placed};
 use crate::cache::pins;
 use crate::cache::rows::Rows;
 use crate::domain::ImageId;
 
+/// For whom room is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// What rules want leaves last, and no more of it than has to go.
+    Anybody,
+    /// What rules want stays.
+    Rule,
+}
+
 /// How much has to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wish {
-    /// Bytes without which nothing is won, and nobody leaves.
-    pub least: u64,
-    /// Bytes that are to go where they can be had; not less than [`Wish::least`].
+    /// Bytes that have to go.
+    pub needed: u64,
+    /// Bytes that are to go where they can be had; not less than [`Wish::needed`].
     pub best: u64,
+    pub asker: Asker,
+    /// Whether copies leave also where they have less than what is needed.
+    pub anyway: bool,
+}
+
+impl Wish {
+    /// Bytes without which nobody leaves.
+    fn least(self) -> u64 {
+        if self.anyway { 0 } else { self.needed }
+    }
+}
+
+/// Who was chosen.
+#[derive(Debug, Default)]
+struct Chosen {
+    leaving: Vec<Placed>,
+    bytes: u64,
+    /// One that was thought to be here is not.
+    missing: bool,
 }
 
 impl Residents {
     /// Who leaves, where there are copies of so many bytes `here`. None where all who may leave have less than
-    /// the least that has to go: then nobody does. Blocks, and looks at the files of those who leave alone,
+    /// has to go: then nobody does, unless they go anyway. Blocks, and looks at the files of those who leave alone,
     /// unless too little is known of the others. For who has the lock, under which images are pinned.
     pub fn leaving(
         &self,
         layout: &Layout,
         wish: Wish,
-        spared: &HashSet<ImageId>,
         here: u64,
         now: DateTime<Utc>,
     ) -> io::Result<Option<Vec<Placed>>> {
@@ -37,10 +63,10 @@ impl Residents {
         if looked {
             self.look(layout)?;
         }
-        match self.choose(layout, wish, spared, looked, now)? {
+        match self.choose(layout, wish, looked, now)? {
             None if !looked => {
                 self.look(layout)?;
-                self.choose(layout, wish, spared, true, now)
+                self.choose(layout, wish, true, now)
             }
             chosen => Ok(chosen),
         }
@@ -51,7 +77,7 @@ impl Residents {
         inner.read_pins(layout);
         // Of the last moment it may not be known what others brought in.
         let unknown = here.saturating_sub(inner.order.bytes() + inner.pinned_bytes());
-        inner.order.bytes() < wish.least || unknown > here / 8
+        inner.order.bytes() < wish.least() || unknown > here / 8
     }
 
     /// Looks at the directory, where what is known turns out to be too little.
@@ -61,32 +87,51 @@ impl Residents {
         Ok(())
     }
 
-    /// Unless this process has just `looked`, one who is not there tells that others may be there of whom it does
-    /// not know.
     fn choose(
         &self,
         layout: &Layout,
         wish: Wish,
-        spared: &HashSet<ImageId>,
         looked: bool,
         now: DateTime<Utc>,
     ) -> io::Result<Option<Vec<Placed>>> {
         let mut inner = self.lock();
-        let aside = inner.set_aside(spared);
-        let chosen = inner.choose(layout, wish, looked, now);
+        let aside = inner.set_aside_wanted();
+        let wanted: u64 = aside.iter().map(|(_, standing)| standing.size).sum();
+        let may_leave = match wish.asker {
+            Asker::Anybody => inner.order.bytes() + wanted,
+            Asker::Rule => inner.order.bytes(),
+        };
+        let mut chosen = Chosen::default();
+        let enough = may_leave >= wish.least();
+        let mut took = Ok(());
+        if enough {
+            took = inner.take(&mut chosen, layout, wish.best, looked, now);
+        }
         for (id, standing) in aside {
             inner.order.put(id, standing);
         }
-        chosen
+        took?;
+        if enough && wish.asker == Asker::Anybody {
+            inner.take(&mut chosen, layout, wish.needed, looked, now)?;
+        }
+        if enough && chosen.bytes >= wish.least() && (looked || !chosen.missing) {
+            return Ok(Some(chosen.leaving));
+        }
+        for image in chosen.leaving {
+            let derived = Standing::derived(image.size, 0, tick(image.modified));
+            inner.order.put(image.id, derived);
+        }
+        Ok(None)
     }
 }
 
 impl Inner {
-    /// Takes copies out of the order, and says where they stood.
-    fn set_aside(&mut self, spared: &HashSet<ImageId>) -> Vec<(ImageId, Standing)> {
+    /// Takes what rules want out of the order, and says where it stood.
+    fn set_aside_wanted(&mut self) -> Vec<(ImageId, Standing)> {
         let mut aside = Vec::new();
-        for id in spared {
-            if let Some(standing) = self.resident(*id) {
+        for id in &self.wanted {
+            let standing = self.order.standing(*id);
+            if let Some(standing) = standing.filter(|standing| standing.place != Place::Left) {
                 self.order.forget(*id);
                 aside.push((*id, standing));
             }
@@ -94,45 +139,35 @@ impl Inner {
         aside
     }
 
-    fn choose(
+    /// Chooses, until so many bytes are. Unless this process has just `looked`, one who is not there tells that
+    /// others may be there of whom it does not know: then that is all.
+    fn take(
         &mut self,
+        chosen: &mut Chosen,
         layout: &Layout,
-        wish: Wish,
+        bytes: u64,
         looked: bool,
         now: DateTime<Utc>,
-    ) -> io::Result<Option<Vec<Placed>>> {
-        if self.order.bytes() < wish.least {
-            return Ok(None);
-        }
-        let (mut leaving, mut bytes, mut missing) = (Vec::new(), 0, false);
-        while bytes < wish.best
+    ) -> io::Result<()> {
+        while chosen.bytes < bytes
+            && (looked || !chosen.missing)
             && let Some(id) = self.order.next(tick(now))
         {
-            if let Some(image) = layout.placed(id)? {
-                // Times of a directory are coarse: a pin that came just after another may not show in them.
-                if pins::has(layout, id) {
-                    let standing = Standing::derived(image.size, 0, tick(image.modified));
-                    self.order.forget(id);
-                    self.pinned.insert(id, standing);
-                    continue;
-                }
-                bytes += image.size;
-                leaving.push(image);
-            } else {
+            let Some(image) = layout.placed(id)? else {
                 self.order.forget(id);
-                missing = true;
-                if !looked {
-                    break;
-                }
+                chosen.missing = true;
+                continue;
+            };
+            // Times of a directory are coarse: a pin that came just after another may not show in them.
+            if pins::has(layout, id) {
+                let standing = Standing::derived(image.size, 0, tick(image.modified));
+                self.order.forget(id);
+                self.pinned.insert(id, standing);
+                continue;
             }
+            chosen.bytes += image.size;
+            chosen.leaving.push(image);
         }
-        if bytes >= wish.least && (looked || !missing) {
-            return Ok(Some(leaving));
-        }
-        for image in leaving {
-            let derived = Standing::derived(image.size, 0, tick(image.modified));
-            self.order.put(image.id, derived);
-        }
-        Ok(None)
+        Ok(())
     }
 }

@@ -1,13 +1,12 @@
 //! Who leaves when room is needed, who does not, and what it costs to find out.
 
-use std::collections::HashSet;
 use std::fs::{File, FileTimes};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use glance::cache::{Cache, Known, Lookup, Spared};
+use glance::cache::{Cache, Known, Lookup};
 use glance::clock::Clock;
 use glance::config::Eviction;
 use glance::domain::ImageId;
@@ -129,27 +128,24 @@ async fn what_others_counted_of_a_copy_keeps_it_here_in_other_processes_and_afte
 }
 
 #[tokio::test]
-async fn who_is_spared_does_not_leave_and_keeps_its_place() {
+async fn what_rules_want_stays_for_rules_and_leaves_last_for_others() {
     for eviction in [Eviction::Lru, Eviction::S3Fifo] {
         let mut shelf = Shelf::of_size(1000);
         shelf.config.eviction = eviction;
         let cache = shelf.open().await;
-        let [spared, second, third] = [400, 300, 300].map(Image::of);
-        for image in [&spared, &second, &third] {
+        let [wanted, second, third] = [400, 300, 300].map(Image::of);
+        for image in [&wanted, &second, &third] {
             image.fill(&cache).await;
         }
-        let sparing = async |image: &Image, spared: &[&Image]| {
-            let spared: HashSet<_> = spared.iter().map(|image| image.id).collect();
-            let spared = Spared::new(spared);
-            (cache.lookup_sparing(image.id, &image.expected(), spared)).await
-        };
+        let want = |images: &[&Image]| cache.want(images.iter().map(|image| image.id).collect());
         let new = Image::of(300);
-        match sparing(&new, &[&spared]).await {
+        want(&[&wanted]);
+        match cache.lookup_for_rule(new.id, &new.expected()).await {
             Lookup::Missing(claim) => claim.fill_whole(new.blob()).await.unwrap(),
             other => panic!("no claim: {other:?}"),
         }
         let here = async || {
-            let images = [&spared, &second, &third, &new];
+            let images = [&wanted, &second, &third, &new];
             let mut here = Vec::new();
             for image in images {
                 here.push(image.is_cached(&cache).await);
@@ -157,14 +153,22 @@ async fn who_is_spared_does_not_leave_and_keeps_its_place() {
             here
         };
         assert_eq!(here().await, [true, false, true, true], "{eviction:?}");
-        // All or none.
+        // For a rule all or none.
+        want(&[&wanted, &third]);
         let large = Image::of(500);
-        let found = sparing(&large, &[&spared, &third]).await;
+        let found = cache.lookup_for_rule(large.id, &large.expected()).await;
         assert!(matches!(found, Lookup::Bypass(_)), "{eviction:?} {found:?}");
         assert_eq!(here().await, [true, false, true, true], "{eviction:?}");
-        // For others it leaves when its turn comes, and that is now.
+        // For a download the others go first, whatever their turn; and then no more than has to.
         Image::of(300).fill(&cache).await;
-        assert_eq!(here().await, [false, false, true, true], "{eviction:?}");
+        assert_eq!(here().await, [true, false, true, false], "{eviction:?}");
+        large.fill(&cache).await;
+        assert_eq!(here().await, [false, false, true, false], "{eviction:?}");
+        // What no rule wants any more leaves as all do.
+        want(&[]);
+        Image::of(300).fill(&cache).await;
+        assert_eq!(here().await, [false; 4], "{eviction:?}");
+        assert!(large.is_cached(&cache).await);
     }
 }
 

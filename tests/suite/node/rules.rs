@@ -212,6 +212,37 @@ fn for_a_rule_copies_leave_in_the_order_of_all_and_pinned_ones_do_not() {
 }
 
 #[test]
+fn what_rules_want_leaves_for_downloads_last() {
+    let site = site(
+        &format!("image_cache_max_size = {}", 4 * MIB),
+        "[image_cache_prefetch:gold]\non = upload\ntag = gold\n",
+    );
+    let node = site.start();
+    let gold = [(); 2].map(|()| node.image_as(3 * MIB / 2, &json!({"tags": ["gold"]})));
+    for image in &gold {
+        node.caches(image);
+    }
+    // Each of these was used more often, and later.
+    for _ in 0..4 {
+        let other = node.image(MIB);
+        for _ in 0..3 {
+            node.serves(&other);
+            node.caches(&other);
+        }
+        assert_eq!(cached(&node), ids(&[&gold[0], &gold[1], &other]));
+    }
+    // No download is turned away for them.
+    let large = node.image(2 * MIB);
+    node.serves(&large);
+    node.caches(&large);
+    let left = gold
+        .iter()
+        .filter(|image| cached(&node).contains(&image.id));
+    assert_eq!(left.count(), 1, "{}", node.log());
+    node.stop();
+}
+
+#[test]
 fn what_a_rule_fetches_is_as_slow_as_it_says_until_somebody_waits_for_it() {
     let site = site(
         "",

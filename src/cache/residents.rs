@@ -176,7 +176,8 @@ impl Residents {
         self.lock().lives.shortest(all)
     }
 
-    /// The copies that have not been used for their time to live. Blocks.
+    /// The copies that have not been used for their time to live, and that no rule wants: they would be fetched
+    /// again. Blocks.
     pub fn due(
         &self,
         layout: &Layout,
@@ -201,7 +202,11 @@ impl Residents {
                 None if inner.pinned.contains_key(&image.id) => continue,
                 None => tick(image.modified),
             };
-            if inner.lives.is_over(image.id, used, all, tick(now)) && !pins::has(layout, image.id) {
+            let is_wanted = inner.wanted.contains(&image.id);
+            if !is_wanted
+                && inner.lives.is_over(image.id, used, all, tick(now))
+                && !pins::has(layout, image.id)
+            {
                 due.push(image);
             }
         }

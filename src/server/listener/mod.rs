@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -32,6 +33,10 @@ pub use stage::{Plain, Stage};
 
 use super::layers::Peer;
 use crate::config::ApiConfig;
+
+/// Bytes that the kernel holds for a client which does not take them, beyond what it has on its way to it. It would hold
+/// megabytes, and where thousands are slow it would run out of memory for TCP and break connections of all.
+const UNSENT: u32 = 256 << 10;
 
 /// What clients may take of our time and memory.
 #[derive(Debug, Clone, Copy)]
@@ -196,6 +201,9 @@ async fn one(
     };
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "cannot turn off Nagle's algorithm");
+    }
+    if let Err(error) = SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%error, "cannot keep the kernel from buffering");
     }
     match timeout(limits.header, stage.enter(socket)).await {
         Ok(Ok(io)) => {

@@ -8,11 +8,18 @@ use crate::support::until;
 
 #[test]
 fn what_was_not_used_for_its_time_leaves_by_itself_and_disturbs_nobody() {
-    let site = Site::with("", "[metrics]\npath = /metrics");
+    let site = Site::with(
+        "",
+        "[metrics]\npath = /metrics\n[image_cache_prefetch:gold]\non = upload\ntag = gold\n",
+    );
     let node = site.start();
     let for_a_second = json!({"glance_cache_ttl": "1"});
     let stays = node.image(MIB);
     let [pinned, leaves] = [(); 2].map(|()| node.image_as(MIB, &for_a_second));
+    // What a rule wants would only be fetched again.
+    let wanted = json!({"glance_cache_ttl": "1", "tags": ["gold"]});
+    let wanted = node.image_as(MIB, &wanted);
+    node.caches(&wanted);
     let read = node.image_as(48 * MIB, &for_a_second);
     let pin = format!("/v2/cache/pins/{}", pinned.id);
     assert_eq!(node.ask("PUT", &pin).status, 204);
@@ -31,7 +38,7 @@ fn what_was_not_used_for_its_time_leaves_by_itself_and_disturbs_nobody() {
     until("both are counted", || {
         node.get("/metrics").text().contains(counted)
     });
-    let mut left = [&stays, &pinned].map(|image| image.id.clone());
+    let mut left = [&stays, &pinned, &wanted].map(|image| image.id.clone());
     left.sort();
     assert_eq!(site.copies(), left);
 

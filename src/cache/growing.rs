@@ -5,7 +5,7 @@
 //! gets to a proper end.
 //!
 //! What leaves is either still in memory as the store sent it (see [`super::recent`]), or it is of a span that is
-//! complete, whose checksum the writer has noted, and which is checked as it leaves (see [`super::leaving`]). The span
+//! complete, whose checksum the writer has noted, and which is checked before it leaves (see [`super::leaving`]). The span
 //! that grows is not read from the file, for nobody could tell whether it is what was written there: who reads
 //! along in another process is up to a span behind.
 
@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::FillBroken;
 use super::leaving::{Leaving, Next};
 use super::node::Node;
+use super::pieces::Known;
 use super::recent::Recent;
 use super::sibling::Sibling;
 use super::spans::Table;
@@ -60,6 +61,8 @@ pub struct Fill {
     /// The checksums of spans that are complete.
     pub table: Arc<Table>,
     pub recent: Recent,
+    /// What is known of spans that were read from the file.
+    pub known: Known,
     pub progress: watch::Sender<Progress>,
 }
 
@@ -70,6 +73,7 @@ impl Fill {
             file: Arc::new(file),
             table,
             recent: Recent::default(),
+            known: Known::default(),
             progress: watch::Sender::new(Progress::Growing(0)),
         }
     }
@@ -183,6 +187,13 @@ impl Writer {
         }
     }
 
+    fn known(&self) -> &Known {
+        match self {
+            Writer::Here(fill, _) => &fill.known,
+            Writer::Sibling(sibling) => &sibling.known,
+        }
+    }
+
     /// What is in memory there.
     fn recent(&self, position: u64) -> Option<Bytes> {
         match self {
@@ -232,7 +243,7 @@ impl Reader {
                 Some(Current::Checked(leaving)) => match leaving.next().await {
                     Next::Bytes(bytes) => Some(bytes),
                     Next::End => None,
-                    Next::Bad { sent } => return Err(self.bad(sent)),
+                    Next::Bad => return Err(self.bad()),
                 },
             };
             if let Some(bytes) = next {
@@ -289,17 +300,18 @@ impl Reader {
             start: self.position,
             end: self.end.map_or(all.end, |end| end.min(all.end)),
         };
-        Ok(Some(Leaving::new(writer.file(), all, part, sum)))
+        let leaving = Leaving::begin(writer.file(), writer.known(), (all, sum), part).await;
+        leaving.map(Some).ok_or_else(|| self.bad())
     }
 
-    /// What has left of a bad span may be wrong, so nothing makes it right any more.
-    fn bad(&self, sent: bool) -> io::Error {
+    /// What has left of a bad span was right: who looks again reads on.
+    fn bad(&self) -> io::Error {
         let (id, span) = (self.growing.id, span_at(self.position));
         if let Some(counters) = &self.growing.checks {
             counters.verify_failures.inc();
         }
         tracing::warn!(image.id = %id, span, what = "growing", "span {span} of the growing copy of image {id} is bad");
-        self.broken("what was written is not what is there", !sent)
+        self.broken("what was written is not what is there", true)
     }
 
     fn broken(&self, reason: &str, resumable: bool) -> io::Error {

@@ -1,29 +1,21 @@
-//! A span on its way out of a file. Its bytes are hashed as they leave, and the last of them leave only where all
-//! of it is what it was when it came: so no file is read twice to be sure of it, and whoever gets the end of a
-//! span has right bytes, however slowly they were taken and whatever was done to the file meanwhile.
+//! A span on its way out of a file. Each of its pieces is looked at before it leaves: what leaves is right, however
+//! slowly it is taken and whatever is done to the file meanwhile.
 
 use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 
-use super::node::blocking;
-use super::sums::{Sum, hash_into};
-use crate::stream::{ByteRange, ByteStream, read_file};
+use super::pieces::{Known, Pieces};
+use super::sums::Sum;
+use crate::stream::{ByteRange, read_at};
 
 /// A part of a span that is being read.
 pub struct Leaving {
     file: Arc<File>,
-    /// All of the span.
-    span: ByteRange,
-    /// What of it is wanted and has not left.
+    pieces: Arc<Pieces>,
+    /// What is wanted and has not left.
     rest: ByteRange,
-    sum: Sum,
-    bytes: ByteStream,
-    /// None until the bytes before those that are wanted have been read.
-    hasher: Option<Box<blake3::Hasher>>,
-    sent: bool,
 }
 
 /// What comes next of a span.
@@ -31,77 +23,44 @@ pub enum Next {
     Bytes(Bytes),
     /// It has left.
     End,
-    /// It is not what it was, or cannot be read. Some of it may have left already.
-    Bad {
-        sent: bool,
-    },
+    /// It is not what it was, or cannot be read. What has left of it was right.
+    Bad,
 }
 
 impl Leaving {
-    /// Reads `part` of a span whose checksum is known.
-    pub fn new(file: Arc<File>, span: ByteRange, part: ByteRange, sum: Sum) -> Self {
-        Self {
-            bytes: read_file(Arc::clone(&file), part),
+    /// Begins to read `part` of a span whose checksum is known. None where the span has another one, or cannot be
+    /// read.
+    pub async fn begin(
+        file: Arc<File>,
+        known: &Known,
+        (span, sum): (ByteRange, Sum),
+        part: ByteRange,
+    ) -> Option<Self> {
+        let pieces = known.pieces(&file, span, sum).await?;
+        Some(Self {
             file,
-            span,
+            pieces,
             rest: part,
-            sum,
-            hasher: None,
-            sent: false,
-        }
+        })
     }
 
     pub async fn next(&mut self) -> Next {
         if self.rest.is_empty() {
             return Next::End;
         }
-        let Some(bytes) = self.checked().await else {
-            return Next::Bad { sent: self.sent };
-        };
-        self.sent = true;
-        Next::Bytes(bytes)
-    }
-
-    async fn checked(&mut self) -> Option<Bytes> {
-        let mut hasher = if let Some(hasher) = self.hasher.take() {
-            hasher
-        } else {
-            let before = ByteRange {
-                start: self.span.start,
-                end: self.rest.start,
-            };
-            hash(Box::default(), &self.file, before).await?
-        };
-        let bytes = self.bytes.next().await?.ok()?;
-        hasher.update(&bytes);
-        self.rest.start += bytes.len() as u64;
-        if self.rest.is_empty() {
-            let after = ByteRange {
-                start: self.rest.end,
-                end: self.span.end,
-            };
-            hasher = hash(hasher, &self.file, after).await?;
-            if *hasher.finalize().as_bytes() != self.sum {
-                return None;
+        let piece = self.pieces.at(self.rest.start);
+        match read_at(&self.file, piece).await {
+            Ok(bytes) if self.pieces.has(piece, &bytes) => {
+                let end = piece.end.min(self.rest.end);
+                // Both are within the piece.
+                let within = |position: u64| usize::try_from(position - piece.start).unwrap_or(0);
+                let wanted = bytes.slice(within(self.rest.start)..within(end));
+                self.rest.start = end;
+                Next::Bytes(wanted)
             }
+            _ => Next::Bad,
         }
-        self.hasher = Some(hasher);
-        Some(bytes)
     }
-}
-
-/// Hashes bytes that nobody wants.
-async fn hash(
-    mut hasher: Box<blake3::Hasher>,
-    file: &Arc<File>,
-    range: ByteRange,
-) -> Option<Box<blake3::Hasher>> {
-    if range.is_empty() {
-        return Some(hasher);
-    }
-    let file = Arc::clone(file);
-    let work = move || hash_into(&mut hasher, &file, range).map(|()| hasher);
-    blocking(work).await.ok()
 }
 
 #[cfg(test)]
@@ -116,25 +75,30 @@ mod tests {
         end: 400_100,
     };
 
+    fn data() -> Vec<u8> {
+        (0..=250).cycle().take(500_000).collect()
+    }
+
     fn file() -> (Arc<File>, Sum) {
         let file = tempfile::tempfile().unwrap();
-        let bytes: Vec<u8> = (0..=250).cycle().take(500_000).collect();
-        file.write_all_at(&bytes, 0).unwrap();
+        file.write_all_at(&data(), 0).unwrap();
         let sum = sum_of(&file, SPAN).unwrap();
         (Arc::new(file), sum)
     }
 
-    /// How many bytes leave, and whether all do.
-    async fn read(leaving: &mut Leaving) -> (u64, bool) {
-        let mut seen = 0;
+    async fn begin(file: &Arc<File>, sum: Sum, (start, end): (u64, u64)) -> Option<Leaving> {
+        let part = ByteRange { start, end };
+        Leaving::begin(Arc::clone(file), &Known::default(), (SPAN, sum), part).await
+    }
+
+    /// What leaves, and whether that is all.
+    async fn rest(leaving: &mut Leaving) -> (Vec<u8>, bool) {
+        let mut seen = Vec::new();
         loop {
             match leaving.next().await {
-                Next::Bytes(bytes) => seen += bytes.len() as u64,
+                Next::Bytes(bytes) => seen.extend_from_slice(&bytes),
                 Next::End => return (seen, true),
-                Next::Bad { sent } => {
-                    assert_eq!(sent, seen > 0);
-                    return (seen, false);
-                }
+                Next::Bad => return (seen, false),
             }
         }
     }
@@ -143,50 +107,46 @@ mod tests {
     async fn any_part_of_a_right_span_leaves() {
         let (file, sum) = file();
         for (start, end) in [(100, 400_100), (100, 101), (300_000, 400_100), (5000, 5001)] {
-            let part = ByteRange { start, end };
-            let mut leaving = Leaving::new(Arc::clone(&file), SPAN, part, sum);
-            assert_eq!(read(&mut leaving).await, (part.len(), true));
+            let mut leaving = begin(&file, sum, (start, end)).await.unwrap();
+            let (from, to) = (
+                usize::try_from(start).unwrap(),
+                usize::try_from(end).unwrap(),
+            );
+            assert_eq!(rest(&mut leaving).await, (data()[from..to].to_vec(), true));
         }
     }
 
     #[tokio::test]
-    async fn a_span_that_went_bad_anywhere_does_not_come_to_its_end() {
+    async fn nothing_leaves_of_a_span_that_went_bad_anywhere() {
         for at in [100, 200_000, 400_099] {
             let (file, sum) = file();
             file.write_all_at(&[251], at).unwrap();
-            for (start, end) in [(100, 400_100), (150_000, 150_001), (399_000, 400_100)] {
-                let part = ByteRange { start, end };
-                let mut leaving = Leaving::new(Arc::clone(&file), SPAN, part, sum);
-                let (seen, whole) = read(&mut leaving).await;
-                assert!(!whole && seen < part.len());
+            for part in [(100, 400_100), (150_000, 150_001), (399_000, 400_100)] {
+                assert!(begin(&file, sum, part).await.is_none());
             }
         }
     }
 
     #[tokio::test]
-    async fn a_change_while_it_leaves_is_seen_at_its_end() {
+    async fn what_changes_while_a_span_leaves_does_not_leave() {
+        for (at, left) in [(300_000, 262_144), (65_636, 65_536), (100, 65_536)] {
+            let (file, sum) = file();
+            let mut leaving = begin(&file, sum, (100, 400_100)).await.unwrap();
+            let Next::Bytes(first) = leaving.next().await else {
+                panic!("the first piece is right")
+            };
+            file.write_all_at(&[251], at).unwrap();
+            let (more, whole) = rest(&mut leaving).await;
+            let seen = [&first[..], &more].concat();
+            // What has left before it changed was right.
+            assert_eq!(whole, at == 100);
+            assert!(whole || seen.len() == left);
+            assert!(seen == data()[100..100 + seen.len()]);
+        }
         let (file, sum) = file();
-        let mut leaving = Leaving::new(Arc::clone(&file), SPAN, SPAN, sum);
-        assert!(matches!(leaving.next().await, Next::Bytes(_)));
-        file.write_all_at(&[251], 300_000).unwrap();
-        assert!(!read_on(&mut leaving).await);
-        let (file, sum) = self::file();
-        let mut leaving = Leaving::new(Arc::clone(&file), SPAN, SPAN, sum);
+        let mut leaving = begin(&file, sum, (100, 400_100)).await.unwrap();
         assert!(matches!(leaving.next().await, Next::Bytes(_)));
         file.set_len(1000).unwrap();
-        assert!(!read_on(&mut leaving).await);
-    }
-
-    async fn read_on(leaving: &mut Leaving) -> bool {
-        loop {
-            match leaving.next().await {
-                Next::Bytes(_) => {}
-                Next::End => return true,
-                Next::Bad { sent } => {
-                    assert!(sent);
-                    return false;
-                }
-            }
-        }
+        assert_eq!(rest(&mut leaving).await, (Vec::new(), false));
     }
 }

@@ -41,6 +41,7 @@ mod owner;
 mod parked;
 mod partial;
 mod parts;
+mod pieces;
 mod pins;
 mod profile;
 mod prove;

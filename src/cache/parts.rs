@@ -20,10 +20,11 @@ use super::layout::InPlace;
 use super::leaving::{Leaving, Next};
 use super::node::{Node, blocking};
 use super::partial::{Partial, Wanted};
+use super::pieces::Known;
 use super::reach::Attempt;
 use super::source::Source;
 use super::space::SpaceLock;
-use super::sums::{self, bytes_of, span_at, spans_of};
+use super::sums::{bytes_of, span_at, spans_of};
 use super::{Expected, FillBroken, Past};
 use crate::domain::ImageId;
 use crate::stream::{Blob, ByteRange};
@@ -34,9 +35,6 @@ const RUN: u64 = 16;
 /// Requests to stores at once, for parts: with the bytes of a batch this bounds their memory.
 const REQUESTS: usize = 32;
 
-/// So much leaves at once: who wants no more of a span need not have it checked before, for it is checked as it leaves.
-const AT_ONCE: u64 = 64 * 1024;
-
 /// What came of fetching a span: none while it is on its way.
 pub type Outcome = Option<Result<(), String>>;
 
@@ -44,6 +42,8 @@ pub type Outcome = Option<Result<(), String>>;
 #[derive(Debug)]
 pub struct Open {
     pub partial: Partial,
+    /// What is known of spans that were read from it.
+    known: Known,
     /// Spans that are on their way.
     flights: Mutex<HashMap<u64, watch::Receiver<Outcome>>>,
     /// Whether somebody brings the whole image in. From then on nobody else writes into the file, so that what
@@ -59,6 +59,7 @@ impl Open {
     pub fn new(partial: Partial, parts: &Parts) -> Self {
         Self {
             partial,
+            known: Known::default(),
             flights: Mutex::default(),
             filling: RwLock::new(false),
             room: Mutex::default(),
@@ -214,9 +215,7 @@ impl Reader {
                         return Ok(Some(bytes));
                     }
                     Next::End => {}
-                    Next::Bad { sent } => {
-                        self.part.went_bad(span_at(self.rest.start), sent).await?;
-                    }
+                    Next::Bad => self.part.went_bad(span_at(self.rest.start)).await?,
                 }
                 self.current = None;
             }
@@ -229,7 +228,8 @@ impl Reader {
                 start: self.rest.start,
                 end: bytes.end.min(self.rest.end),
             };
-            if !self.part.is_here(span, rest.len() > AT_ONCE).await? {
+            let table = self.part.open.partial.table();
+            if table.sum(span).is_none() {
                 let last = span_at(self.rest.end - 1);
                 let mut flight = self.part.fetch(span, last, &self.source);
                 let landed = flight.wait_for(Option::is_some).await;
@@ -239,8 +239,13 @@ impl Reader {
                 }
             }
             // Where it went bad since, it is fetched once more.
-            if let Some(sum) = self.part.open.partial.table().sum(span) {
-                self.current = Some(Leaving::new(self.file().await?, bytes, rest, sum));
+            if let Some(sum) = table.sum(span) {
+                let file = self.file().await?;
+                let known = &self.part.open.known;
+                self.current = Leaving::begin(file, known, (bytes, sum), rest).await;
+                if self.current.is_none() {
+                    self.part.went_bad(span).await?;
+                }
             }
         }
     }
@@ -256,39 +261,9 @@ impl Reader {
 }
 
 impl Part {
-    /// Whether a span is here, and, where that is to be checked, still what it was when it came.
-    async fn is_here(&self, span: u64, check: bool) -> io::Result<bool> {
-        let Some(sum) = self.open.partial.table().sum(span) else {
-            return Ok(false);
-        };
-        if !check {
-            return Ok(true);
-        }
-        let (open, bytes) = (Arc::clone(&self.open), bytes_of(span, span + 1, self.size));
-        let right = blocking(move || {
-            let right = sums::sum_of(open.partial.file(), bytes);
-            Ok(right.is_ok_and(|found| found == sum))
-        });
-        let right = right.await?;
-        if !right {
-            self.forget(span).await?;
-        }
-        Ok(right)
-    }
-
-    /// A span is not what it was. It can be fetched again, unless some of it has left already, or the image is just
-    /// being brought in.
-    async fn went_bad(&self, span: u64, sent: bool) -> io::Result<()> {
-        let forgotten = self.forget(span).await?;
-        if sent {
-            let id = self.open.partial.id();
-            return Err(io::Error::other(FillBroken {
-                id,
-                reason: "what was fetched is not what is there".into(),
-                resumable: false,
-            }));
-        }
-        if forgotten {
+    /// A span is not what it was. It can be fetched again, unless the image is just being brought in.
+    async fn went_bad(&self, span: u64) -> io::Result<()> {
+        if self.forget(span).await? {
             Ok(())
         } else {
             Err(self.broken("the whole image is being brought in"))

@@ -14,6 +14,7 @@ use super::growing::{HELD_BACK, Seen};
 use super::layout::Layout;
 use super::node::blocking;
 use super::partial::Data;
+use super::pieces::Known;
 use super::space::SpaceLock;
 use super::spans::Table;
 use super::sums::Sum;
@@ -34,6 +35,8 @@ pub struct Sibling {
     /// Where its writer says how far it has come, once it has begun.
     table: Mutex<Option<Table>>,
     layout: Layout,
+    /// What is known of spans that were read from the file.
+    pub known: Known,
 }
 
 /// What a look at a sibling's file shows.
@@ -58,6 +61,7 @@ impl Sibling {
             file: Arc::new(file),
             table: Mutex::new(table),
             layout,
+            known: Known::default(),
         }
     }
 

@@ -36,12 +36,6 @@ const PIECE: usize = 256 * 1024;
 /// The checksum of what a file has there. Reads the disk.
 pub fn sum_of(file: &File, range: ByteRange) -> io::Result<Sum> {
     let mut hasher = blake3::Hasher::new();
-    hash_into(&mut hasher, file, range)?;
-    Ok(*hasher.finalize().as_bytes())
-}
-
-/// Hashes what a file has there. Reads the disk.
-pub fn hash_into(hasher: &mut blake3::Hasher, file: &File, range: ByteRange) -> io::Result<()> {
     let mut buffer = vec![0; PIECE];
     let mut at = range.start;
     while at < range.end {
@@ -50,7 +44,7 @@ pub fn hash_into(hasher: &mut blake3::Hasher, file: &File, range: ByteRange) -> 
         hasher.update(&buffer[..wanted]);
         at += wanted as u64;
     }
-    Ok(())
+    Ok(*hasher.finalize().as_bytes())
 }
 
 /// Checksums of spans whose bytes come in order.

@@ -194,7 +194,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Whether bytes are checked before they leave, or as they do.
+    /// Whether bytes are checked before they leave.
     pub fn checks_what_leaves(self) -> bool {
         matches!(self.verify, Verify::Always | Verify::Changed)
     }

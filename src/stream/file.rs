@@ -35,6 +35,24 @@ pub fn read_file(file: Arc<File>, range: ByteRange) -> ByteStream {
     })
 }
 
+/// The bytes of a short `range` of a file, at most [`CHUNK`] of them: what is in memory at once, all else from a
+/// blocking thread. A file that is too short is an error.
+pub async fn read_at(file: &Arc<File>, range: ByteRange) -> io::Result<Bytes> {
+    // See below.
+    tokio::task::coop::consume_budget().await;
+    let mut buffer = Buffer::take();
+    let wanted = chunk_of(range);
+    if !matches!(read_now(file, range, &mut buffer), Ok(count) if count == wanted) {
+        let file = Arc::clone(file);
+        let read = tokio::task::spawn_blocking(move || read_waiting(&file, range)).await;
+        buffer = read.map_err(io::Error::other)??.buffer;
+    }
+    if buffer.len() < wanted {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(buffer.freeze())
+}
+
 struct FileStream {
     file: Arc<File>,
     /// What has not been handed out.

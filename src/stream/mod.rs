@@ -4,9 +4,9 @@ mod file;
 mod pace;
 mod pool;
 
-pub use file::read_file;
+pub use file::{read_at, read_file};
 pub use pace::{Pace, paced};
-pub use pool::packed;
+pub use pool::{CHUNK, packed};
 
 use std::fmt;
 use std::fs::File;

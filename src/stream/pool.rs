@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 /// Bytes of a buffer. Larger ones leave the processor's cache between the copy in and the copy out.
-pub(super) const CHUNK: usize = 64 * 1024;
+pub const CHUNK: usize = 64 * 1024;
 
 /// Buffers that are kept: 4 MiB.
 const KEPT: usize = 64;

@@ -1,6 +1,8 @@
 //! Reading a whole copy, span by span: each is checked before its bytes leave, as far as the rules say so, and
 //! one that went bad is fetched again.
 
+mod reader;
+
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -18,13 +20,13 @@ use super::layout::{self, names};
 use super::node::{Node, blocking};
 use super::source::Source;
 use super::space::SpaceLock;
-use super::sums::{SPAN, bytes_of, span_at, spans_of};
+use super::sums::{SPAN, bytes_of, spans_of};
 use super::tally::Area;
 use super::trust::{Checked, Copy, Touch};
-use crate::config::Verify;
 use crate::domain::ImageId;
 use crate::stream::{Blob, ByteRange, ByteStream, read_file};
 use crate::telemetry::counters::Reason;
+use reader::Reader;
 
 /// An open copy. It stays readable when the cache lets it go.
 #[derive(Clone)]
@@ -109,15 +111,12 @@ impl CachedImage {
 
     fn stream(self, range: ByteRange) -> ByteStream {
         let checked = self.node.copies.rules.checks_what_leaves();
-        if self.copy.is_none() || !checked {
+        // What is not proven yet waits for that in any case.
+        let checked = |copy: &Arc<Copy>| checked || copy.proving.is_some();
+        if !self.copy.as_ref().is_some_and(checked) {
             return read_file(self.file, range);
         }
-        let reader = Reader {
-            image: self,
-            rest: range,
-            current: None,
-        };
-        let bytes = stream::try_unfold(reader, |mut reader| async move {
+        let bytes = stream::try_unfold(Reader::new(self, range), |mut reader| async move {
             let next = reader.next().await?;
             Ok::<_, io::Error>(next.map(|bytes| (bytes, reader)))
         });
@@ -269,68 +268,6 @@ async fn fetch(source: &dyn Source, range: ByteRange) -> io::Result<Bytes> {
         bytes.extend_from_slice(&chunk[..chunk.len().min(wanted - bytes.len())]);
     }
     Ok(bytes.freeze())
-}
-
-/// Somebody who reads bytes that are checked.
-struct Reader {
-    image: CachedImage,
-    rest: ByteRange,
-    /// What is being read, of a file in the state in which it was checked.
-    current: Option<(ByteStream, Option<Touch>)>,
-}
-
-impl Reader {
-    async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        loop {
-            if let Some((bytes, touch)) = &mut self.current {
-                let next = bytes.next().await.transpose()?;
-                // Somebody may have written into the file since it was checked.
-                let untouched = touch.is_none_or(|touch| self.image.touch().ok() == Some(touch));
-                match next {
-                    Some(chunk) if untouched => {
-                        self.rest.start += chunk.len() as u64;
-                        return Ok(Some(chunk));
-                    }
-                    _ => self.current = None,
-                }
-            }
-            if self.rest.is_empty() {
-                return Ok(None);
-            }
-            let (end, touch) = self.image.ready(self.rest.start).await?;
-            let part = ByteRange {
-                start: self.rest.start,
-                end: end.min(self.rest.end),
-            };
-            self.current = Some((read_file(Arc::clone(&self.image.file), part), touch));
-        }
-    }
-}
-
-impl CachedImage {
-    fn touch(&self) -> io::Result<Touch> {
-        Ok(Touch::of(&self.file.metadata()?))
-    }
-
-    /// Waits until the byte at `position` may be handed out, and says up to where.
-    async fn ready(&self, position: u64) -> io::Result<(u64, Option<Touch>)> {
-        let Some(copy) = &self.copy else {
-            return Ok((self.size, None));
-        };
-        let span = span_at(position);
-        let end = bytes_of(span, span + 1, self.size).end;
-        let proven = self.is_proven(copy, span).await?;
-        let rules = self.node.copies.rules;
-        let touch = self.touch()?;
-        if rules.verify == Verify::Changed && copy.trusts(span, touch, rules.period) {
-            return Ok((end, Some(touch)));
-        }
-        match self.check(copy, span).await? {
-            Checked::Right(touch) => Ok((end, Some(touch))),
-            Checked::Bad if !proven => Err(self.changed(span)),
-            Checked::Bad => Ok((end, Some(self.repair(copy, span).await?))),
-        }
-    }
 }
 
 /// A whole read, which is a hit when its last byte is handed out: nobody asks for what comes after it.

@@ -289,7 +289,8 @@ impl Running {
 
     /// Keeps what was written at `at` for those who keep up.
     pub(super) fn keep(&self, at: u64, batch: &[Bytes]) {
-        self.fill.recent.push(at, batch);
+        let most = self.node.fills.share();
+        self.fill.recent.push(at, batch, most);
     }
 
     pub(super) fn show(&self, progress: Progress) {

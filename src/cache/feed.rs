@@ -12,13 +12,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::node::blocking;
+use super::node::{Node, blocking};
 use super::parts::Open;
 use super::source::Supply;
 use super::sums::{self, bytes_of, spans_of};
 use crate::domain::checksum::Hasher;
 use crate::stream::{ByteRange, ByteStream};
-use crate::telemetry::counters::Counters;
 
 /// Bytes that are written at once, where the store is quick enough.
 const BATCH: usize = 1024 * 1024;
@@ -72,7 +71,7 @@ pub struct Feed {
     pub supply: Supply,
     pub writer: mpsc::Sender<Step>,
     pub hasher: mpsc::Sender<Piece>,
-    pub counters: Counters,
+    pub node: Arc<Node>,
 }
 
 /// The writer has ended before its time, and knows why.
@@ -132,7 +131,7 @@ impl Feed {
         });
         if !right.await.unwrap_or(false) {
             let id = self.open.partial.id();
-            self.counters.verify_failures.inc();
+            self.node.counters.verify_failures.inc();
             tracing::warn!(image.id = %id, span, what = "fill", "span {span} of image {id} went bad and is fetched again");
             return Ok(false);
         }
@@ -157,7 +156,10 @@ impl Feed {
         let ends = run.is_none_or(|run| Some(run.end) == self.size);
         let mut left = run.filter(|_| !ends).map(|run| run.len());
         loop {
-            let Ok((batch, end)) = timeout(STALL, next_batch(&mut blob.bytes, BATCH)).await else {
+            // Two are on their way to the disk, and what came of the store last.
+            let share = usize::try_from(self.node.fills.share() / 4);
+            let most = share.map_or(BATCH, |share| share.min(BATCH));
+            let Ok((batch, end)) = timeout(STALL, next_batch(&mut blob.bytes, most)).await else {
                 return Ok(silent());
             };
             let batch = match &mut left {

@@ -22,7 +22,7 @@ use super::account::Account;
 use super::claim::{Claim, Failure};
 use super::feed::{Feed, Step, hash};
 use super::growing::{HELD_BACK, Progress};
-use super::source::Supply;
+use super::source::{Source, Supply};
 use super::sums::{Summing, span_at};
 
 /// Starts the fill. What is received says how it ended.
@@ -39,8 +39,9 @@ pub fn start(claim: Claim, supply: Supply) -> oneshot::Receiver<Result<(), FillB
         supply,
         writer: data,
         hasher: copies,
-        counters: claim.running.node().counters.clone(),
+        node: Arc::clone(claim.running.node()),
     };
+    let source = feed.supply.source.clone();
     let announced = feed.supply.first.as_ref().and_then(|blob| blob.size);
     let account = Account::begin(claim.open().partial.id(), feed.supply.store.clone());
     let open = Arc::clone(claim.open());
@@ -48,7 +49,7 @@ pub fn start(claim: Claim, supply: Supply) -> oneshot::Receiver<Result<(), FillB
         .map(|hasher| spawn("cache-hash", move || hash(&open, hasher, to_hash)))
         .transpose()
         .and_then(|hashing| {
-            let writer = Writer::new(claim, announced, account);
+            let writer = Writer::new(claim, source, announced, account);
             spawn("cache-fill", move || {
                 // Nobody may be waiting for it.
                 let _ = outcome.send(writer.run(inbox, hashing));
@@ -72,6 +73,7 @@ fn spawn<T: Send + 'static>(
 /// The one that writes.
 struct Writer {
     claim: Claim,
+    source: Option<Arc<dyn Source>>,
     /// What the image has, or what the store says it will send.
     size: Option<u64>,
     written: u64,
@@ -80,10 +82,16 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(claim: Claim, announced: Option<u64>, account: Account) -> Self {
+    fn new(
+        claim: Claim,
+        source: Option<Arc<dyn Source>>,
+        announced: Option<u64>,
+        account: Account,
+    ) -> Self {
         Self {
             size: claim.expected.size.or(announced),
             claim,
+            source,
             written: 0,
             summing: Summing::default(),
             account,
@@ -112,6 +120,9 @@ impl Writer {
                 Err(error) => Failure::Disk(error),
             },
             Err(failure) => {
+                if let (Failure::Wrong(_), Some(source)) = (&failure, &self.source) {
+                    source.disproved();
+                }
                 let left = match failure {
                     Failure::Wrong(_) => partial.reject(),
                     // The disk gets its room back.

@@ -8,6 +8,9 @@ use tokio::sync::watch;
 use super::growing::Fill;
 use crate::domain::ImageId;
 
+/// What all fills together keep in memory, about: bytes of each kind, see [`Fills::share`].
+const MEMORY: u64 = 64 * 1024 * 1024;
+
 /// The fills of this process: from a claim to its end.
 #[derive(Debug)]
 pub struct Fills {
@@ -63,6 +66,11 @@ impl Fills {
     pub fn remove(&self, fill: &Arc<Fill>) {
         self.part(fill);
         self.running.send_modify(|running| *running -= 1);
+    }
+
+    /// How much one of them may keep of what came last, and of what is on its way to the disk.
+    pub fn share(&self) -> u64 {
+        MEMORY / (*self.running.borrow()).max(1) as u64
     }
 
     /// Waits until none runs.

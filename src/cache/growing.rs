@@ -17,14 +17,14 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 
-use super::FillBroken;
 use super::leaving::{Leaving, Next};
 use super::node::Node;
 use super::pieces::Known;
 use super::recent::Recent;
 use super::sibling::Sibling;
-use super::spans::Table;
+use super::spans::{Proof, Table};
 use super::sums::{Sum, bytes_of, span_at};
+use super::{Expected, FillBroken};
 use crate::domain::ImageId;
 use crate::stream::{Blob, ByteRange, ByteStream, read_file};
 use crate::telemetry::counters::Counters;
@@ -76,6 +76,12 @@ impl Fill {
             known: Known::default(),
             progress: watch::Sender::new(Progress::Growing(0)),
         }
+    }
+
+    /// Whether it brings what is expected.
+    pub fn is_of(&self, expected: &Expected) -> bool {
+        let proof = Proof::of(&expected.checksums);
+        (self.table).is_for(self.table.inode, expected.size, &proof)
     }
 
     /// Whether who wants the byte at `position` will not have to wait for long.

@@ -141,6 +141,8 @@ pub enum Past {
     Trouble,
     #[error("it is neither here nor on its way")]
     NotHere,
+    #[error("its data has changed, and the fill that runs is of what it was")]
+    OtherData,
     #[error("its fill is far from there")]
     FarAhead,
     #[error("another process has its parts open")]

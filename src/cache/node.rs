@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::cached::CachedImage;
 use super::claim::{Claim, Reached};
 use super::fills::Fills;
-use super::growing::{Fill, Growing};
+use super::growing::Growing;
 use super::index::Index;
 use super::journal::Journal;
 use super::layout::{InPlace, Layout, Placed};
@@ -191,6 +191,9 @@ impl Node {
     /// Reads along with a fill of this process.
     fn join(&self, id: ImageId, expected: &Expected) -> Option<Lookup> {
         let fill = self.fills.get(id)?;
+        if !fill.is_of(expected) {
+            return Some(Lookup::Bypass(Past::OtherData));
+        }
         Some(Lookup::Growing(Growing::here(self, fill, expected.size)))
     }
 
@@ -235,8 +238,6 @@ impl Node {
         expected: &Expected,
         range: ByteRange,
     ) -> Lookup {
-        let near = |fill: &Fill| fill.is_near(range.start);
-        let far = || Lookup::Bypass(Past::FarAhead);
         let (node, wanted) = (Arc::clone(self), expected.clone());
         let found = blocking(move || node.open_copy(id, &wanted)).await;
         if let Ok(Some(image)) = found {
@@ -254,12 +255,18 @@ impl Node {
             return Lookup::Bypass(why);
         }
         let _turn = self.claiming.lock().await;
+        let open = self.parts.get(id, &Wanted::of(expected));
+        let open = open.map(|open| Part::new(Arc::clone(self), open, size));
         if let Some(fill) = self.fills.get(id) {
-            let growing = || Lookup::Growing(Growing::here(self, Arc::clone(&fill), expected.size));
-            return if near(&fill) { growing() } else { far() };
+            return match open.filter(|part| part.has(range)) {
+                Some(part) => Lookup::Part(part),
+                None if !fill.is_of(expected) => Lookup::Bypass(Past::OtherData),
+                None if !fill.is_near(range.start) => Lookup::Bypass(Past::FarAhead),
+                None => Lookup::Growing(Growing::here(self, fill, expected.size)),
+            };
         }
-        if let Some(open) = self.parts.get(id, &Wanted::of(expected)) {
-            return Lookup::Part(Part::new(Arc::clone(self), open, size));
+        if let Some(part) = open {
+            return Lookup::Part(part);
         }
         let (node, wanted) = (Arc::clone(self), expected.clone());
         let reached = blocking(move || Part::reach(&node, id, &wanted)).await;
@@ -290,6 +297,11 @@ impl Node {
                 Lookup::Part(Part::new(Arc::clone(self), open, size))
             }
             Ok(Reached::Growing(file, table)) => {
+                let proof = Proof::of(&expected.checksums);
+                let same = |table: &Table| table.is_for(table.inode, expected.size, &proof);
+                if !table.as_ref().is_none_or(same) {
+                    return Lookup::Bypass(Past::OtherData);
+                }
                 let opened = (file, table);
                 Lookup::Growing(Growing::of_sibling(self, id, opened, expected.size))
             }
@@ -343,9 +355,6 @@ impl Node {
             let copy = self.copies.get(id);
             copy.filter(|copy| copy.is_of(inode, size, &proof))
         };
-        if self.copies.rules.verify == Verify::Off {
-            return image(None);
-        }
         if let Some(copy) = known() {
             return image(Some(copy));
         }
@@ -364,6 +373,7 @@ impl Node {
                 self.left(id, size, Reason::Stale);
                 Ok(None)
             }
+            _ if self.copies.rules.verify == Verify::Off => image(None),
             _ => image(Some(prove::begin(self, id, &file, (inode, size), expected))),
         }
     }

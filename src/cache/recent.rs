@@ -27,8 +27,8 @@ impl Recent {
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what was written at `at`.
-    pub fn push(&self, mut at: u64, batch: &[Bytes]) {
+    /// Takes what was written at `at`, and keeps `most` bytes, about.
+    pub fn push(&self, mut at: u64, batch: &[Bytes], most: u64) {
         // A small piece of a large buffer would keep all of that for as long as somebody reads it.
         let packed = packed(batch);
         let mut pieces = self.lock();
@@ -38,6 +38,8 @@ impl Recent {
             pieces.push_back((start, piece));
         }
         let needed = (span_at(at) * SPAN).min(at.saturating_sub(KEPT));
+        // Who wants what is not here any more waits until its span is complete.
+        let needed = needed.max(at.saturating_sub(most));
         forget_before(&mut pieces, needed);
     }
 
@@ -78,7 +80,7 @@ mod tests {
     fn the_span_that_grows_is_kept_and_what_came_just_before_it() {
         let recent = Recent::default();
         for at in (0..9).map(|at| at * MIB) {
-            recent.push(at, &[bytes(at)]);
+            recent.push(at, &[bytes(at)], u64::MAX);
             let open = span_at(at + MIB) * SPAN;
             let kept = open.min((at + MIB).saturating_sub(KEPT));
             for position in 0..at + MIB {
@@ -99,10 +101,21 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_kept_than_there_is_room_for() {
+        let recent = Recent::default();
+        for at in (0..3).map(|at| at * MIB) {
+            recent.push(at, &[bytes(at)], MIB);
+        }
+        assert!(recent.at(2 * MIB).is_some());
+        assert!(recent.at(2 * MIB - 65_537).is_none());
+    }
+
+    #[test]
     fn nothing_is_found_where_spans_were_here_before() {
         let recent = Recent::default();
-        recent.push(0, &[Bytes::from_static(b"one")]);
-        recent.push(SPAN, &[Bytes::from_static(b"t"), Bytes::from_static(b"wo")]);
+        recent.push(0, &[Bytes::from_static(b"one")], u64::MAX);
+        let batch = [Bytes::from_static(b"t"), Bytes::from_static(b"wo")];
+        recent.push(SPAN, &batch, u64::MAX);
         assert_eq!(recent.at(3), None);
         assert_eq!(recent.at(SPAN - 1), None);
         assert_eq!(recent.at(SPAN + 1).unwrap(), "wo");

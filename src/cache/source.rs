@@ -15,6 +15,9 @@ use crate::stream::{Blob, ByteRange};
 pub trait Source: Send + Sync {
     /// Opens all of the data, or the `range` of it.
     async fn open(&self, range: Option<ByteRange>) -> io::Result<Blob>;
+
+    /// What came of it turned out not to be the image's.
+    fn disproved(&self) {}
 }
 
 /// What a fill is made from.

@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::growing::Progress;
+use super::pieces::Known;
 use super::spans::{Proof, Table};
 use super::sums::{self, Sum, bytes_of};
 use crate::config::Verify;
@@ -66,6 +67,8 @@ pub struct Copy {
     /// Checksums of what was read to prove it, where there is no table (yet).
     read: Mutex<Vec<Sum>>,
     trusted: Mutex<Trusted>,
+    /// What is known of spans that are checked piece by piece.
+    pub known: Known,
     /// One repairs at a time.
     pub repairing: tokio::sync::Mutex<()>,
 }
@@ -93,6 +96,7 @@ impl Copy {
                 spans: Vec::new(),
                 since: Instant::now(),
             }),
+            known: Known::default(),
             repairing: tokio::sync::Mutex::default(),
         }
     }

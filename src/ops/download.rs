@@ -1,9 +1,10 @@
 //! Opening an image's data, from this node's cache as far as it can.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::measured::{Answer, measured};
 use super::proven::proven;
@@ -188,18 +189,18 @@ impl Glance {
                 self.consider_filling(image);
                 (Answer::Hit, part.read(range, Arc::new(store.clone())))
             }
-            // Where clients do not get parts, they rely on being told.
-            Lookup::Part(part) if self.stores.offers_parts(image) => {
+            Lookup::Part(part) => {
                 if part.has_some() || self.fills_on_range(FillOnRange::Always) {
                     self.consider_filling(image);
                 }
                 match begun(part.read(range, Arc::new(store.clone()))).await {
                     Some(blob) => (Answer::Fetch, blob),
-                    None => (Answer::Past, store.read(Some(range), Reader::Client).await?),
+                    None => (Answer::Past, store.read(Some(range), self.reader()).await?),
                 }
             }
-            found @ (Lookup::Part(_) | Lookup::Missing(_) | Lookup::Bypass(_)) => {
-                let blob = store.read(Some(range), Reader::Client).await?;
+            // Without a cache clients do not get parts from every store, and rely on being told.
+            found @ (Lookup::Missing(_) | Lookup::Bypass(_)) => {
+                let blob = store.read(Some(range), self.reader()).await?;
                 return Ok((past(&found), blob));
             }
         };
@@ -227,8 +228,42 @@ impl Glance {
             Lookup::Growing(fill) => fill.read(Some(rest)),
             Lookup::Missing(claim) => store.fill(claim).await?.read(Some(rest)),
             Lookup::Part(part) => part.read(rest, Arc::new(store)),
-            Lookup::Bypass(_) => store.read(Some(rest), Reader::Service).await?,
+            Lookup::Bypass(_) => return self.rest_past_cache(image, rest, whole).await,
         })
+    }
+
+    /// What is left of the image, from its stores. Who wants all of it gets the end only where all is right: it is
+    /// read from its beginning for that.
+    pub(super) async fn rest_past_cache(
+        &self,
+        image: &Image,
+        rest: ByteRange,
+        whole: bool,
+    ) -> Result<Blob> {
+        let store = self.source(image);
+        if !whole || image.checksums.proof().is_none() {
+            return Ok(store.read(Some(rest), Reader::Service).await?);
+        }
+        let all = store.read(None, Reader::Service).await?;
+        let all = proven(image, all).map_err(store::Error::Failed)?;
+        let mut before = rest.start;
+        let bytes = all.bytes.map_ok(move |mut bytes| {
+            let skipped = usize::try_from(before).map_or(bytes.len(), |skip| skip.min(bytes.len()));
+            before -= skipped as u64;
+            bytes.split_off(skipped)
+        });
+        Ok(Blob {
+            size: Some(rest.len()),
+            bytes: Box::pin(bytes.try_filter(|bytes| ready(!bytes.is_empty()))),
+        })
+    }
+
+    /// For whom the store is read: this node can read on to a part where the store gives none.
+    fn reader(&self) -> Reader {
+        match self.caching() {
+            Some(_) => Reader::Service,
+            None => Reader::Client,
+        }
     }
 
     /// The data of an image in its stores.
@@ -326,7 +361,7 @@ pub(super) fn expected(image: &Image) -> Expected {
 /// The data, once its first bytes have come. None where they cannot be had this way.
 async fn begun(mut blob: Blob) -> Option<Blob> {
     let first = blob.bytes.next().await?.ok()?;
-    let first = stream::once(std::future::ready(Ok(first)));
+    let first = stream::once(ready(Ok(first)));
     Some(Blob {
         size: blob.size,
         bytes: Box::pin(first.chain(blob.bytes)),

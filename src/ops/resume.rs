@@ -14,7 +14,6 @@ use tracing::warn;
 use super::Glance;
 use crate::cache::FillBroken;
 use crate::domain::Image;
-use crate::store::registry::Reader;
 use crate::stream::{Blob, ByteRange, ByteStream};
 
 /// How often a reader looks again before it turns to the store.
@@ -71,8 +70,7 @@ impl Resume for Again {
             self.looks -= 1;
             glance.open_rest(image, rest, self.whole).await
         } else {
-            let part = glance.source(image).read(Some(rest), Reader::Service).await;
-            part.map_err(Into::into)
+            glance.rest_past_cache(image, rest, self.whole).await
         };
         Ok(part.map_err(io::Error::other)?.bytes)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use crate::cache::{self, Claim, Need, Supply};
@@ -17,9 +17,6 @@ use crate::store::registry::Reader;
 use crate::store::{self, Registry};
 use crate::stream::{Blob, ByteRange, ByteStream};
 use crate::telemetry::counters::{Counter, Counters};
-
-/// How often to go on without having got a byte, before the data is given up.
-const TRIES: u32 = 5;
 
 /// How long to wait before the second try to go on, and at most.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -59,7 +56,8 @@ impl StoreSource {
         range: Option<ByteRange>,
         reader: Reader,
     ) -> store::Result<(String, Blob)> {
-        let (location, blob) = self.open_at(range, reader, 0).await?;
+        let first = self.0.stores.suspects().first(&self.0.image);
+        let (location, blob) = self.open_at(range, reader, first).await?;
         let store = self.store_at(location);
         let count = self.0.counters.read_from(&store);
         let whole = self.0.image.size.map(|size| ByteRange {
@@ -81,6 +79,7 @@ impl StoreSource {
             count,
             rest,
             tries: 0,
+            failing: None,
             ended: 0,
         };
         let bytes = stream::try_unfold(steady, |mut steady| async move {
@@ -153,6 +152,10 @@ impl cache::Source for StoreSource {
         let opened = self.read(range, Reader::Service).await;
         opened.map_err(io::Error::other)
     }
+
+    fn disproved(&self) {
+        self.0.stores.suspects().note(self.0.image.id);
+    }
 }
 
 /// Data on its way.
@@ -165,8 +168,9 @@ struct Steady {
     count: Counter,
     /// What has not come.
     rest: ByteRange,
-    /// How often it was gone on with, since a byte came.
+    /// How often it was gone on with, since a byte came, and since when.
     tries: u32,
+    failing: Option<Instant>,
     /// How many locations had no more than this, since a byte came.
     ended: usize,
 }
@@ -180,7 +184,7 @@ impl Steady {
                     let count = bytes.len() as u64;
                     self.count.inc_by(count);
                     self.rest.start = (self.rest.start + count).min(self.rest.end);
-                    (self.tries, self.ended) = (0, 0);
+                    (self.tries, self.failing, self.ended) = (0, None, 0);
                     return Ok(Some(bytes));
                 }
                 // More than there should be is for others to judge.
@@ -200,11 +204,16 @@ impl Steady {
         }
     }
 
-    /// Opens what has not come yet. The error is the one that made it necessary.
+    /// Opens what has not come yet: at every location, and again for as long as a store may send nothing. The
+    /// error is the one that made it necessary.
     async fn go_on(&mut self, mut why: io::Error) -> io::Result<()> {
-        let image = &self.source.0.image;
+        let Inner {
+            image, patience, ..
+        } = &*self.source.0;
         let places = image.locations.len().max(1);
-        while self.tries < TRIES {
+        let failing = *self.failing.get_or_insert_with(Instant::now);
+        let is_early = |tries: u32| u64::from(tries) < places as u64;
+        while is_early(self.tries) || failing.elapsed() < *patience {
             self.tries += 1;
             self.source.0.counters.store_failovers.inc();
             let at = self.rest.start;

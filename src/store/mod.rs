@@ -4,6 +4,7 @@ mod absent;
 pub mod file;
 pub mod http;
 pub mod registry;
+pub mod suspects;
 pub mod throttled;
 
 pub use file::{FileStore, Unrecorded};

@@ -11,6 +11,7 @@ use tracing::warn;
 use super::absent::Absent;
 use super::file::{self, FileStore};
 use super::http::{self, HttpStore};
+use super::suspects::Suspects;
 use super::{Error, Result, Store};
 use crate::config::StoresConfig;
 use crate::config::stores::{DriverConfig, FileStoreConfig};
@@ -33,6 +34,7 @@ struct Stores {
     weights: Option<BTreeMap<String, i64>>,
     /// What the service keeps for itself. It is opened when it is needed.
     reserved: BTreeMap<String, Reserved>,
+    suspects: Suspects,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,7 @@ impl Registry {
             web,
             weights: config.multi.then(|| weights.collect()),
             reserved: reserved.collect(),
+            suspects: Suspects::default(),
         })))
     }
 
@@ -94,7 +97,13 @@ impl Registry {
             web: None,
             weights: None,
             reserved: BTreeMap::new(),
+            suspects: Suspects::default(),
         }))
+    }
+
+    /// The images whose data was wrong at a location.
+    pub fn suspects(&self) -> &Suspects {
+        &self.0.suspects
     }
 
     /// The store that new data goes to, and its name.
@@ -228,12 +237,6 @@ impl Registry {
             }
         }
         Err(refusal)
-    }
-
-    /// Whether clients get parts of the image from one of its stores.
-    pub fn offers_parts(&self, image: &Image) -> bool {
-        let mut locations = image.locations.iter();
-        locations.any(|location| self.of(location).is_ok_and(|store| store.offers_parts()))
     }
 }
 

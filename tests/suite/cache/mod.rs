@@ -1,6 +1,7 @@
 //! The cache of a node.
 
 mod along;
+mod changed;
 mod crash;
 mod directory;
 mod eviction;

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use glance::domain::checksum::HashAlgorithm;
+use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::MIB;
@@ -36,11 +38,15 @@ fn located(node: &Node, origin: &Origin, places: &[String]) -> Image {
         data: Origin::bytes(SIZE),
         ..node.create()
     };
-    for place in places {
-        let url = origin.url(place);
-        let add = format!(
-            r#"[{{"op": "add", "path": "/locations/-", "value": {{"url": "{url}", "metadata": {{}}}}}}]"#
-        );
+    let mut hasher = HashAlgorithm::Sha512.hasher();
+    hasher.update(&image.data);
+    let hash = hasher.finish();
+    for (at, place) in places.iter().enumerate() {
+        let mut value = json!({"url": origin.url(place), "metadata": {}});
+        if at == 0 {
+            value["validation_data"] = json!({"os_hash_algo": "sha512", "os_hash_value": hash});
+        }
+        let add = json!([{"op": "add", "path": "/locations/-", "value": value}]).to_string();
         let path = format!("/v2/images/{}", image.id);
         let added = http::ask(node.address, "PATCH", &path, PATCH, add.as_bytes()).unwrap();
         assert_eq!(added.status, 200, "{}", added.text());
@@ -114,5 +120,58 @@ fn a_store_that_only_falls_silent_breaks_the_connection_and_holds_nothing() {
             });
         }
         node.stop();
+    }
+}
+
+#[test]
+fn a_store_that_is_away_for_seconds_in_the_middle_is_waited_for() {
+    let runtime = Runtime::new().unwrap();
+    for cached in [true, false] {
+        let origin = runtime.block_on(Origin::new());
+        let site = site(&origin, cached);
+        site.adds("[server]\nstore_timeout = 20");
+        let node = site.start();
+        let image = located(&node, &origin, &[format!("/away/{SIZE}")]);
+        node.serves(&image);
+        node.stop();
+    }
+}
+
+#[test]
+fn where_the_data_of_one_location_is_wrong_the_next_download_begins_at_another() {
+    let runtime = Runtime::new().unwrap();
+    let origin = runtime.block_on(Origin::new());
+    let site = site(&origin, true);
+    let node = site.start();
+    let places = ["rotten", "bytes"].map(|kind| format!("/{kind}/{SIZE}"));
+    let image = located(&node, &origin, &places);
+    assert!(node.download(&image).is_err(), "{}", node.log());
+    node.serves(&image);
+    node.caches(&image);
+    node.stop();
+}
+
+#[test]
+fn what_is_read_on_past_the_cache_is_proven_as_well() {
+    let runtime = Runtime::new().unwrap();
+    for (kind, right) in [("rests", true), ("rots", false)] {
+        let origin = runtime.block_on(Origin::new());
+        let site = site(&origin, true);
+        site.adds("[server]\nstore_timeout = 60");
+        let [filler, follower] = [site.start(), site.start()];
+        let image = located(&filler, &origin, &[format!("/{kind}/{SIZE}")]);
+        // Nobody can go on with the fill when it breaks.
+        std::fs::create_dir_all(site.cache(".glance/partial").join(&image.id)).unwrap();
+        let filling = filler.open(&image).unwrap();
+        let mut opened = follower.open(&image).unwrap();
+        assert!(opened.read(1000).unwrap() == image.data[..1000]);
+        filler.kill();
+        drop(filling);
+        match opened.rest() {
+            Ok(rest) => assert!(right && rest == image.data[1000..], "{kind}"),
+            Err(error) => assert!(!right, "{kind}: {error} {}", follower.log()),
+        }
+        follower.says("the copy of image");
+        follower.stop();
     }
 }

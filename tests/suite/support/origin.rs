@@ -11,6 +11,8 @@ use tokio::task::{JoinHandle, JoinSet};
 /// `/bytes/N`: so many bytes. `/plain/N`: the same without parts. `/unsized/N`: without saying how many.
 /// `/slow/N`: takes its time, and notes `left /slow/N` when nobody listens any more.
 /// `/short/N`: ends halfway. `/flaky/N`: does so the first time. `/stall/N`: falls silent halfway.
+/// `/away/N`: ends halfway, and is away for the next six requests. `/rests/N`: falls silent halfway the first time.
+/// `/rotten/N`: with a wrong byte. `/rots/N`: the same, and falls silent halfway the first time.
 /// `/silent`: says nothing at all. `/status/CODE`. `/to/CODE?URL`: redirects.
 #[derive(Debug)]
 pub(crate) struct Origin {
@@ -165,7 +167,10 @@ async fn answer(
     let mut parts = path.split('/').skip(1);
     let (kind, number) = (parts.next().unwrap_or_default(), parts.next());
     let number: usize = number.and_then(|number| number.parse().ok()).unwrap_or(0);
-    let bytes = Origin::bytes(number);
+    let mut bytes = Origin::bytes(number);
+    if matches!(kind, "rotten" | "rots") {
+        bytes[number / 4 * 3] ^= 1;
+    }
     let (head, body, then) = match kind {
         "bytes" if range.is_some() => {
             let (start, last) = range.unwrap_or_default();
@@ -177,14 +182,20 @@ async fn answer(
             );
             (head, part, true)
         }
-        "bytes" | "plain" | "slow" => (
+        "bytes" | "plain" | "slow" | "rotten" => (
             format!("200 OK\r\nContent-Length: {number}\r\n"),
             bytes,
             true,
         ),
         "unsized" => ("200 OK\r\nConnection: close\r\n".to_owned(), bytes, false),
-        "short" | "flaky" | "stall" => {
-            let whole = method == "HEAD" || (kind == "flaky" && before > 0);
+        "away" if method == "GET" && (1..=6).contains(&before) => (
+            "503 Away\r\nContent-Length: 0\r\n".to_owned(),
+            Vec::new(),
+            true,
+        ),
+        "short" | "flaky" | "stall" | "away" | "rests" | "rots" => {
+            let once = matches!(kind, "flaky" | "away" | "rests" | "rots");
+            let whole = method == "HEAD" || (once && before > 0);
             let half = if whole { number } else { number / 2 };
             let head = format!("200 OK\r\nContent-Length: {number}\r\n");
             (head, bytes[..half].to_vec(), whole)
@@ -209,7 +220,8 @@ async fn answer(
         stream.write_all(&body).await?;
     }
     stream.flush().await?;
-    if kind == "stall" && method != "HEAD" {
+    let is_silent = kind == "stall" || (matches!(kind, "rests" | "rots") && before == 0);
+    if is_silent && method != "HEAD" {
         std::future::pending::<()>().await;
     }
     Ok(then)

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use glance::cache::{Expected, Lookup};
+use glance::cache::{Expected, Lookup, Past, Supply};
 use tokio::time::sleep;
 
 use super::super::support::{Image, Shelf, broken, by_hand, collect, range, read_some, until};
@@ -200,4 +200,30 @@ async fn a_part_of_an_image_that_somebody_else_has_brought_in_is_of_no_use() {
         assert!(whole(&cache, &store).await.unwrap() == store.image.bytes);
         cache.evict(store.image.id).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_part_that_is_here_comes_from_this_node_while_the_fill_is_far_behind() {
+    let shelf = Shelf::new();
+    let cache = shelf.open().await;
+    let store = Store::of(&Image::of(12 * SPAN));
+    let image = &store.image;
+    let (start, end) = (11 * SPAN, 11 * SPAN + 100);
+    assert!(part(&cache, &store, start, end).await == image.bytes[start..end]);
+    let (_by_hand, blob) = by_hand();
+    let claim = image.claim(&cache).await;
+    let supply = Supply {
+        need: claim.need(),
+        first: Some(blob),
+        store: None,
+        source: None,
+    };
+    let _fill = claim.fill_from(supply);
+    assert!(part(&cache, &store, start, end).await == image.bytes[start..end]);
+    assert_eq!(store.asked(), 1);
+    let missing = range(10 * SPAN, 10 * SPAN + 1);
+    let found = cache
+        .lookup_part(image.id, &image.expected(), missing)
+        .await;
+    assert!(matches!(found, Lookup::Bypass(Past::FarAhead)), "{found:?}");
 }

@@ -5,6 +5,7 @@
 //! DIR/incomplete/<id>    a copy that is being made; the lock on it says by whom
 //! DIR/invalid/<id>       data that was not the image's; `clean` takes it away
 //! DIR/queue/<id>         the image is wanted, since the file's mtime: by somebody, or by the rule whose name is in it
+//! DIR/image_cache_db_init and the like: locks of the original, see [`locks`]
 //! DIR/cache.db           hits and last access of what is here; with the driver `xattr` in `.glance`
 //! DIR/.glance/format     which format the files in `.glance` have, see [`super::format`]
 //! DIR/.glance/space.lock held while room is given away, and while files change their place; has the tally
@@ -16,6 +17,10 @@
 //!
 //! All but `.glance` is as the original has it. It takes every file at the top for an image, so what we
 //! keep for ourselves lies in that one directory.
+
+mod locks;
+
+pub use locks::is_originals_lock;
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};

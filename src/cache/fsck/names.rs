@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Counts, Finding, Repair, What, inside};
-use crate::cache::layout::{Layout, files, image_named};
+use crate::cache::layout::{Layout, files, image_named, is_originals_lock};
 use crate::cache::queue;
 use crate::domain::ImageId;
 
@@ -86,7 +86,9 @@ pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
     }
     for (name, found) in entries(layout.root())? {
         let path = layout.root().join(&name);
-        let ours = layout.is_index(&name) || rooms(layout).contains(&path);
+        let ours = layout.is_index(&name)
+            || is_originals_lock(&name, &found)
+            || rooms(layout).contains(&path);
         if found.is_file() && image_named(&name).is_none() && !ours {
             look.find(&path, What::Foreign, Repair::Nothing(OTHERS));
         } else if image_named(&name).is_some() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::process::Image;
 use super::site::Site;
 use super::{MIB, eventually};
-use crate::support::{CACHE_MANAGE, Ended, run};
+use crate::support::{CACHE_MANAGE, CLEANER, Ended, PRUNER, run};
 
 const SPAN: usize = 4 * MIB;
 
@@ -187,6 +187,35 @@ fn each_thing_that_breaks_a_rule_is_named_and_repaired() {
     are_mended(&site, &["is no index"]);
     fs::remove_file(site.cache("cache.db")).unwrap();
     are_mended(&site, &["is not there, and there are copies"]);
+}
+
+#[test]
+fn the_locks_that_the_original_leaves_are_no_offence() {
+    let (site, images) = stopped(&[MIB]);
+    let locks = [
+        "glance-cache-prune",
+        "glance_store-5a0f4c1d",
+        "image_cache_db_init",
+    ];
+    for lock in locks {
+        File::create(site.cache(lock)).unwrap();
+    }
+    is_clean(&site);
+    for job in [CLEANER, PRUNER] {
+        assert_eq!(run(&mut site.job(job, None, &[])).quietly(), "", "{job}");
+    }
+    let mut expected = [&[images[0].id.as_str()][..], &locks].concat();
+    expected.sort_unstable();
+    assert_eq!(site.copies(), expected);
+
+    // With something in it, it is no lock.
+    fs::write(site.cache("glance-cache"), b"mine").unwrap();
+    let found = fsck(&site, &[]);
+    assert_eq!(found.code, 1, "{found:?}");
+    assert!(
+        found.out.contains("glance-cache: is no image's"),
+        "{found:?}"
+    );
 }
 
 #[test]

@@ -23,7 +23,7 @@ use super::{Error, Result, profile, survey};
 use crate::clock::Clock;
 use crate::config::{CacheConfig, Eviction};
 use crate::domain::ImageId;
-use crate::domain::report::{Profile, Survey};
+use crate::domain::report::{Pins, Profile, Survey};
 use crate::telemetry::counters::Reason;
 
 /// A cache directory.
@@ -102,7 +102,7 @@ impl Directory {
         queue::clear(&self.layout).map_err(|error| self.at(error))
     }
 
-    /// Sees to it that an image's copy never leaves to make room. False where that was so before.
+    /// Sees to it that an image's copy never leaves to make room. False where it was pinned before.
     pub fn pin(&self, id: ImageId, reason: &str) -> Result<bool> {
         pins::add(&self.layout, id, reason).map_err(|error| self.at(error))
     }
@@ -112,9 +112,9 @@ impl Directory {
         pins::remove(&self.layout, id).map_err(|error| self.at(error))
     }
 
-    /// The images that are pinned, by id.
-    pub fn pinned(&self) -> Result<Vec<ImageId>> {
-        pins::list(&self.layout).map_err(|error| self.at(error))
+    /// The images that are pinned, and by what.
+    pub fn pinned(&self) -> Result<Pins> {
+        pins::report(&self.layout).map_err(|error| self.at(error))
     }
 
     /// Drops the copy of an image, a growing one too. Who reads it reads on.

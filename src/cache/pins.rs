@@ -12,11 +12,11 @@ use std::os::unix::fs::MetadataExt as _;
 use super::layout::{self, Layout, files, image_named};
 use super::space::SpaceLock;
 use super::{Cache, Result};
-use crate::domain::ImageId;
+use crate::domain::{ImageId, report};
 
 impl Cache {
     /// Sees to it that an image's copy never leaves to make room, whether it is here or comes later. What it was found
-    /// by is kept for people. False where that was so before.
+    /// by is kept; one that is named stays so. False where it was pinned before.
     pub async fn pin(&self, id: ImageId, reason: &str) -> Result<bool> {
         let reason = reason.to_owned();
         self.work(move |node| add(&node.layout, id, &reason)).await
@@ -27,9 +27,9 @@ impl Cache {
         self.work(move |node| remove(&node.layout, id)).await
     }
 
-    /// The images that are pinned, by id.
-    pub async fn pinned(&self) -> Result<Vec<ImageId>> {
-        self.work(|node| list(&node.layout)).await
+    /// The images that are pinned, and by what.
+    pub async fn pinned(&self) -> Result<report::Pins> {
+        self.work(|node| report(&node.layout)).await
     }
 }
 
@@ -79,6 +79,22 @@ pub fn list(layout: &Layout) -> io::Result<Vec<ImageId>> {
     Ok(ids)
 }
 
+/// The images that are pinned, and by what.
+pub fn report(layout: &Layout) -> io::Result<report::Pins> {
+    let mut pins = report::Pins::default();
+    for id in list(layout)? {
+        // One that is gone by now is not pinned.
+        let Some(reason) = reason(layout, id)? else {
+            continue;
+        };
+        pins.pinned_images.push(id);
+        if !reason.is_empty() {
+            pins.pinned_by.insert(id, reason);
+        }
+    }
+    Ok(pins)
+}
+
 /// Whether an image is pinned. For who lets copies go, under the lock.
 pub fn has(layout: &Layout, id: ImageId) -> bool {
     layout.pins().join(id.as_str()).is_file()
@@ -99,12 +115,13 @@ pub fn reason(layout: &Layout, id: ImageId) -> io::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&text).trim().to_owned()))
 }
 
-/// Pins an image. False where it was. From then on nobody lets it go who did not have the lock before.
+/// Pins an image. False where it was, and then it stays pinned by what it was, unless it is named now: that counts for
+/// more. From then on nobody lets it go who did not have the lock before.
 pub fn add(layout: &Layout, id: ImageId, reason: &str) -> io::Result<bool> {
     layout.prepare()?;
     let _lock = SpaceLock::take(layout)?;
     let path = layout.pins().join(id.as_str());
-    match OpenOptions::new().write(true).create_new(true).open(path) {
+    match OpenOptions::new().write(true).create_new(true).open(&path) {
         Ok(mut file) => {
             layout.adopt(&file)?;
             let line = reason.chars().filter(|sign| !sign.is_control());
@@ -112,7 +129,14 @@ pub fn add(layout: &Layout, id: ImageId, reason: &str) -> io::Result<bool> {
             file.write_all(line.as_bytes())?;
             Ok(true)
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if reason.is_empty()
+                && let Some(file) = layout::open_to_write(&path)?
+            {
+                file.set_len(0)?;
+            }
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }

@@ -36,6 +36,9 @@ pub enum Error {
     Policy(#[from] policy::Error),
     #[error("No image found with ID {0}")]
     NoSuchImage(ImageId),
+    /// The tag and properties that were looked for.
+    #[error("No image found with {0}")]
+    NoneFound(String),
     #[error("Image ID '{0}' is not a valid UUID.")]
     NotAnId(String),
     #[error("No image is named: write its ID behind the command")]
@@ -96,6 +99,7 @@ impl Error {
             Error::Database { .. }
             | Error::Policy(_)
             | Error::NoSuchImage(_)
+            | Error::NoneFound(_)
             | Error::NoDatabase(_)
             | Error::NoRule(..)
             | Error::Options(_)

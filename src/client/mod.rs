@@ -31,7 +31,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
 use crate::domain::ImageId;
-use crate::domain::report::{Overview, Profile};
+use crate::domain::report::{Overview, Pins, Profile};
 
 /// A row of the cache's listing, as the API spells it.
 #[derive(Debug, Clone, PartialEq, Deserialize, serde::Serialize)]
@@ -58,11 +58,6 @@ pub struct CacheState {
 #[derive(Deserialize)]
 struct ImageStatus {
     status: String,
-}
-
-#[derive(Deserialize)]
-struct Pinned {
-    pinned_images: Vec<String>,
 }
 
 /// A page of a list of images.
@@ -177,9 +172,8 @@ impl ImageApi {
     }
 
     /// `GET /v2/cache/pins`
-    pub async fn pinned(&self) -> Result<Vec<String>> {
-        let pinned: Pinned = self.ask(Method::GET, "/v2/cache/pins").await?;
-        Ok(pinned.pinned_images)
+    pub async fn pinned(&self) -> Result<Pins> {
+        self.ask(Method::GET, "/v2/cache/pins").await
     }
 
     /// `PUT /v2/cache/pins/{id}`; a reason says by what the image was found.

@@ -3,6 +3,7 @@
 //! The same words are the JSON of our calls, so that a tool understands what the service says, and says the same of
 //! a directory that it reads by itself. Times are seconds since 1970, as in the listing.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
@@ -70,6 +71,15 @@ pub struct Overview {
     pub hits: u64,
     /// None where no service was asked.
     pub downloads: Option<Downloads>,
+}
+
+/// The images whose copies never leave to make room.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pins {
+    pub pinned_images: Vec<ImageId>,
+    /// The tag and properties that they were found with: of those that were not named.
+    #[serde(default)]
+    pub pinned_by: BTreeMap<ImageId, String>,
 }
 
 /// Everything that is known of one image on a node.

@@ -5,7 +5,7 @@
 
 use super::{Error, Glance, Result};
 use crate::cache::{self, Cache, Entry, Pruned};
-use crate::domain::report::{Downloads, Overview, Profile};
+use crate::domain::report::{Downloads, Overview, Pins, Profile};
 use crate::domain::{Caller, Image, ImageId, Status};
 use crate::policy::{ImageFacts, Target};
 use crate::telemetry::counters::{Asked, Found};
@@ -221,11 +221,11 @@ impl Glance {
     }
 
     /// The images whose copies never leave to make room.
-    pub async fn pinned_images(&self, caller: &Caller) -> Result<Vec<ImageId>> {
+    pub async fn pinned_images(&self, caller: &Caller) -> Result<Pins> {
         Ok(self.manager(caller).await?.pinned().await?)
     }
 
-    /// Pins an image, whether there is a copy or one comes later. What it was found by is kept for people.
+    /// Pins an image, whether there is a copy or one comes later. What it was found by is kept.
     pub async fn pin_image(&self, caller: &Caller, id: &str, reason: &str) -> Result<()> {
         let cache = self.manager(caller).await?;
         let image =

@@ -77,10 +77,8 @@ fn obey(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
         }
         Command::Top { once, interval } => top::top(open()?, *once, *interval, options, console),
         Command::ListPinned { .. } => pin::list(&open()?, options, console),
-        Command::Pin { which } => pin::change(&open()?, which, pin::Change::Pin, options, console),
-        Command::Unpin { which } => {
-            pin::change(&open()?, which, pin::Change::Unpin, options, console)
-        }
+        Command::Pin { which } => pin::pin(&open()?, which, options, console),
+        Command::Unpin { which } => pin::unpin(&open()?, which, options, console),
         Command::QueueImage { ids, wait, timeout } => {
             let ids = options::image_ids(ids)?;
             let patience = wait.then_some(*timeout);

@@ -185,7 +185,7 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Let copies of images leave like others.
+    /// Let copies of images leave like others; with --tag and --property also of those that were pinned by just these.
     Unpin {
         #[command(flatten)]
         which: Which,

@@ -7,7 +7,7 @@ use crate::cache::Directory;
 use crate::cli::{Error, Result, directory};
 use crate::client::{self, CacheState, CachedImage, ImageApi};
 use crate::domain::ImageId;
-use crate::domain::report::{Overview, Profile};
+use crate::domain::report::{Overview, Pins, Profile};
 
 /// Where the commands are carried out.
 #[derive(Debug)]
@@ -114,20 +114,22 @@ impl Place {
         }
     }
 
-    pub fn pinned(&self) -> Result<Vec<String>> {
+    pub fn pinned(&self) -> Result<Pins> {
         match self {
             Self::Api { api, runtime } => Ok(runtime.block_on(api.pinned())?),
-            Self::Directory(directory) => Ok(directory
-                .pinned()?
-                .iter()
-                .map(ToString::to_string)
-                .collect()),
+            Self::Directory(directory) => Ok(directory.pinned()?),
         }
     }
 
     pub fn pin(&self, id: ImageId, reason: &str) -> Result<()> {
         match self {
-            Self::Api { api, runtime } => runtime.block_on(api.pin(id, reason))?,
+            Self::Api { api, runtime } => match runtime.block_on(api.pin(id, reason)) {
+                // An API without the call names no image.
+                Err(client::Error::NotFound { sentence, .. }) if sentence.contains(id.as_str()) => {
+                    return Err(Error::NoSuchImage(id));
+                }
+                pinned => pinned?,
+            },
             Self::Directory(directory) => drop(directory.pin(id, reason)?),
         }
         Ok(())

@@ -71,8 +71,8 @@ pub async fn remove(
 
 /// `GET /v2/cache/pins`, a call of our own
 pub async fn pins(State(glance): State<Glance>, caller: Caller) -> Result<impl IntoResponse> {
-    let ids = glance.pinned_images(&caller).await?;
-    Ok(Document(json!({ "pinned_images": ids })))
+    let pins = glance.pinned_images(&caller).await?;
+    Ok(Document(json!(pins)))
 }
 
 /// `PUT /v2/cache/pins/{id}`, a call of our own; `?by=` says by what the image was found.

@@ -44,14 +44,15 @@ async fn administrators_pin_images_and_nobody_else_does() {
             continue;
         }
         assert_eq!(pinned, StatusCode::NO_CONTENT);
-        assert_eq!(listed.json(), json!({"pinned_images": [id]}));
+        let expected = json!({"pinned_images": [id], "pinned_by": {}});
+        assert_eq!(listed.json(), expected);
     }
     let nobody = "/v2/cache/pins/00000000-0000-4000-8000-000000000404";
     let missing = cloud.admin().call(Method::PUT, nobody).await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
     let unpinned = cloud.admin().delete(&path).await;
     assert_eq!(unpinned.status, StatusCode::NO_CONTENT);
-    let empty = json!({"pinned_images": []});
+    let empty = json!({"pinned_images": [], "pinned_by": {}});
     assert_eq!(cloud.admin().get("/v2/cache/pins").await.json(), empty);
 }
 

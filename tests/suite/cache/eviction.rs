@@ -217,7 +217,7 @@ async fn a_pinned_copy_leaves_for_nobody_until_it_is_unpinned() {
 
     cache.limit(&shelf.config);
     let restarted = shelf.open().await;
-    assert_eq!(restarted.pinned().await.unwrap(), [pinned.id]);
+    assert_eq!(restarted.pinned().await.unwrap().pinned_images, [pinned.id]);
     assert!(restarted.unpin(pinned.id).await.unwrap());
     large.fill(&restarted).await;
     assert!(!pinned.is_cached(&restarted).await);

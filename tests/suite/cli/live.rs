@@ -90,6 +90,13 @@ impl Live {
         assert!(tagged.starts_with("HTTP/1.1 204"), "{tagged}");
     }
 
+    /// Takes a tag off an image.
+    pub(super) fn untagged(&self, id: &str, tag: &str) {
+        let path = format!("/v2/images/{id}/tags/{tag}");
+        let untagged = self.ask("DELETE", &path, "text/plain", b"");
+        assert!(untagged.starts_with("HTTP/1.1 204"), "{untagged}");
+    }
+
     fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> String {
         let kind = format!("Content-Type: {kind}\r\n");
         self.ask_with(method, path, &kind, body)

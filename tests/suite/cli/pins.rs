@@ -22,13 +22,18 @@ fn images_are_pinned_by_id_tag_and_property_through_the_api() {
         shown.contains("\nPinned         yes, by tag golden\n"),
         "{shown}"
     );
-    assert_eq!(pinned(), format!("{{\"pinned_images\":[\"{IMAGE}\"]}}\n"));
-    live.manage(&["pin", "--property", "disk_format=qcow2"])
-        .quietly();
-    let would = live.manage(&["unpin", "--property", "disk_format=raw", "--dry-run"]);
-    assert_eq!(would.quietly().lines().count(), 2);
+    assert_eq!(
+        pinned(),
+        format!(
+            "{{\"pinned_images\":[\"{IMAGE}\"],\"pinned_by\":{{\"{IMAGE}\":\"tag golden\"}}}}\n"
+        )
+    );
+    let none = live.manage(&["pin", "--property", "disk_format=qcow2"]);
+    assert_eq!(none.failing(1), "No image found with disk_format=qcow2\n");
     let out = live.manage(&["pin", "--json", OTHER]).quietly();
     assert_eq!(out, format!("{{\"pinned\":[\"{OTHER}\"],\"failed\":[]}}\n"));
+    let would = live.manage(&["unpin", "--property", "disk_format=raw", "--dry-run"]);
+    assert_eq!(would.quietly().lines().count(), 2);
     let table = live.manage(&["list-pinned"]).quietly();
     assert!(
         table.starts_with("Found 2 pinned images...\n+---"),
@@ -36,9 +41,58 @@ fn images_are_pinned_by_id_tag_and_property_through_the_api() {
     );
     assert!(table.contains("not cached"), "{table}");
     live.manage(&["unpin", IMAGE, "--tag", "golden"]).quietly();
-    assert_eq!(pinned(), format!("{{\"pinned_images\":[\"{OTHER}\"]}}\n"));
-    let missing = live.manage(&["pin", "00000000-0000-4000-8000-000000000404"]);
-    assert_eq!(missing.code, 1, "{missing:?}");
+    assert_eq!(
+        pinned(),
+        format!("{{\"pinned_images\":[\"{OTHER}\"],\"pinned_by\":{{}}}}\n")
+    );
+    let missing = "00000000-0000-4000-8000-000000000404";
+    assert_eq!(
+        live.manage(&["pin", missing]).failing(1),
+        format!("{missing}: No image found with ID {missing}\n")
+    );
+}
+
+#[test]
+fn who_was_pinned_by_a_tag_is_unpinned_by_it_when_the_tag_is_gone() {
+    let live = Live::with("queue_settle = 600")
+        .holding(IMAGE, b"disk")
+        .holding(OTHER, b"other");
+    for id in [IMAGE, OTHER] {
+        live.tagged(id, "golden");
+        live.tagged(id, "old");
+    }
+    let both = ["--tag", "golden", "--property", "disk_format=raw"];
+    live.manage(&[&["pin"][..], &both].concat()).quietly();
+    // Asked for by name counts for more, now and later.
+    live.manage(&["pin", OTHER]).quietly();
+    live.manage(&["pin", "--tag", "golden"]).quietly();
+    let shown = live.manage(&["show", OTHER]).quietly();
+    assert!(
+        shown.contains("\nPinned         yes, by its ID\n"),
+        "{shown}"
+    );
+    let table = live.manage(&["list-pinned"]).quietly();
+    assert!(table.contains("| tag golden, disk_format=raw |"), "{table}");
+    for id in [IMAGE, OTHER] {
+        live.untagged(id, "golden");
+    }
+    let unpin = ["unpin", "-v", "--tag", "golden"];
+    let out = live.manage(&unpin).quietly();
+    assert!(
+        out.starts_with(&format!("Unpinned image {IMAGE}\nCompleted in ")),
+        "{out}"
+    );
+    let nothing = live.manage(&unpin);
+    assert_eq!(nothing.code, 0, "{nothing:?}");
+    assert_eq!(nothing.err, "No pinned image found with tag golden.\n");
+    assert!(!nothing.out.contains("Unpinned"), "{nothing:?}");
+
+    let not = live.manage(&["unpin", "-v", IMAGE]);
+    assert_eq!(not.code, 0, "{not:?}");
+    assert_eq!(not.err, format!("Image {IMAGE} is not pinned.\n"));
+    assert!(!not.out.contains("Unpinned"), "{not:?}");
+    let left = live.manage(&["list-pinned", "--json"]).quietly();
+    assert!(left.contains(OTHER) && !left.contains(IMAGE), "{left}");
 }
 
 #[test]

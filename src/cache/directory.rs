@@ -135,7 +135,7 @@ impl Directory {
 
     /// What it holds, in numbers.
     pub fn survey(&self) -> Result<Survey> {
-        survey::take(&self.layout, self.rules.limits.max_size, self.clock.now())
+        survey::take(&self.layout, self.rules.limits, self.clock.now())
             .map_err(|error| self.at(error))
     }
 

@@ -321,7 +321,7 @@ impl Cache {
 
     /// What the directory holds, in numbers, whichever processes work on it.
     pub async fn survey(&self) -> Result<Survey> {
-        self.work(|node| survey::take(&node.layout, node.limits().max_size, node.clock.now()))
+        self.work(|node| survey::take(&node.layout, node.limits(), node.clock.now()))
             .await
     }
 

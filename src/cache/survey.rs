@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::layout::{self, Layout, files, image_named};
 use super::owner::{Owner, owner};
 use super::queue;
-use super::space::{SpaceLock, Usage};
+use super::space::{Limits, SpaceLock, Usage};
 use super::spans::Table;
 use super::tally;
 use crate::domain::ImageId;
@@ -17,19 +17,24 @@ use crate::domain::report::{Growth, Survey};
 
 /// Reads the directory. Nothing in it changes for that, and nobody who asks for room waits for more than a look at
 /// the fills.
-pub fn take(layout: &Layout, limit: u64, now: DateTime<Utc>) -> io::Result<Survey> {
+pub fn take(layout: &Layout, limits: Limits, now: DateTime<Utc>) -> io::Result<Survey> {
     let tally = tally::seen(layout, now)?;
     let (usage, makers) = {
         let lock = SpaceLock::look(layout)?;
         let usage = Usage::beside(tally, layout, now, &lock)?;
         (usage, makers(layout, now, &lock)?)
     };
+    let (queued, _) = queue::list(layout)?;
+    let waiting = queued.first().map(|first| now - first.since);
     Ok(Survey {
-        limit,
+        limit: limits.max_size,
         used: usage.taken(),
         free: fs2::available_space(layout.root())?,
         copies: usage.tally.copies.files,
-        queued: queue::list(layout)?.0.len() as u64,
+        kept_free: limits.min_free,
+        queued: queued.len() as u64,
+        // Whoever touches a file gives it whatever time.
+        waiting: waiting.map_or(0, |waiting| waiting.num_seconds().max(0).unsigned_abs()),
         growing: growing(layout, makers)?,
     })
 }
@@ -94,8 +99,35 @@ mod tests {
     use std::thread;
     use std::time::{Duration, Instant};
 
+    use chrono::TimeDelta;
+
     use super::*;
     use crate::clock::Clock;
+
+    fn limits(min_free: u64) -> Limits {
+        Limits {
+            max_size: 0,
+            min_free,
+            low_water: 100,
+        }
+    }
+
+    #[test]
+    fn the_first_of_the_queue_tells_how_long_it_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path(), Path::new("cache.db"));
+        layout.prepare().unwrap();
+        let now = Clock::system().now();
+        let waiting = || take(&layout, limits(77), now).unwrap().waiting;
+        assert_eq!(take(&layout, limits(77), now).unwrap().kept_free, 77);
+        assert_eq!(waiting(), 0);
+        for (ago, expected) in [(-30, 0), (90, 90), (60, 90)] {
+            let file = fs::File::create(layout.queue().join(ImageId::random().as_str())).unwrap();
+            file.set_modified((now - TimeDelta::seconds(ago)).into())
+                .unwrap();
+            assert_eq!(waiting(), expected);
+        }
+    }
 
     #[test]
     fn who_asks_for_room_does_not_wait_until_somebody_has_counted_the_files() {
@@ -110,7 +142,7 @@ mod tests {
         let (ended, begun) = (AtomicBool::new(false), Instant::now());
         let (longest, counting) = thread::scope(|scope| {
             let counter = scope.spawn(|| {
-                let survey = take(&layout, 0, now).unwrap();
+                let survey = take(&layout, limits(0), now).unwrap();
                 ended.store(true, Ordering::Relaxed);
                 assert_eq!(survey.copies, 20_000);
                 begun.elapsed()

@@ -22,8 +22,14 @@ pub struct Survey {
     pub free: u64,
     /// Whole copies.
     pub copies: u64,
+    /// Bytes of the disk that the cache leaves free.
+    #[serde(default)]
+    pub kept_free: u64,
     /// Images that are asked for ahead of time.
     pub queued: u64,
+    /// Seconds for which the first of these has been waiting; 0 where there is none.
+    #[serde(default)]
+    pub waiting: u64,
     pub growing: Vec<Growth>,
 }
 

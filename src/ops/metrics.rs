@@ -18,7 +18,9 @@ impl Glance {
             free: survey.free,
             copies: survey.copies,
             growing: survey.growing.len() as u64,
+            min_free: survey.kept_free,
             queued: survey.queued,
+            waiting: survey.waiting,
         });
         self.counters.text(holdings.as_ref())
     }

@@ -20,8 +20,12 @@ pub struct Holdings {
     pub copies: u64,
     /// Copies in the making.
     pub growing: u64,
+    /// Bytes of the disk that the cache leaves free.
+    pub min_free: u64,
     /// Images that are asked for ahead of time.
     pub queued: u64,
+    /// Seconds for which the first of these has been waiting.
+    pub waiting: u64,
 }
 
 /// Everything that is counted, by name.
@@ -146,6 +150,11 @@ impl Holdings {
                 self.used,
             ),
             ("free", "Bytes that the disk has free", self.free),
+            (
+                "min_free",
+                "Bytes of the disk that the cache leaves free",
+                self.min_free,
+            ),
         ] {
             registry.register_with_unit(name, help, Unit::Bytes, ConstGauge::new(value));
         }
@@ -160,6 +169,12 @@ impl Holdings {
         ] {
             registry.register(name, help, ConstGauge::new(value));
         }
+        registry.register_with_unit(
+            "queue_oldest",
+            "How long the first of those has been waiting; 0 where there is none",
+            Unit::Seconds,
+            ConstGauge::new(self.waiting),
+        );
         registry
     }
 }
@@ -197,6 +212,7 @@ mod tests {
         let holdings = Holdings {
             limit: u64::MAX,
             queued: 2,
+            waiting: 3,
             ..Holdings::default()
         };
         let text = counters.text(Some(&holdings));
@@ -212,7 +228,9 @@ mod tests {
             r#"glance_http_requests_total{route="/v2/images/{id}/file",method="GET",status="206"} 1"#,
             r#"glance_http_first_byte_seconds_bucket{route="/v2/images/{id}/file",method="GET",le="0.005"} 1"#,
             "glance_cache_limit_bytes 18446744073709551615",
+            "glance_cache_min_free_bytes 0",
             "glance_cache_queue_length 2",
+            "glance_cache_queue_oldest_seconds 3",
             "glance_open_downloads 0",
         ] {
             assert!(text.lines().any(|told| told == line), "{line} in\n{text}");

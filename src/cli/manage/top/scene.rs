@@ -134,7 +134,9 @@ mod tests {
                 used: 100,
                 free: 1000,
                 copies: 0,
+                kept_free: 0,
                 queued: 0,
+                waiting: 0,
                 growing: vec![Growth {
                     image_id: id,
                     size: Some(1000),

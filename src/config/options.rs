@@ -73,10 +73,9 @@ static TABLE: LazyLock<Vec<Known>> = LazyLock::new(|| {
 /// The section that stands in the table for those of all rules: `[image_cache_prefetch:NAME]`.
 pub const RULE: &str = "image_cache_prefetch:NAME";
 
-/// The name of the rule that a section is of.
+/// The name of the rule that a section is of. One that names none is refused where files are read.
 pub fn rule_of(section: &str) -> Option<&str> {
-    let name = section.strip_prefix("image_cache_prefetch:")?;
-    (!name.trim().is_empty()).then_some(name)
+    section.strip_prefix("image_cache_prefetch:")
 }
 
 /// Every known option, in the order in which they are printed.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::error::{Error, Origin, Place};
+use crate::config::options;
 
 /// One `option = value` of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +61,13 @@ pub fn read(path: &Arc<Path>, text: &str) -> Result<Vec<Entry>, Error> {
                 _ => return Err(wrong("a line that begins with a blank continues no value")),
             },
             Line::Section(name) => {
-                section = Some(normal(name));
+                let name = normal(name);
+                if options::rule_of(&name).is_some_and(|rule| rule.trim().is_empty()) {
+                    return Err(wrong(
+                        "[image_cache_prefetch:] is a rule without a name: write [image_cache_prefetch:NAME]",
+                    ));
+                }
+                section = Some(name);
                 open = false;
             }
             Line::Assignment(option, value) => {
@@ -208,6 +215,15 @@ mod tests {
         );
         assert_eq!(problem("\n[s"), "t.conf:2: a section must end with ]");
         assert_eq!(problem("[]"), "t.conf:1: a section must have a name");
+        for rule in [
+            "[image_cache_prefetch:]",
+            "[Image_cache_prefetch: ]\non = upload",
+        ] {
+            assert_eq!(
+                problem(rule),
+                "t.conf:1: [image_cache_prefetch:] is a rule without a name: write [image_cache_prefetch:NAME]"
+            );
+        }
         assert_eq!(
             problem("[s]\n= 1"),
             "t.conf:2: there is no option before the = or :"

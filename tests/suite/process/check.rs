@@ -58,6 +58,23 @@ fn what_makes_a_start_fail_fails_the_check() {
 }
 
 #[test]
+fn a_rule_without_a_name_fails_check_and_start() {
+    let home = Home::with("");
+    home.configure("[image_cache_prefetch:]\non = upload");
+    // Where the check passes, a start would go on.
+    let (code, _) = checked(&home);
+    assert_eq!(code, 1);
+    for ended in [home.check(), home.command().output().unwrap()] {
+        assert_eq!(ended.status.code(), Some(1));
+        let told = String::from_utf8(ended.stderr).unwrap();
+        assert!(
+            told.contains("[image_cache_prefetch:] is a rule without a name"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn a_policy_that_cannot_be_read_fails_the_check() {
     let home = Home::with("");
     home.write("policy.yaml", "get_images: \"role:x\n");

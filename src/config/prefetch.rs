@@ -31,9 +31,9 @@ pub struct PrefetchRule {
     pub schedule: Option<Schedule>,
     /// `on = upload`: to look when an image becomes active, here or on another node, and at the start.
     pub on_upload: bool,
-    /// Bytes a second of all that is fetched for the rule together; none is no limit.
+    /// Bytes a second of all that this process fetches for the rule together; none is no limit.
     pub bandwidth: Option<NonZeroU64>,
-    /// Images that are fetched for it at once; `[image_cache] prefetch_workers` holds for all rules together.
+    /// Images that this process fetches for it at once; `[image_cache] prefetch_workers` holds for all rules together.
     pub concurrency: Option<NonZeroU64>,
     /// Whose images come first, and keep their room.
     pub priority: i64,

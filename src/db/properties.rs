@@ -1,16 +1,49 @@
 //! Custom properties. A row is never removed: a property that comes back lives in the row it had.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use super::dialect::{Connection, OR_REPLACE_PROPERTY, query};
-use super::{Result, bury};
+use super::dialect::{Connection, List, OR_REPLACE_PROPERTY, query};
+use super::{Db, Result, bury};
 use crate::domain::property::TASK_LOCK;
 use crate::domain::{Image, ImageId};
 
 /// Rows per statement: databases limit what can be bound to one.
 const ROWS: usize = 500;
+
+impl Db {
+    /// What these images say in a custom property: of those that have it.
+    pub async fn property_of(
+        &self,
+        name: &str,
+        ids: &[ImageId],
+    ) -> Result<HashMap<ImageId, String>> {
+        let mut values = HashMap::new();
+        for some in ids.chunks(ROWS) {
+            let mut db = self.link.read().await?;
+            let some: Vec<&str> = some.iter().map(ImageId::as_str).collect();
+            let rows = query(
+                "SELECT image_id, name, value FROM image_properties \
+                 WHERE image_id IN ? AND name = ? AND NOT deleted",
+            )
+            .bind(List::texts(&some))
+            .bind(name)
+            .fetch_all(&mut db)
+            .await?;
+            for row in rows {
+                let (id, found): (String, String) = (row.get("image_id")?, row.get("name")?);
+                // To an engine `Name` may be `name`.
+                if let (Ok(id), Some(value)) = (id.parse(), row.get("value")?)
+                    && found == name
+                {
+                    values.insert(id, value);
+                }
+            }
+        }
+        Ok(values)
+    }
+}
 
 /// Writes properties that are not there, or have another value.
 pub async fn insert<'p>(

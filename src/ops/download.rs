@@ -2,7 +2,6 @@
 
 use std::future::ready;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -296,7 +295,7 @@ impl Glance {
     async fn lookup(&self, image: &Image) -> Lookup {
         match self.caching() {
             Some(cache) => {
-                cache.live(image.id, life(image));
+                self.tell_life(cache, image);
                 cache.lookup(image.id, &expected(image)).await
             }
             None => Lookup::Bypass(Past::NoCache),
@@ -338,16 +337,6 @@ fn past(found: &Lookup) -> Answer {
         Lookup::Bypass(Past::NoCache) => Answer::NoCache,
         _ => Answer::Past,
     }
-}
-
-/// The property by which an image says for how many seconds a copy of it may stay unused.
-const LIFE: &str = "glance_cache_ttl";
-
-/// For how long a copy may stay unused, where the image has a time of its own that is one.
-pub(super) fn life(image: &Image) -> Option<Duration> {
-    let seconds = image.properties.get(LIFE)?.as_ref()?;
-    let seconds: f64 = seconds.parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// What the record says of the data.

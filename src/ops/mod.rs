@@ -17,6 +17,7 @@ mod intake;
 mod interrupted;
 mod let_go;
 mod limits;
+mod lives;
 mod location_import;
 mod locations;
 mod measured;
@@ -55,6 +56,7 @@ use crate::store::Registry;
 use crate::telemetry::counters::Counters;
 
 use afterwards::Afterwards;
+use lives::Refused;
 use rules::Rules;
 use stage::Staging;
 
@@ -74,6 +76,7 @@ struct Inner {
     staging: Staging,
     afterwards: Afterwards,
     rules: Rules,
+    refused_lives: Refused,
     /// What images may be. It changes while the service runs.
     image_rules: RwLock<Arc<ImageConfig>>,
 }
@@ -109,6 +112,7 @@ impl Glance {
             staging,
             afterwards: Afterwards::default(),
             rules,
+            refused_lives: Refused::default(),
         }))
     }
 
@@ -130,6 +134,11 @@ impl Glance {
     /// What rules of prefetching have come to.
     fn rules(&self) -> &Rules {
         &self.0.rules
+    }
+
+    /// Times to live that are none.
+    fn refused_lives(&self) -> &Refused {
+        &self.0.refused_lives
     }
 
     /// What images may be, as configured last.

@@ -14,7 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use super::Glance;
-use super::download::{expected, life};
+use super::download::expected;
 use crate::cache::{Cache, Lookup, Past, Queued};
 use crate::config::PrefetchRule;
 use crate::domain::{ImageId, Status};
@@ -64,7 +64,7 @@ impl Glance {
         if image.status != Status::Active {
             return Fetched::Failed(format!("it is {}", image.status));
         }
-        cache.live(id, life(&image));
+        self.tell_life(cache, &image);
         let restrained = self.restrained(queued);
         let found = match &queued.rule {
             None => cache.lookup(id, &expected(&image)).await,

@@ -1,5 +1,8 @@
 //! Copies that nobody used for their time to live.
 
+use std::fs::{self, File, FileTimes};
+use std::time::{Duration, SystemTime};
+
 use serde_json::json;
 
 use super::MIB;
@@ -48,6 +51,35 @@ fn what_was_not_used_for_its_time_leaves_by_itself_and_disturbs_nobody() {
     node.stop();
     let node = site.start();
     node.says(&format!("expired image {}", leaves.id));
+    assert_eq!(site.copies(), left);
+    node.stop();
+}
+
+#[test]
+fn an_index_that_is_lost_costs_no_time_to_live() {
+    let site = Site::new();
+    let node = site.start();
+    let with = |life: &str| node.image_as(MIB, &json!({"glance_cache_ttl": life}));
+    let (leaves, wrong, stays) = (with("10"), with("-5"), node.image(MIB));
+    for image in [&leaves, &wrong, &wrong, &stays] {
+        node.serves(image);
+        node.says(&format!("cached image {}", image.id));
+    }
+    let refused = [wrong.id.as_str(), "does not count", "\"-5\""];
+    assert_eq!(node.lines_with(&refused), 1, "{}", node.log());
+    node.stop();
+
+    fs::remove_file(site.cache("cache.db")).unwrap();
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let old = FileTimes::new().set_accessed(old).set_modified(old);
+    for image in [&leaves, &wrong, &stays] {
+        let file = File::options().write(true).open(site.cache(&image.id));
+        file.unwrap().set_times(old).unwrap();
+    }
+    let node = site.start();
+    node.says(&format!("expired image {}", leaves.id));
+    let mut left = [&wrong, &stays].map(|image| image.id.clone());
+    left.sort();
     assert_eq!(site.copies(), left);
     node.stop();
 }

@@ -10,6 +10,7 @@
 
 mod bury;
 mod copies;
+mod data;
 mod dialect;
 mod filter;
 mod images;
@@ -33,6 +34,7 @@ use crate::config::DatabaseConfig;
 use crate::domain::checksum::Checksums;
 use crate::domain::{ImageId, Location, Status};
 pub use copies::CopyRow;
+pub use data::DataRow;
 use dialect::query;
 use link::Link;
 pub use quota::{Gate, Judged, LEASE, Usage};

@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::dialect::{Read, Row};
-use super::{Error, Result};
+use super::{DataRow, Error, Result};
 use crate::domain::checksum::{Checksums, SecureHash};
-use crate::domain::{Image, Location, Member};
+use crate::domain::{Image, ImageId, Location, Member};
 
 /// The columns of `images` that [`image`] reads, besides [`BELONGINGS`](super::dialect::BELONGINGS).
 pub const IMAGE_COLUMNS: &str = "id, name, status, visibility, owner, disk_format, container_format, size, \
@@ -66,6 +66,25 @@ pub fn image(row: &Row) -> Result<Image> {
         tags: row.tags()?,
         locations: row.locations()?,
     })
+}
+
+/// What an image says of its data; None of one that is deleted.
+pub fn data(row: &Row) -> Result<(ImageId, Option<DataRow>)> {
+    let row = Columns {
+        table: "images",
+        key: "id",
+        row,
+    };
+    let is_deleted: bool = row.get("deleted")?;
+    let data = if is_deleted {
+        None
+    } else {
+        Some(DataRow {
+            size: row.size("size")?,
+            checksums: row.checksums()?,
+        })
+    };
+    Ok((row.parsed("id")?, data))
 }
 
 /// A member of an image.

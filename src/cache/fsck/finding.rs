@@ -31,6 +31,12 @@ impl Finding {
         )
     }
 
+    /// Whether it is wrong, and may be the work of a service that is not done yet. No service makes a file that is not the
+    /// cache's.
+    pub(super) fn may_pass(&self) -> bool {
+        self.is_wrong() && self.what != What::Foreign
+    }
+
     /// The same thing, whatever its numbers have become.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let kind = std::mem::discriminant::<What>;

@@ -81,14 +81,14 @@ pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
         owner: (owner.uid(), owner.gid()),
         findings,
     };
-    for room in rooms(layout) {
-        look.room(&room)?;
+    let rooms = rooms(layout);
+    for room in &rooms {
+        look.room(room)?;
     }
     for (name, found) in entries(layout.root())? {
         let path = layout.root().join(&name);
-        let ours = layout.is_index(&name)
-            || is_originals_lock(&name, &found)
-            || rooms(layout).contains(&path);
+        let ours =
+            layout.is_index(&name) || is_originals_lock(&name, &found) || rooms.contains(&path);
         if found.is_file() && image_named(&name).is_none() && !ours {
             look.find(&path, What::Foreign, Repair::Nothing(OTHERS));
         } else if image_named(&name).is_some() {

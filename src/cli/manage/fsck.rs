@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::runtime;
 
 use super::Options;
-use crate::cache::{Finding, Fsck, Outcome, Record, Records, Repair, Scope, What};
+use crate::cache::{Expected, Finding, Fsck, Outcome, Record, Records, Repair, Scope, What};
 use crate::cli::console::Console;
 use crate::cli::{Error, Exit, Result};
 use crate::clock::Clock;
@@ -117,18 +117,20 @@ impl Known {
             source,
         };
         let db = Db::open(config).await.map_err(failed)?;
-        let mut records = Records::new();
-        for id in fsck.images()? {
-            let record = match db.image(id).await.map_err(failed)? {
-                Some(image) => Record::Image(crate::cache::Expected {
-                    size: image.size,
-                    checksums: image.checksums,
+        let ids = fsck.images()?;
+        let mut known = db.data_of(&ids).await.map_err(failed)?;
+        let records = ids.into_iter().map(|id| {
+            let record = match known.remove(&id) {
+                Some(Some(data)) => Record::Image(Expected {
+                    size: data.size,
+                    checksums: data.checksums,
                 }),
-                None if db.image_existed(id).await.map_err(failed)? => Record::Deleted,
+                Some(None) => Record::Deleted,
                 None => Record::Unknown,
             };
-            records.insert(id, record);
-        }
+            (id, record)
+        });
+        let records: Records = records.collect();
         let node = match &cache.node_name {
             Some(name) => db.told_by(name).await.map_err(failed)?,
             None => None,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::db::Error;
+use crate::db::{DataRow, Error};
 
 /// An image that uses every column.
 fn full() -> Image {
@@ -105,6 +105,22 @@ async fn an_id_is_taken_for_ever() {
     assert!(matches!(again, Error::Duplicate(id) if id == image.id));
     assert!(db.image_existed(image.id).await.unwrap());
     assert!(!db.image_existed(id(2)).await.unwrap());
+}
+
+#[tokio::test]
+async fn many_images_are_asked_at_once_for_their_data() {
+    let db = Scratch::new().await;
+    let (gone, here) = (db.add(image(2)).await, db.add(full()).await);
+    db.delete_image(gone.id, at(9)).await.unwrap();
+    assert!(here.size.is_some() && here.checksums != Checksums::default());
+    let mut ids: Vec<ImageId> = (1000..3000).map(id).collect();
+    ids.extend([gone.id, here.id]);
+    let data = DataRow {
+        size: here.size,
+        checksums: here.checksums,
+    };
+    let expected = [(gone.id, None), (here.id, Some(data))].into();
+    assert_eq!(db.data_of(&ids).await.unwrap(), expected);
 }
 
 #[tokio::test]

@@ -15,8 +15,9 @@ use crate::domain::checksum::Checksums;
 /// Bytes that are read at once.
 const PIECE: usize = 1024 * 1024;
 
-/// Reads it all. What leaves meanwhile is nobody's concern any more.
-pub fn check(layout: &Layout, records: &Records) -> io::Result<Vec<Finding>> {
+/// Reads it all, the spans of `dead` fills included: what is put aside is to be right. What leaves meanwhile is
+/// nobody's concern any more.
+pub fn check(layout: &Layout, records: &Records, dead: &[ImageId]) -> io::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for image in layout.contents()?.images {
         let id = image.id;
@@ -48,11 +49,11 @@ pub fn check(layout: &Layout, records: &Records) -> io::Result<Vec<Finding>> {
             findings.push(Finding::new(id.as_str(), what, repair));
         }
     }
-    for (name, _) in files(&layout.parts())? {
-        let Some(id) = image_named(&name) else {
-            continue;
-        };
-        let path = layout.part(id);
+    let parts = files(&layout.parts())?.into_iter();
+    let parts = parts.filter_map(|(name, _)| image_named(&name));
+    let parts = parts.map(|id| (id, layout.part(id)));
+    let dead = dead.iter().map(|id| (*id, layout.partial(*id)));
+    for (id, path) in parts.chain(dead) {
         let Some(file) = open_existing(&path)? else {
             continue;
         };

@@ -109,7 +109,13 @@ impl Fsck {
             findings.retain(|first| again.iter().any(|second| second.is_same(first)));
         }
         if scope == Scope::Bytes {
-            let bad = self.at(bytes::check(&self.layout, records))?;
+            let dead = findings.iter().filter_map(|finding| match finding.repair {
+                Repair::PutAside(id) => Some(id),
+                _ => None,
+            });
+            let dead: Vec<ImageId> = dead.collect();
+            // At the end, for a repair takes them in order: what is put aside is cleared of what is bad.
+            let bad = self.at(bytes::check(&self.layout, records, &dead))?;
             findings.extend(bad);
         }
         Ok(findings)

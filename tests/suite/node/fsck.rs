@@ -1,7 +1,7 @@
 //! `glance-cache-manage fsck` on directories that services use, died in, and that others wrote into.
 
 use std::fs::{self, File};
-use std::os::unix::fs::{FileExt as _, symlink};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -137,6 +137,28 @@ fn a_bad_span_is_all_that_is_fetched_again() {
     node.caches(image);
     node.stop();
     is_clean(&site);
+}
+
+#[test]
+fn what_a_dead_fill_leaves_is_put_aside_without_its_bad_spans() {
+    let (site, images) = stopped(&[3 * SPAN]);
+    let image = &images[0];
+    let copy = site.cache(&image.id);
+    flip(&copy, SPAN + 9);
+    let inode = fs::metadata(&copy).unwrap().ino();
+    let promise = site.cache(format!(".glance/fills/{}.{inode}", image.id));
+    fs::write(promise, format!("{}\n", 3 * SPAN)).unwrap();
+    let growing = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(&copy, growing).unwrap();
+    fs::rename(&copy, site.cache(format!("incomplete/{}", image.id))).unwrap();
+    let told = [
+        "was being filled by a process that died",
+        "has 1 spans with bad bytes",
+    ];
+    are_mended(&site, &told);
+    let node = site.start();
+    node.serves(image);
+    node.stop();
 }
 
 #[test]

@@ -5,17 +5,21 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::answer::Image;
 use crate::chance::Chance;
+use crate::flips::Place;
 use crate::site::Site;
 
 const NOBODY: &str = "0f6dd1b4-9b0d-4a3e-8e0a-111111111111";
 
 /// Does some harm, and says what.
-pub fn do_some(site: &Site, chance: &mut Chance) -> io::Result<&'static str> {
+pub fn do_some(site: &Site, images: &[Image], chance: &mut Chance) -> io::Result<&'static str> {
     let index = site.cache("cache.db");
     match chance.below(14) {
         0..=2 => {
-            some_copy(site, chance).map_or(Ok(()), |path| flip(&path, chance))?;
+            if let Some(path) = some_copy(site, chance) {
+                flip(site, images, &path, chance)?;
+            }
             Ok("flipped a bit of a copy")
         }
         3 => {
@@ -24,9 +28,9 @@ pub fn do_some(site: &Site, chance: &mut Chance) -> io::Result<&'static str> {
                 names.map(move |name| site.cache(dir).join(name))
             });
             let growing: Vec<PathBuf> = growing.into_iter().flatten().collect();
-            chance
-                .pick(&growing)
-                .map_or(Ok(()), |path| flip(path, chance))?;
+            if let Some(path) = chance.pick(&growing) {
+                flip(site, images, path, chance)?;
+            }
             Ok("flipped a bit of a part or a fill")
         }
         4 => {
@@ -56,6 +60,7 @@ pub fn do_some(site: &Site, chance: &mut Chance) -> io::Result<&'static str> {
             Ok("removed the index")
         }
         9 => {
+            lose_tables(images);
             for name in site.files(".glance/spans") {
                 if chance.percent(50) {
                     fs::write(site.cache(".glance/spans").join(name), chance.bytes(300))?;
@@ -64,6 +69,7 @@ pub fn do_some(site: &Site, chance: &mut Chance) -> io::Result<&'static str> {
             Ok("made tables of spans noise")
         }
         10 => {
+            lose_tables(images);
             for name in site.files(".glance/spans") {
                 fs::remove_file(site.cache(".glance/spans").join(name))?;
             }
@@ -98,14 +104,29 @@ fn some_copy(site: &Site, chance: &mut Chance) -> Option<PathBuf> {
     chance.pick(&copies).map(|name| site.cache(name))
 }
 
+/// From here on nothing tells which bits were turned around.
+fn lose_tables(images: &[Image]) {
+    for image in images {
+        image.kept.flips.lose_table();
+    }
+}
+
 /// Turns one bit of a file around.
-fn flip(path: &Path, chance: &mut Chance) -> io::Result<()> {
+fn flip(site: &Site, images: &[Image], path: &Path, chance: &mut Chance) -> io::Result<()> {
     let file = File::options().read(true).write(true).open(path)?;
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
     if length == 0 {
         return Ok(());
     }
-    let (at, mut byte) = (chance.below(length) as u64, [0]);
-    file.read_exact_at(&mut byte, at)?;
-    file.write_all_at(&[byte[0] ^ (1 << chance.below(8))], at)
+    let (at, mut byte) = (chance.below(length), [0]);
+    file.read_exact_at(&mut byte, at as u64)?;
+    let bit = 1 << chance.below(8);
+    let name = path.file_name().unwrap_or_default();
+    if let Some(image) = images.iter().find(|image| image.id.as_str() == name) {
+        let table = fs::read(site.cache(".glance/spans").join(name));
+        let told = table.is_ok_and(|table| table.starts_with(b"glspans1"));
+        let place = if told { Place::Told } else { Place::Untold };
+        image.kept.flips.note(place, at, bit);
+    }
+    file.write_all_at(&[byte[0] ^ bit], at as u64)
 }

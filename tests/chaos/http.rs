@@ -7,10 +7,15 @@ use std::time::Duration;
 /// A service that is alive answers sooner.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Bytes that are read at once.
+const PIECE: usize = 256 * 1024;
+
 /// The head of an answer, and the way to its body.
 pub struct Opened {
     pub status: u16,
     pub length: usize,
+    /// Which part of a whole it says it has.
+    pub range: Option<String>,
     stream: BufReader<TcpStream>,
 }
 
@@ -36,18 +41,22 @@ pub fn open(
     let status = line(&mut stream)?;
     let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or(io::ErrorKind::UnexpectedEof)?;
-    let mut length = 0;
+    let (mut length, mut range) = (0, None);
     loop {
         let header = line(&mut stream)?.to_lowercase();
         if header.is_empty() {
             return Ok(Opened {
                 status,
                 length,
+                range,
                 stream,
             });
         }
         if let Some(text) = header.strip_prefix("content-length:") {
             length = text.trim().parse().map_err(io::Error::other)?;
+        }
+        if let Some(text) = header.strip_prefix("content-range:") {
+            range = Some(text.trim().to_owned());
         }
     }
 }
@@ -63,17 +72,24 @@ fn line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
 }
 
 impl Opened {
-    /// Some of the body.
-    pub fn some(&mut self, bytes: usize) -> io::Result<Vec<u8>> {
-        let mut part = vec![0; bytes.min(self.length)];
-        self.stream.read_exact(&mut part)?;
-        self.length -= part.len();
+    /// What comes next of the body, so many bytes at most; an error where the connection ends before the body does.
+    pub fn some(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        let mut part = vec![0; most.min(self.length).min(PIECE)];
+        let count = self.stream.read(&mut part)?;
+        if count == 0 && !part.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        part.truncate(count);
+        self.length -= count;
         Ok(part)
     }
 
-    /// All that is left; an error where the connection ends before the body does.
-    pub fn rest(mut self) -> io::Result<Vec<u8>> {
-        self.some(self.length)
+    fn rest(mut self) -> io::Result<Vec<u8>> {
+        let mut rest = Vec::new();
+        while self.length > 0 {
+            rest.extend(self.some(PIECE)?);
+        }
+        Ok(rest)
     }
 }
 

@@ -1,17 +1,20 @@
 //! Lives of a node: clients ask, and then it is killed.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use glance::domain::checksum::HashAlgorithm;
 
+use crate::answer::{Answer, Image, SHOWN};
 use crate::chance::Chance;
+use crate::client::Client;
+use crate::flips::Flips;
+use crate::notes::Notes;
 use crate::site::{Node, Site};
 use crate::store::{Kept, Store};
 use crate::{damage, http, watch};
@@ -39,15 +42,6 @@ const SIZES: [usize; 14] = [
 /// How often the last judgement asks for an image that does not come.
 const ATTEMPTS: u32 = 5;
 
-/// An image of the service.
-#[derive(Debug)]
-struct Image {
-    id: String,
-    kept: Arc<Kept>,
-    /// The service itself keeps it, in files: then parts of it can be had.
-    in_files: bool,
-}
-
 /// All there is.
 #[derive(Debug)]
 pub struct World {
@@ -56,8 +50,9 @@ pub struct World {
     images: Vec<Image>,
     /// Others wrote into the directory since it was last repaired.
     harmed: bool,
-    seen: Mutex<BTreeMap<String, u64>>,
-    wrong: Mutex<Vec<String>>,
+    /// What they did last.
+    harm: &'static str,
+    notes: Notes,
 }
 
 impl World {
@@ -66,7 +61,8 @@ impl World {
         for (number, size) in SIZES.iter().enumerate() {
             let data = chance.bytes(*size);
             let liar = number % 3 == 1;
-            kept.push(Arc::new(Kept { data, liar }));
+            let flips = Flips::default();
+            kept.push(Arc::new(Kept { data, liar, flips }));
         }
         let store =
             Store::open(kept.clone(), chance.branch()).map_err(|error| error.to_string())?;
@@ -81,29 +77,21 @@ impl World {
             images.push(Image { id, kept, in_files });
         }
         node.stop()?;
+        let notes = Notes::default();
+        notes.count(SHOWN, 0);
         Ok(Self {
             site,
             store,
             images,
             harmed: false,
-            seen: Mutex::default(),
-            wrong: Mutex::default(),
+            harm: "",
+            notes,
         })
     }
 
     /// What was seen so far.
     pub fn told(&self) -> String {
-        let seen = self.seen.lock().expect("no thread died");
-        let told: Vec<String> = seen
-            .iter()
-            .map(|(what, times)| format!("{what}: {times}"))
-            .collect();
-        told.join(", ")
-    }
-
-    fn saw(&self, what: &str) {
-        let mut seen = self.seen.lock().expect("no thread died");
-        *seen.entry(what.to_owned()).or_default() += 1;
+        self.notes.told()
     }
 
     /// One life, from its start to its end and what comes after.
@@ -123,7 +111,7 @@ impl World {
         self.store.set_moody(chance.percent(60));
         if chance.percent(10) {
             self.site.disk.fill();
-            self.saw("full disks");
+            self.notes.saw("full disks");
         }
         let ended = AtomicBool::new(false);
         let until = Duration::from_millis(20 + chance.below(900) as u64);
@@ -133,14 +121,20 @@ impl World {
         let harmed = thread::scope(|scope| {
             for _ in 0..2 + chance.below(6) {
                 let (node, chance) = (chance.below(nodes.len()), chance.branch());
-                let (world, address, ended) = (&*self, nodes[node].address, &ended);
-                scope.spawn(move || world.be_a_client(address, chance, ended));
+                let client = Client {
+                    address: nodes[node].address,
+                    images: &self.images,
+                    notes: &self.notes,
+                    chance,
+                };
+                let ended = &ended;
+                scope.spawn(move || client.ask_until(ended));
             }
-            scope.spawn(|| watch::limit(&self.site, &ended, &self.wrong));
+            scope.spawn(|| watch::limit(&self.site, &ended, &self.notes));
             thread::sleep(until / 2);
             let harmed = harm
                 .as_mut()
-                .map(|chance| damage::do_some(&self.site, chance));
+                .map(|chance| damage::do_some(&self.site, &self.images, chance));
             thread::sleep(until / 2);
             let mut ends = Vec::new();
             for node in nodes {
@@ -152,30 +146,39 @@ impl World {
                 .collect::<Result<Vec<()>, String>>()
                 .map(|_| harmed)
         })?;
-        self.saw(if gently { "good ends" } else { "kills" });
+        self.notes.saw(if gently { "good ends" } else { "kills" });
         self.site.disk.relieve();
-        if let Some(wrong) = self.wrong.lock().expect("no thread died").pop() {
+        if let Some(wrong) = self.notes.complaint() {
             return Err(wrong);
         }
         if let Some(what) = harmed {
             self.harmed = true;
-            self.saw(what.unwrap_or("harm that was not done"));
+            self.harm = what.unwrap_or("harm that was not done");
+            self.notes.saw(self.harm);
         }
         if self.harmed {
-            self.site.fsck(&["--verify", "--repair"])?;
+            self.repair()?;
             self.site.fsck(&["--verify"])?;
-            self.harmed = false;
         }
         if chance.percent(15) {
             // There may be nothing of the kind.
-            let what = damage::do_some(&self.site, chance).unwrap_or("harm that was not done");
-            self.saw(what);
+            let what = damage::do_some(&self.site, &self.images, chance)
+                .unwrap_or("harm that was not done");
+            self.notes.saw(what);
             self.harmed = true;
             if chance.percent(50) {
-                self.site.fsck(&["--verify", "--repair"])?;
-                self.harmed = false;
+                self.repair()?;
             }
         }
+        Ok(())
+    }
+
+    /// Undoes what others have done to the directory.
+    fn repair(&mut self) -> Result<(), String> {
+        self.site.fsck(&["--verify", "--repair"])?;
+        let flips = self.images.iter().map(|image| &image.kept.flips);
+        flips.for_each(Flips::repaired);
+        self.harmed = false;
         Ok(())
     }
 
@@ -184,7 +187,11 @@ impl World {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chaos.log");
         // Without it there is still the seed.
         let _ = std::fs::write(&path, self.site.logs());
-        format!("{wrong}\n(the services' logs: {})", path.display())
+        let harm = self.harm;
+        format!(
+            "{wrong}\n(the last harm: {harm:?}; the services' logs: {})",
+            path.display()
+        )
     }
 
     /// In the end every image can be had, twice, and nothing is wrong.
@@ -194,18 +201,20 @@ impl World {
         for image in self.images.iter().chain(&self.images) {
             let mut attempts = 0;
             loop {
-                let path = format!("/v2/images/{}/file", image.id);
-                match http::ask(node.address, "GET", &path, "", b"") {
-                    Ok((200, body)) if body == image.kept.data => break,
-                    Ok((200, _)) => return Err(format!("a wrong body of image {}", image.id)),
+                let asked = Answer::ask(node.address, image, None, &self.notes);
+                let came = asked.and_then(|answer| answer.map_or(Ok(false), all_of));
+                match came {
+                    Ok(true) => break,
                     other if attempts == ATTEMPTS => {
-                        let what = other.map(|(status, _)| status);
-                        let told = format!("image {} is not served: {what:?}", image.id);
+                        let told = format!("image {} is not served: {other:?}", image.id);
                         return Err(self.with_logs(&told));
                     }
                     _ => attempts += 1,
                 }
             }
+        }
+        if let Some(wrong) = self.notes.complaint() {
+            return Err(self.with_logs(&wrong));
         }
         node.stop()?;
         if self.harmed {
@@ -213,114 +222,11 @@ impl World {
         }
         self.site.fsck(&["--verify"])
     }
+}
 
-    /// Asks for this and that until the end. What breaks off is forgiven.
-    fn be_a_client(&self, address: SocketAddr, mut chance: Chance, ended: &AtomicBool) {
-        while !ended.load(Ordering::Relaxed) {
-            let what = match chance.below(100) {
-                0..40 => self.download(address, &mut chance, false),
-                40..50 => self.download(address, &mut chance, true),
-                50..78 => self.part(address, &mut chance),
-                78..84 => self.leave_early(address, &mut chance),
-                84..90 => self.plain(address, "DELETE", &mut chance),
-                90..96 => self.plain(address, "PUT", &mut chance),
-                96 => http::ask(address, "POST", "/v2/cache/prune", "", b"").map(|_| "prunes"),
-                97 => http::ask(address, "POST", "/v2/cache/clean", "", b"").map(|_| "cleans"),
-                _ => http::ask(address, "GET", "/v2/cache", "", b"").map(|_| "listings"),
-            };
-            match what {
-                Ok(what) => self.saw(what),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let told = "a client waited in vain for half a minute".to_owned();
-                    self.wrong.lock().expect("no thread died").push(told);
-                }
-                Err(_) => {
-                    self.saw("broken connections");
-                    thread::sleep(Duration::from_millis(5));
-                }
-            }
-        }
-    }
-
-    fn some_image(&self, chance: &mut Chance) -> &Image {
-        &self.images[chance.below(self.images.len())]
-    }
-
-    fn compare(&self, image: &Image, what: &str, got: &[u8], right: &[u8]) {
-        if got != right {
-            let at = std::iter::zip(got, right).position(|(got, right)| got != right);
-            let (id, size) = (&image.id, right.len());
-            let told = format!(
-                "{what} of image {id}: {} of {size} bytes, wrong at {at:?}",
-                got.len()
-            );
-            self.wrong.lock().expect("no thread died").push(told);
-        }
-    }
-
-    fn download(
-        &self,
-        address: SocketAddr,
-        chance: &mut Chance,
-        slow: bool,
-    ) -> io::Result<&'static str> {
-        let image = self.some_image(chance);
-        let path = format!("/v2/images/{}/file", image.id);
-        let mut opened = http::open(address, "GET", &path, "", b"")?;
-        if opened.status != 200 {
-            return Ok("refused downloads");
-        }
-        let mut body = Vec::new();
-        while slow && opened.length > 0 && body.len() < 40 * 4096 {
-            body.extend(opened.some(4096)?);
-            thread::sleep(Duration::from_millis(4));
-        }
-        body.extend(opened.rest()?);
-        self.compare(image, "a download", &body, &image.kept.data);
-        Ok("downloads")
-    }
-
-    fn part(&self, address: SocketAddr, chance: &mut Chance) -> io::Result<&'static str> {
-        let image = self.some_image(chance);
-        let size = image.kept.data.len();
-        if image.kept.liar && !image.in_files {
-            return Ok("parts that nobody can prove");
-        }
-        let start = chance.below(size);
-        let end = start + 1 + chance.below((size - start).min(6 * MIB));
-        let asked = format!("Range: bytes={start}-{}\r\n", end - 1);
-        let path = format!("/v2/images/{}/file", image.id);
-        let (status, body) = http::ask(address, "GET", &path, &asked, b"")?;
-        if status != 206 {
-            return Ok("refused parts");
-        }
-        let right = &image.kept.data[start..end.min(size)];
-        self.compare(image, "a part", &body, right);
-        Ok("parts")
-    }
-
-    fn leave_early(&self, address: SocketAddr, chance: &mut Chance) -> io::Result<&'static str> {
-        let image = self.some_image(chance);
-        let path = format!("/v2/images/{}/file", image.id);
-        let mut opened = http::open(address, "GET", &path, "", b"")?;
-        opened.some(chance.below(opened.length))?;
-        Ok("clients that left")
-    }
-
-    fn plain(
-        &self,
-        address: SocketAddr,
-        method: &str,
-        chance: &mut Chance,
-    ) -> io::Result<&'static str> {
-        let path = format!("/v2/cache/{}", self.some_image(chance).id);
-        http::ask(address, method, &path, "", b"")?;
-        Ok(if method == "PUT" {
-            "wishes"
-        } else {
-            "evictions"
-        })
-    }
+/// Takes all of an answer. True where there is one.
+fn all_of(mut answer: Answer) -> io::Result<bool> {
+    answer.take_all().map(|()| true)
 }
 
 /// Makes an image of this data, in the service's own store or at an address.

@@ -1,6 +1,7 @@
 //! Lives of real `glance-api` processes that end by SIGKILL, on a store that misbehaves, a disk that fills up and a
-//! directory that others write into. What holds: a body that comes to its end is right, the cache keeps its limit,
-//! a directory that was killed and started again has nothing wrong with it, and what others have done to it can be
+//! directory that others write into. What holds: a body that comes to its end is right; of one that breaks off every
+//! byte is, but for bits that were turned around on purpose where nobody could tell yet; the cache keeps its limit; a
+//! directory that was killed and started again has nothing wrong with it, and what others have done to it can be
 //! repaired.
 //!
 //! ```text
@@ -12,11 +13,15 @@
 //! A seed decides what is done; what the machine makes of it is up to the machine. One that fails goes into
 //! `seeds.txt`.
 
+mod answer;
 mod chance;
+mod client;
 mod damage;
 mod disk;
+mod flips;
 mod http;
 mod life;
+mod notes;
 mod site;
 mod store;
 mod watch;

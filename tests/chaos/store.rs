@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::chance::Chance;
+use crate::flips::{Flips, Place};
 
 /// Bytes that are sent at once.
 const PIECE: usize = 64 * 1024;
@@ -18,6 +19,8 @@ const PIECE: usize = 64 * 1024;
 pub struct Kept {
     pub data: Vec<u8>,
     pub liar: bool,
+    /// What was turned around of it, anywhere.
+    pub flips: Flips,
 }
 
 #[derive(Debug)]
@@ -46,6 +49,7 @@ enum Whim {
     Stall,
     Refuse,
     Reset,
+    /// A wrong byte, and now and then fewer than it said.
     Flip,
 }
 
@@ -167,7 +171,10 @@ fn send(
         ),
         None => ("200 OK", String::new()),
     };
-    let mut body = image.data[part.unwrap_or(0..size)].to_vec();
+    let part = part.unwrap_or(0..size);
+    let mut body = image.data[part.clone()].to_vec();
+    let announced = body.len() + usize::from(whim == Whim::Long) * 100;
+    let mut cut = announced;
     match whim {
         Whim::Refuse => {
             return stream.write_all(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
@@ -176,11 +183,16 @@ fn send(
         Whim::Long => body.extend(chance.bytes(100)),
         Whim::Flip if !body.is_empty() => {
             let at = chance.below(body.len());
-            body[at] ^= 1 << chance.below(8);
+            let bit = 1 << chance.below(8);
+            image.flips.note(Place::Store, part.start + at, bit);
+            body[at] ^= bit;
+            if chance.percent(50) {
+                cut = chance.below(announced);
+            }
         }
+        Whim::Short | Whim::Stall => cut = chance.below(announced),
         _ => {}
     }
-    let announced = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Length: {announced}\r\n{place}Connection: close\r\n\r\n"
     );
@@ -188,10 +200,6 @@ fn send(
     if head_only {
         return stream.flush();
     }
-    let cut = match whim {
-        Whim::Short | Whim::Stall => chance.below(announced),
-        _ => announced,
-    };
     for piece in body[..cut].chunks(PIECE) {
         stream.write_all(piece)?;
         if whim == Whim::Slow {

@@ -3,16 +3,16 @@
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::notes::Notes;
 use crate::site::{LIMIT, Site};
 
 /// Looks again and again until `ended`, and writes down what is wrong. A file is counted where it is while nobody
 /// gives room away.
-pub fn limit(site: &Site, ended: &AtomicBool, wrong: &Mutex<Vec<String>>) {
+pub fn limit(site: &Site, ended: &AtomicBool, notes: &Notes) {
     while !ended.load(Ordering::Relaxed) {
         if let Ok(lock) = File::open(site.cache(".glance/space.lock"))
             && fs2::FileExt::lock_shared(&lock).is_ok()
@@ -23,7 +23,7 @@ pub fn limit(site: &Site, ended: &AtomicBool, wrong: &Mutex<Vec<String>>) {
             let sum = whole + growing.iter().sum::<u64>();
             if sum > LIMIT {
                 let told = format!("the cache takes {sum} of {LIMIT}: {whole} and {growing:?}");
-                wrong.lock().expect("no thread died").push(told);
+                notes.complain(told);
                 return;
             }
         }

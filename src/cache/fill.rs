@@ -71,7 +71,7 @@ fn spawn<T: Send + 'static>(
 }
 
 /// The one that writes.
-struct Writer {
+pub struct Writer {
     claim: Claim,
     source: Option<Arc<dyn Source>>,
     /// What the image has, or what the store says it will send.
@@ -82,7 +82,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(
+    pub fn new(
         claim: Claim,
         source: Option<Arc<dyn Source>>,
         announced: Option<u64>,
@@ -106,6 +106,11 @@ impl Writer {
         let proven = self.write(&mut inbox).and_then(|()| self.prove(hashing));
         // The store need not be read any further.
         drop(inbox);
+        self.end(proven)
+    }
+
+    /// Puts the copy into its place where it is proven, and lets go of everything.
+    pub fn end(self, proven: Result<(), Failure>) -> Result<(), FillBroken> {
         let Claim { hold, running, .. } = self.claim;
         let mut account = self.account;
         account.bytes = self.written;
@@ -143,19 +148,27 @@ impl Writer {
     /// Writes what comes, and tells how far one may read.
     fn write(&mut self, inbox: &mut mpsc::Receiver<Step>) -> Result<(), Failure> {
         while let Some(step) = inbox.blocking_recv() {
-            match step {
-                Step::Data(batch) => self.write_batch(&batch)?,
-                Step::Kept(bytes) => {
-                    self.look_after_the_file()?;
-                    self.written = bytes.end;
-                    self.tell()?;
-                }
-                Step::End => return self.end_spans(),
-                Step::Broken(reason) => return Err(Failure::Broken(reason)),
+            if self.take(step)? {
+                return Ok(());
             }
         }
         // The task that reads the store ends only with its runtime.
         Err(Failure::Broken("this node is stopping".into()))
+    }
+
+    /// Takes what comes next. True where that was all.
+    pub fn take(&mut self, step: Step) -> Result<bool, Failure> {
+        match step {
+            Step::Data(batch) => self.write_batch(&batch)?,
+            Step::Kept(bytes) => {
+                self.look_after_the_file()?;
+                self.written = bytes.end;
+                self.tell()?;
+            }
+            Step::End => return self.end_spans().map(|()| true),
+            Step::Broken(reason) => return Err(Failure::Broken(reason)),
+        }
+        Ok(false)
     }
 
     fn write_batch(&mut self, batch: &[Bytes]) -> Result<(), Failure> {
@@ -224,7 +237,10 @@ impl Writer {
     }
 
     /// Compares what was written with what the image has, and tells the readers.
-    fn prove(&mut self, hashing: Option<JoinHandle<io::Result<String>>>) -> Result<(), Failure> {
+    pub fn prove(
+        &mut self,
+        hashing: Option<JoinHandle<io::Result<String>>>,
+    ) -> Result<(), Failure> {
         let got = hashing.map(JoinHandle::join).transpose();
         let got = got.map_err(|_| Failure::Broken("its hash could not be computed".into()))?;
         let got = got.transpose()?;

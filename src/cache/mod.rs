@@ -22,6 +22,8 @@ mod feed;
 mod fetch;
 mod fill;
 mod fills;
+#[cfg(test)]
+mod followed;
 mod format;
 mod fsck;
 mod growing;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::crowd::Crowd;
 use super::pieces::{Known, Pieces};
 use super::sums::Sum;
 use crate::stream::{ByteRange, read_at};
@@ -14,6 +15,7 @@ use crate::stream::{ByteRange, read_at};
 pub struct Leaving {
     file: Arc<File>,
     pieces: Arc<Pieces>,
+    crowd: Arc<Crowd>,
     /// What is wanted and has not left.
     rest: ByteRange,
 }
@@ -40,6 +42,7 @@ impl Leaving {
         Some(Self {
             file,
             pieces,
+            crowd: Arc::clone(&known.crowd),
             rest: part,
         })
     }
@@ -49,17 +52,29 @@ impl Leaving {
             return Next::End;
         }
         let piece = self.pieces.at(self.rest.start);
-        match read_at(&self.file, piece).await {
-            Ok(bytes) if self.pieces.has(piece, &bytes) => {
-                let end = piece.end.min(self.rest.end);
-                // Both are within the piece.
-                let within = |position: u64| usize::try_from(position - piece.start).unwrap_or(0);
-                let wanted = bytes.slice(within(self.rest.start)..within(end));
-                self.rest.start = end;
-                Next::Bytes(wanted)
-            }
-            _ => Next::Bad,
+        let Some(bytes) = self.read(piece).await else {
+            return Next::Bad;
+        };
+        let end = piece.end.min(self.rest.end);
+        // Both are within the piece.
+        let within = |position: u64| usize::try_from(position - piece.start).unwrap_or(0);
+        let wanted = bytes.slice(within(self.rest.start)..within(end));
+        self.rest.start = end;
+        Next::Bytes(wanted)
+    }
+
+    /// A piece, if it is right.
+    async fn read(&self, piece: ByteRange) -> Option<Bytes> {
+        let name = (piece.start, self.pieces.sum(piece)?);
+        if let Some(bytes) = self.crowd.get(name) {
+            return Some(bytes);
         }
+        let bytes = read_at(&self.file, piece).await.ok()?;
+        if !self.pieces.has(piece, &bytes) {
+            return None;
+        }
+        self.crowd.put(name, &bytes);
+        Some(bytes)
     }
 }
 

@@ -12,6 +12,7 @@ mod account;
 mod cached;
 mod claim;
 mod clean;
+mod crowd;
 mod directory;
 mod entry;
 mod error;

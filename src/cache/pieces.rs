@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use blake3::hazmat::{self, HasherExt as _, Mode};
 use tokio::sync::OnceCell;
 
+use super::crowd::Crowd;
 use super::node::blocking;
 use super::sums::Sum;
 use crate::stream::{ByteRange, CHUNK};
@@ -60,11 +61,16 @@ impl Pieces {
         }
     }
 
+    /// The checksum of a piece.
+    pub fn sum(&self, piece: ByteRange) -> Option<Sum> {
+        let number = usize::try_from((piece.start - self.span.start) / PIECE);
+        self.sums.get(number.ok()?).copied()
+    }
+
     /// Whether these are the bytes of a piece.
     pub fn has(&self, piece: ByteRange, bytes: &[u8]) -> bool {
-        let number = usize::try_from((piece.start - self.span.start) / PIECE);
-        let known = number.ok().and_then(|number| self.sums.get(number));
-        bytes.len() as u64 == piece.len() && known == Some(&self.sum_of(piece, bytes))
+        let is_whole = bytes.len() as u64 == piece.len();
+        is_whole && self.sum(piece) == Some(self.sum_of(piece, bytes))
     }
 
     fn sum_of(&self, piece: ByteRange, bytes: &[u8]) -> Sum {
@@ -111,6 +117,8 @@ fn below(sums: &[Sum], len: u64) -> Sum {
 #[derive(Debug, Default)]
 pub struct Known {
     spans: Mutex<VecDeque<(ByteRange, Sum, Cell)>>,
+    /// Those who read it now.
+    pub crowd: Arc<Crowd>,
 }
 
 type Cell = Arc<OnceCell<Arc<Pieces>>>;

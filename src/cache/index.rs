@@ -36,6 +36,8 @@ const SCHEMA: &str = "
 pub struct Index {
     layout: Layout,
     open: Option<Open>,
+    /// Rows are missing that were there: the table was made where there was none.
+    anew: bool,
 }
 
 #[derive(Debug)]
@@ -47,7 +49,16 @@ struct Open {
 
 impl Index {
     pub fn new(layout: Layout) -> Self {
-        Self { layout, open: None }
+        Self {
+            layout,
+            open: None,
+            anew: false,
+        }
+    }
+
+    /// Whether rows were lost since they last agreed with the files.
+    pub fn is_anew(&self) -> bool {
+        self.anew
     }
 
     /// What became of copies after the change of this number, and the number of the last one.
@@ -61,11 +72,16 @@ impl Index {
     /// A number that changes when another process writes. None where there is no index.
     pub fn version(&mut self) -> rusqlite::Result<Option<i64>> {
         if !self.layout.index().exists() {
+            self.anew |= self.open.take().is_some();
             return Ok(None);
         }
-        let version = "PRAGMA data_version";
-        self.with(|connection, _| connection.query_row(version, [], |row| row.get(0)))
-            .map(Some)
+        self.with(|connection, _| {
+            // An error where somebody has emptied the file.
+            let any = "SELECT 1 FROM cached_images LIMIT 1";
+            connection.prepare_cached(any)?.exists([])?;
+            connection.query_row("PRAGMA data_version", [], |row| row.get(0))
+        })
+        .map(Some)
     }
 
     /// Every row. An index that does not exist yet has none, and is not created for the asking.
@@ -100,7 +116,7 @@ impl Index {
 
     /// Makes rows and files agree, in one transaction, and says what the rows are then.
     pub fn mend(&mut self, images: &[Placed]) -> rusqlite::Result<Rows> {
-        self.with(|connection, layout| {
+        let mended = self.with(|connection, layout| {
             let rows = rows::read(connection)?;
             let names = rows::names(connection)?;
             let found: HashMap<&str, &Placed> = images
@@ -137,7 +153,9 @@ impl Index {
             let rows = rows::read(&transaction)?;
             transaction.commit()?;
             Ok(rows)
-        })
+        });
+        self.anew &= mended.is_err();
+        mended
     }
 
     /// Takes over what others have counted of copies that are here, in one transaction. Says of which, and how many
@@ -179,6 +197,14 @@ impl Index {
                 self.put_aside(&error)?;
                 self.attempt(&work)
             }
+            Err(error) if is_emptied(&error) => {
+                let index = self.layout.index().display();
+                tracing::warn!(
+                    "the cache index {index} is empty ({error}): made anew from the files"
+                );
+                self.open = None;
+                self.attempt(&work)
+            }
             result => result,
         }
     }
@@ -190,7 +216,11 @@ impl Index {
         let identity = identity(&self.layout).ok();
         let open = match self.open.take() {
             Some(open) if Some(open.identity) == identity => open,
-            _ => open(&self.layout)?,
+            _ => {
+                let (open, made) = open(&self.layout)?;
+                self.anew |= made;
+                open
+            }
         };
         let open = self.open.insert(open);
         work(&mut open.connection, &self.layout)
@@ -238,7 +268,8 @@ fn cannot_open(error: &io::Error) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
 }
 
-fn open(layout: &Layout) -> rusqlite::Result<Open> {
+/// Opens the index, and says whether its table had to be made.
+fn open(layout: &Layout) -> rusqlite::Result<(Open, bool)> {
     create(layout).map_err(|error| cannot_open(&error))?;
     let connection = connect(layout, BUSY)?;
     // The journal stays, empty, while the index is open: a file that comes and goes with every hit would
@@ -246,13 +277,16 @@ fn open(layout: &Layout) -> rusqlite::Result<Open> {
     connection.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(()))?;
     // What is lost with the power is made anew from the files.
     connection.execute_batch("PRAGMA synchronous = NORMAL")?;
+    let known = "SELECT 1 FROM sqlite_schema WHERE name = 'cached_images'";
+    let made = !connection.prepare(known)?.exists([])?;
     connection.execute_batch(SCHEMA)?;
     check(&connection)?;
     let identity = identity(layout).map_err(|error| cannot_open(&error))?;
-    Ok(Open {
+    let open = Open {
         connection,
         identity,
-    })
+    };
+    Ok((open, made))
 }
 
 /// Opens the index that is there, and waits for others as long as `busy`.
@@ -301,6 +335,15 @@ pub fn is_broken(error: &rusqlite::Error) -> bool {
             _ => false,
         },
         rusqlite::Error::SqlInputError { msg, .. } => msg.contains("column"),
+        _ => false,
+    }
+}
+
+/// Whether the table is not there: somebody has emptied the file.
+pub fn is_emptied(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.contains("no such table"),
+        rusqlite::Error::SqlInputError { msg, .. } => msg.contains("no such table"),
         _ => false,
     }
 }

@@ -265,6 +265,7 @@ impl Writer {
         match self.index.record(&self.pending) {
             Ok(()) => {
                 self.pending.clear();
+                self.renew();
                 if std::mem::take(&mut self.failing) {
                     tracing::info!("the cache index can be written again");
                 }
@@ -288,6 +289,16 @@ impl Writer {
         };
         if version != std::mem::replace(&mut self.version, version) {
             self.learn();
+        }
+        self.renew();
+    }
+
+    /// Gives an index its rows back that was lost while this process runs.
+    fn renew(&mut self) {
+        if self.index.is_anew()
+            && let Ok(contents) = self.layout.contents()
+        {
+            self.mend(&contents.images);
         }
     }
 

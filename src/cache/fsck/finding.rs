@@ -96,6 +96,8 @@ pub enum What {
 
     #[error("is not there, and there are copies")]
     NoIndex,
+    #[error("is empty, and there are copies: the index is lost")]
+    EmptyIndex,
     #[error("is no index: {0}")]
     BrokenIndex(String),
     #[error("is not there, and has a row in the index")]

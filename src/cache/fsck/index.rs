@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::params;
 
 use super::{Finding, Repair, What, inside};
-use crate::cache::index::{self, Index, is_broken};
+use crate::cache::index::{self, Index, is_broken, is_emptied};
 use crate::cache::layout::Layout;
 
 /// A service writes its rows in much less.
@@ -27,6 +27,12 @@ pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
         Err(error) if is_broken(&error) => {
             let what = What::BrokenIndex(error.to_string());
             findings.push(Finding::new(name, what, Repair::Mend));
+            return Ok(());
+        }
+        Err(error) if is_emptied(&error) => {
+            if !images.is_empty() {
+                findings.push(Finding::new(name, What::EmptyIndex, Repair::Mend));
+            }
             return Ok(());
         }
         Err(error) => return Err(io::Error::other(format!("the index: {error}"))),

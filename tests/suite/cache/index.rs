@@ -265,6 +265,44 @@ async fn an_index_that_is_destroyed_while_the_service_runs_is_made_anew() {
 }
 
 #[tokio::test]
+async fn an_index_that_is_lost_while_the_service_runs_gets_its_rows_back_by_itself() {
+    let shelf = Shelf::new();
+    let cache = shelf.open().await;
+    let images = [Image::of(1000), Image::of(2000)];
+    for image in &images {
+        image.fill(&cache).await;
+        image.download(&cache).await;
+    }
+    let index = shelf.path("cache.db");
+    let counts = |hits: [i64; 2]| -> BTreeMap<String, i64> {
+        let ids = images.iter().map(|image| image.id.to_string());
+        ids.zip(hits).collect()
+    };
+    until("written", async || rows(&shelf) == counts([1, 1])).await;
+    for lost in ["emptied", "removed"] {
+        for used in [false, true] {
+            match lost {
+                "emptied" => drop(File::create(&index).unwrap()),
+                _ => std::fs::remove_file(&index).unwrap(),
+            }
+            if used {
+                images[0].download(&cache).await;
+            }
+            let expected = counts([i64::from(used), 0]);
+            until(lost, async || {
+                let opened = index.exists().then(|| Connection::open(&index).unwrap());
+                let known = "SELECT 1 FROM sqlite_schema WHERE name = 'cached_images'";
+                opened.is_some_and(|opened| opened.prepare(known).unwrap().exists([]).unwrap())
+                    && rows(&shelf) == expected
+            })
+            .await;
+        }
+    }
+    cache.close().await;
+    assert_eq!(rows(&shelf), counts([1, 0]));
+}
+
+#[tokio::test]
 async fn rows_follow_files() {
     let shelf = Shelf::new();
     let cache = shelf.open().await;

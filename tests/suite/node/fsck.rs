@@ -207,6 +207,11 @@ fn each_thing_that_breaks_a_rule_is_named_and_repaired() {
 
     put("cache.db", &[7; 5000]);
     are_mended(&site, &["is no index"]);
+    put("cache.db", b"");
+    are_mended(
+        &site,
+        &["cache.db: is empty, and there are copies: the index is lost"],
+    );
     fs::remove_file(site.cache("cache.db")).unwrap();
     are_mended(&site, &["is not there, and there are copies"]);
 }

@@ -1,9 +1,10 @@
 //! Which format our own files in the directory have: `.glance/format`, a number.
 //!
 //! What lies beside `.glance` is as the original has it and has no versions. A program that finds a number above
-//! its own takes no lock on the directory and changes nothing in it: it serves past the cache, and says why. One
-//! that finds a lower number brings the files up to date and writes its own. A directory without the mark is of
-//! the first format, for that had none at first; one that cannot be read was torn by a crash, and is written anew.
+//! its own takes no lock on the directory and changes nothing in it, the index neither: it serves past the cache,
+//! and says why. One that finds a lower number brings the files up to date and writes its own. A directory without
+//! the mark is of the first format, for that had none at first; one that cannot be read was torn by a crash, and is
+//! written anew.
 
 use std::fs;
 use std::io;

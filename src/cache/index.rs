@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::format;
 use super::layout::{Layout, Placed};
 use super::rows::{self, Changes, Known, Row, Rows};
 use super::standings::{self, Stored};
@@ -180,8 +181,10 @@ impl Index {
         let Some(Open { connection, .. }) = self.open.take() else {
             return;
         };
-        // Takes the journal away; where another process is just writing, that one will.
-        let _ = connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()));
+        if format::check(&self.layout).is_ok() {
+            // Takes the journal away; where another process is just writing, that one will.
+            let _ = connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()));
+        }
         if let Err((_, error)) = connection.close() {
             tracing::warn!("the cache index was not closed properly: {error}");
         }
@@ -213,6 +216,8 @@ impl Index {
         &mut self,
         work: impl Fn(&mut Connection, &Layout) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
+        // To open it writes already: what a newer program has made is not read either.
+        format::check(&self.layout).map_err(|error| cannot_open(&error))?;
         let identity = identity(&self.layout).ok();
         let open = match self.open.take() {
             Some(open) if Some(open.identity) == identity => open,

@@ -303,6 +303,37 @@ async fn an_index_that_is_lost_while_the_service_runs_gets_its_rows_back_by_itse
 }
 
 #[tokio::test]
+async fn the_index_of_a_newer_programs_directory_is_left_as_it_is() {
+    let shelf = Shelf::new();
+    let cache = shelf.open().await;
+    let image = Image::of(1000);
+    image.fill(&cache).await;
+    image.download(&cache).await;
+    until("written", async || {
+        rows(&shelf).get(image.id.as_str()) == Some(&1)
+    })
+    .await;
+    std::fs::write(shelf.path(".glance/format"), "2\n").unwrap();
+    let state = || {
+        let found = shelf.names("").into_iter();
+        let found = found.map(|name| std::fs::metadata(shelf.path(name)).unwrap());
+        found
+            .map(|found| found.modified().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let before = (shelf.names(""), state());
+    image.download(&cache).await;
+    assert_eq!(hits(&cache, &image).await, 1, "what is not written yet");
+    cache.close().await;
+    let anew = shelf.open().await;
+    image.download(&anew).await;
+    assert_eq!(hits(&anew, &image).await, 1);
+    anew.close().await;
+    assert_eq!((shelf.names(""), state()), before);
+    assert_eq!(rows(&shelf)[image.id.as_str()], 1);
+}
+
+#[tokio::test]
 async fn rows_follow_files() {
     let shelf = Shelf::new();
     let cache = shelf.open().await;

@@ -57,8 +57,8 @@ pub struct Contents {
     pub images: Vec<Placed>,
     /// Bytes of files that are no images of ours: they take room, and nobody but their owner removes them.
     pub strange: u64,
-    /// When one of these was last written to.
-    pub strange_changed: Option<DateTime<Utc>>,
+    /// How many of these may grow.
+    pub strangers: u64,
 }
 
 /// What is at the place of a whole copy.
@@ -258,8 +258,7 @@ impl Layout {
                 None if self.is_index(&name) => {}
                 None => {
                     contents.strange += found.len();
-                    let changed = found.modified().ok().map(DateTime::from);
-                    contents.strange_changed = contents.strange_changed.max(changed);
+                    contents.strangers += u64::from(!is_originals_lock(&name, &found));
                 }
             }
         }

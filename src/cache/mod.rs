@@ -202,8 +202,8 @@ impl Cache {
         Err(Error::at(&self.node.layout, why))
     }
 
-    /// Goes by the limits of `config` from now on. A lower one is reached when the cache is next pruned, or
-    /// room is needed. Whatever else differs waits for the next start.
+    /// Goes by the limits of `config` from now on. A lower one is reached within half a minute, or when room is
+    /// needed. Whatever else differs waits for the next start.
     pub fn limit(&self, config: &CacheConfig) {
         self.node.limit(config);
     }
@@ -293,27 +293,6 @@ impl Cache {
     /// What other processes do in the directory is not noticed.
     pub async fn changed(&self) {
         self.node.journal.changed().await;
-    }
-
-    /// Removes what was not used for its time to live, and copies in their order until the rest is within the
-    /// limit. With a limit that holds this finds only what others have put there.
-    pub async fn prune(&self) -> Result<Pruned> {
-        // What others did counts, too.
-        self.entries().await?;
-        let gone = self
-            .work(|node| {
-                let rules = node.prune_rules();
-                prune::run(&node.layout, rules, &node.residents, node.clock.now())
-            })
-            .await?;
-        for (image, reason) in &gone {
-            self.node.left(image.id, image.size, *reason);
-        }
-        self.node.journal.moved();
-        if self.node.residents.pinned_bytes() > self.node.limits().max_size {
-            self.node.tell_pins();
-        }
-        Ok(Pruned::of(&gone))
     }
 
     /// Removes bad data and fills that nobody goes on with, and says how many files that were.

@@ -3,14 +3,14 @@
 //! The numbers stand in `.glance/space.lock`, the file of the lock that guards them. Every process of ours that
 //! puts a file there or takes one away says so under that lock. What others do shows in the time of modification
 //! of the directory, its *stamp*: a tally with another stamp is not believed, and the directory is counted anew.
-//! A file that others write in place changes no stamp, so while there is one that was just written the directory
-//! is counted again and again, and a sweep counts all of it from time to time, whatever the stamps say.
+//! A file that others write in place changes no stamp, so while there is one that may grow the directory is counted
+//! again and again, and a sweep counts all of it from time to time, whatever the stamps say.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -18,14 +18,15 @@ use super::layout::{self, Layout, files, image_named};
 use super::lock::SpaceLock;
 use super::space;
 
-/// How often everything is counted anew.
-pub const SWEEP: Duration = Duration::from_mins(1);
-
-/// A file of others that was written so shortly ago may still grow.
+/// A copy that others put there and wrote to so shortly ago may still grow. What is no copy may grow at any time.
 const GROWS: TimeDelta = TimeDelta::seconds(10);
 
-/// How long a tally is believed while files of others may grow, in seconds.
-const BRIEFLY: i64 = 1;
+/// While files may grow, a tally is believed to the end of its second, and where counting takes long for so many times
+/// as long.
+const SHARE: u32 = 20;
+
+/// And never for longer, in seconds: somebody may set the clock back.
+const LONGEST: i64 = 60;
 
 /// Sweeps that nobody is kept waiting for, before one that does.
 const QUIET_SWEEPS: u32 = 3;
@@ -160,7 +161,8 @@ impl Tally {
 
     /// Counts what is not known.
     pub fn completed(mut self, layout: &Layout, now: DateTime<Utc>) -> io::Result<Self> {
-        let ended = self.until != 0 && (now.timestamp() - self.until).abs() > BRIEFLY;
+        let left = self.until - now.timestamp();
+        let ended = self.until != 0 && !(0..=LONGEST).contains(&left);
         if !self.copies.is_known() || ended {
             self.count_copies(layout, now)?;
         }
@@ -174,12 +176,12 @@ impl Tally {
     }
 
     fn count_copies(&mut self, layout: &Layout, now: DateTime<Utc>) -> io::Result<()> {
+        let begun = Instant::now();
         // First the stamp: what changes while one counts makes it a wrong one.
         let stamp = stamp(layout, Area::Copies);
         let contents = layout.contents()?;
         let fresh = |at: DateTime<Utc>| (now - at).abs() < GROWS;
-        let strange = contents.strange_changed.is_some_and(fresh);
-        let grows = strange
+        let grows = contents.strangers > 0
             || contents
                 .images
                 .iter()
@@ -190,7 +192,12 @@ impl Tally {
             bytes: contents.images.iter().map(|image| image.size).sum(),
         };
         self.strange = contents.strange;
-        self.until = if grows { now.timestamp() } else { 0 };
+        let rest = i64::try_from((begun.elapsed() * SHARE).as_secs()).unwrap_or(LONGEST);
+        self.until = if grows {
+            now.timestamp() + rest.min(LONGEST)
+        } else {
+            0
+        };
         Ok(())
     }
 }
@@ -325,6 +332,21 @@ mod tests {
         let later = now() + TimeDelta::seconds(3);
         let lock = SpaceLock::take(&layout).unwrap();
         assert_eq!(lock.tally(&layout, later).unwrap().copies.bytes, 60);
+    }
+
+    #[test]
+    fn a_file_that_is_no_copy_is_noticed_when_it_grows_after_a_long_rest() {
+        let (_dir, layout) = layout();
+        let path = layout.root().join("notes.txt");
+        fs::write(&path, [7; 30]).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        let old = now() - TimeDelta::seconds(1000);
+        file.set_modified(old.into()).unwrap();
+        assert_eq!(copies(&layout), (0, 0));
+        fs::write(&path, [7; 60]).unwrap();
+        let later = now() + TimeDelta::seconds(2);
+        let lock = SpaceLock::take(&layout).unwrap();
+        assert_eq!(lock.tally(&layout, later).unwrap().strange, 60);
     }
 
     #[test]

@@ -12,11 +12,29 @@ use super::{Cache, Result, pins, tally};
 use crate::domain::ImageId;
 
 impl Cache {
+    /// The images that have a copy, a part, a wish or a pin here.
+    pub async fn images(&self) -> Result<Vec<ImageId>> {
+        self.work(|node| images(&node.layout)).await
+    }
+
     /// What this node has, makes and is asked for.
     pub async fn inventory(&self) -> Result<Inventory> {
         self.work(|node| Inventory::of(&node.layout, node.limits(), node.clock.now()))
             .await
     }
+}
+
+/// The images that have a copy, a part, a wish or a pin.
+pub fn images(layout: &Layout) -> io::Result<Vec<ImageId>> {
+    let mut found = Vec::new();
+    let root = layout.root().to_owned();
+    for dir in [root, layout.parts(), layout.queue(), layout.pins()] {
+        let names = layout::files(&dir)?;
+        found.extend(names.iter().filter_map(|(name, _)| image_named(name)));
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 /// What a node has, makes and is asked for.

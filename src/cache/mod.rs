@@ -267,13 +267,27 @@ impl Cache {
 
     /// Drops this node's copy, a growing one too. Who reads it reads on.
     pub async fn evict(&self, id: ImageId) -> Result<bool> {
+        self.drop_copy(id, Reason::Asked).await
+    }
+
+    /// Lets go of all that is here of an image that was deleted: its copy, the wish for one, and its pin.
+    pub async fn forget(&self, id: ImageId) -> Result<()> {
+        self.unqueue(id).await?;
+        self.drop_copy(id, Reason::Deleted).await?;
+        if self.unpin(id).await? {
+            tracing::info!(image.id = %id, "image {id} was deleted, and is not pinned any more");
+        }
+        Ok(())
+    }
+
+    async fn drop_copy(&self, id: ImageId, reason: Reason) -> Result<bool> {
         self.node.fills.detach(id);
         self.node.copies.forget(id);
         let dropped = self
-            .work(move |node| evict::image(&node.layout, id, Reason::Asked))
+            .work(move |node| evict::image(&node.layout, id, reason))
             .await?;
         match dropped.whole {
-            Some(bytes) => self.node.left(id, bytes, Reason::Asked),
+            Some(bytes) => self.node.left(id, bytes, reason),
             None => self.node.journal.gone(id),
         }
         Ok(dropped.any())

@@ -48,6 +48,10 @@ pub fn start(glance: &Glance, stop: &CancellationToken, tasks: &TaskTracker) {
         let (glance, stop) = (glance.clone(), stop.clone());
         tasks.spawn(async move { glance.recall_lives(stop).await });
     }
+    {
+        let (glance, stop) = (glance.clone(), stop.clone());
+        tasks.spawn(async move { glance.forget_deleted(stop).await });
+    }
     for rule in &config.rules {
         let Some(times) = rule.schedule.clone() else {
             continue;

@@ -157,9 +157,7 @@ impl Glance {
             error => error.into(),
         })?;
         if let Some(cache) = &self.cache {
-            cache.unqueue(image.id).await?;
-            cache.evict(image.id).await?;
-            cache.unpin(image.id).await?;
+            cache.forget(image.id).await?;
         }
         self.forget_staged(&image).await;
         if !later {

@@ -5,6 +5,7 @@ mod actions;
 mod add_location;
 mod afterwards;
 pub mod cached;
+mod deleted;
 mod discovery;
 pub mod download;
 mod edit;

@@ -23,7 +23,7 @@ use std::time::Duration;
 use super::format::{self, Mark};
 use super::layout::Layout;
 use super::space::SpaceLock;
-use super::{Error, Expected, Result};
+use super::{Error, Expected, Result, inventory};
 use crate::clock::Clock;
 use crate::config::CacheConfig;
 use crate::domain::ImageId;
@@ -85,7 +85,7 @@ impl Fsck {
 
     /// The images that have a copy, a part, a wish or a pin here: what the database may be asked for.
     pub fn images(&self) -> Result<Vec<ImageId>> {
-        self.at(names::images(&self.layout))
+        self.at(inventory::images(&self.layout))
     }
 
     pub fn copies(&self) -> Result<Vec<ImageId>> {

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use super::{Counts, Finding, Repair, What, inside};
 use crate::cache::layout::{Layout, files, image_named, is_originals_lock};
 use crate::cache::queue;
-use crate::domain::ImageId;
 
 const OTHERS: &str = "it is not the cache's";
 
@@ -50,19 +49,6 @@ fn rooms(layout: &Layout) -> [PathBuf; 8] {
         layout.tables(),
         layout.pins(),
     ]
-}
-
-/// The images that have a copy, a part, a wish or a pin.
-pub fn images(layout: &Layout) -> io::Result<Vec<ImageId>> {
-    let mut found = Vec::new();
-    let root = layout.root().to_owned();
-    for dir in [root, layout.parts(), layout.queue(), layout.pins()] {
-        let names = files(&dir)?;
-        found.extend(names.iter().filter_map(|(name, _)| image_named(name)));
-    }
-    found.sort_unstable();
-    found.dedup();
-    Ok(found)
 }
 
 pub fn counts(layout: &Layout) -> io::Result<Counts> {

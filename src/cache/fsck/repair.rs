@@ -93,7 +93,8 @@ impl Fsck {
 /// Why a copy leaves.
 fn reason(what: &What) -> Reason {
     match what {
-        What::Deleted | What::ImageSize { .. } | What::OtherData => Reason::Stale,
+        What::Deleted => Reason::Deleted,
+        What::ImageSize { .. } | What::OtherData => Reason::Stale,
         _ => Reason::Bad,
     }
 }

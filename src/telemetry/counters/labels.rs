@@ -87,6 +87,8 @@ words! {
         Expired = "expired",
         /// Somebody asked for it.
         Asked = "asked",
+        /// The image was deleted, here or by another node.
+        Deleted = "deleted",
         /// The image has other data now.
         Stale = "stale",
         /// It was not the image, and could not be repaired.

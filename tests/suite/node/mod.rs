@@ -3,6 +3,7 @@
 mod changes;
 mod crash;
 mod damage;
+mod deleted;
 mod expiry;
 mod faults;
 mod fsck;

@@ -31,6 +31,9 @@ const LONGEST: i64 = 60;
 /// Sweeps that nobody is kept waiting for, before one that does.
 const QUIET_SWEEPS: u32 = 3;
 
+/// So many bytes of a part a file system may take or give back by itself, when it writes what it was given.
+const LATER: u64 = 1024 * 1024;
+
 const MAGIC: &str = "glance-tally-1";
 /// A line of more bytes than it ever needs.
 const LINE: usize = 320;
@@ -138,6 +141,34 @@ impl Tally {
         );
         let width = LINE - 1;
         file.write_all_at(format!("{line:<width$}\n").as_bytes(), 0)
+    }
+
+    /// What it says is taken, and what is, where that differs. To be asked under the lock.
+    pub fn error(self, layout: &Layout, now: DateTime<Utc>) -> io::Result<Option<(u64, u64)>> {
+        let said = self.completed(layout, now)?;
+        let found = Self::default().completed(layout, now)?;
+        let exact = |tally: &Self| {
+            let Self {
+                copies,
+                parts,
+                invalid,
+                ..
+            } = tally;
+            let files = [copies.files, parts.files, invalid.files];
+            (files, copies.bytes, invalid.bytes, tally.strange)
+        };
+        let blocks = said.parts.bytes.abs_diff(found.parts.bytes);
+        let is_right = exact(&said) == exact(&found) && blocks <= found.parts.files * LATER;
+        let sum = |tally: &Self| {
+            let Self {
+                copies,
+                parts,
+                invalid,
+                ..
+            } = tally;
+            copies.bytes + parts.bytes + invalid.bytes + tally.strange
+        };
+        Ok((!is_right).then(|| (sum(&said), sum(&found))))
     }
 
     pub fn count_mut(&mut self, area: Area) -> &mut Count {

@@ -63,6 +63,8 @@ pub enum What {
     Draft,
     #[error("is no mark of a format")]
     Mark,
+    #[error("says that {said} bytes are taken, and {found} are")]
+    Tally { said: u64, found: u64 },
     #[error("was put aside when it turned out to be broken")]
     Aside,
 
@@ -146,6 +148,8 @@ pub enum Repair {
     Mend,
     /// The mark is written anew.
     Mark,
+    /// What is there is counted anew.
+    Count,
     /// The database is told.
     Tell(ImageId),
     /// Somebody else has to know what it is for.
@@ -182,6 +186,7 @@ impl Repair {
                 "rows agree with files",
             ),
             Self::Mark => pick("would be written anew", "written anew"),
+            Self::Count => pick("would be counted anew", "counted anew"),
             Self::Tell(_) => pick("the row would be removed", "the row was removed"),
             Self::Nothing(why) => format!("left alone: {why}"),
         }

@@ -137,6 +137,11 @@ impl Fsck {
         copies::check(layout, records, &mut findings)?;
         parts::check(layout, (self.stall_time, now), lock, &mut findings)?;
         index::check(layout, &mut findings)?;
+        if let Some((said, found)) = lock.known().error(layout, now)? {
+            let what = What::Tally { said, found };
+            let path = inside(layout, &layout.space_lock());
+            findings.push(Finding::new(path, what, Repair::Count));
+        }
         Ok(findings)
     }
 

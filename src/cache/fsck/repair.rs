@@ -11,6 +11,7 @@ use crate::cache::layout::{self, Layout, names};
 use crate::cache::partial::GROWING;
 use crate::cache::space::SpaceLock;
 use crate::cache::spans::Table;
+use crate::cache::tally::Tally;
 use crate::cache::{Result, evict, format, parked};
 use crate::domain::ImageId;
 use crate::telemetry::counters::Reason;
@@ -50,6 +51,10 @@ impl Fsck {
                 let outcome = done.unwrap_or_else(|error| Outcome::Left(error.to_string()));
                 outcomes.push((finding, outcome));
             }
+            if !outcomes.is_empty() {
+                let counted = Tally::default().completed(&self.layout, self.clock.now());
+                lock.keep(self.at(counted)?);
+            }
         }
         // Not under the lock: others may hold the index for a while.
         if rows && let Err(error) = index::mend(&self.layout) {
@@ -83,7 +88,7 @@ impl Fsck {
             }
             Repair::Mark => format::mark(layout)?,
             // Made once for all, by whoever has asked.
-            Repair::Mend | Repair::Tell(_) => {}
+            Repair::Mend | Repair::Count | Repair::Tell(_) => {}
             Repair::Nothing(why) => return Ok(Outcome::Left((*why).to_owned())),
         }
         Ok(Outcome::Done)

@@ -246,6 +246,35 @@ fn the_locks_that_the_original_leaves_are_no_offence() {
 }
 
 #[test]
+fn the_sum_by_which_room_is_given_away_is_checked() {
+    let (site, images) = stopped(&[MIB]);
+    let path = site.cache(".glance/space.lock");
+    let falsify = || {
+        let line = fs::read_to_string(&path).unwrap();
+        let mut words: Vec<String> = line.split_ascii_whitespace().map(String::from).collect();
+        assert_eq!(words[4], MIB.to_string(), "{line}");
+        // What is of another time than the directory is not believed anyway.
+        let found = fs::metadata(site.cache("")).unwrap();
+        words[1] = found.mtime().to_string();
+        words[2] = found.mtime_nsec().to_string();
+        words[4] = "1".to_owned();
+        let file = File::options().write(true).open(&path).unwrap();
+        let width = line.len() - 1;
+        let line = format!("{:<width$}\n", words.join(" "));
+        file.write_all_at(line.as_bytes(), 0).unwrap();
+    };
+    let told = format!("space.lock: says that 1 bytes are taken, and {MIB} are");
+    falsify();
+    is_mended(&site, &told);
+    let node = site.start();
+    falsify();
+    is_mended(&site, &told);
+    node.serves(&images[0]);
+    node.stop();
+    is_clean(&site);
+}
+
+#[test]
 fn what_is_nobodys_is_named_and_left() {
     let (site, images) = stopped(&[MIB]);
     let other = "0f6dd1b4-9b0d-4a3e-8e0a-111111111111";

@@ -1,9 +1,8 @@
 //! Dropping copies. Who reads one reads on: an open file outlives its name.
 
 use std::io;
-use std::path::Path;
 
-use super::layout::{self, Layout, Placed, files, image_named};
+use super::layout::{Layout, Placed, files, image_named, remove};
 use super::parked;
 use super::space::SpaceLock;
 use super::tally::Area;
@@ -86,12 +85,4 @@ pub fn all(layout: &Layout) -> io::Result<Vec<Placed>> {
 
 fn tell(id: ImageId, size: u64, reason: Reason) {
     tracing::info!(image.id = %id, size, reason = reason.word(), "dropped the copy of image {id}");
-}
-
-fn remove(path: &Path) -> io::Result<bool> {
-    match layout::remove(path) {
-        // Nobody's copy.
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(false),
-        result => result,
-    }
 }

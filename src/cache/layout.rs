@@ -338,11 +338,12 @@ fn open(path: &Path, access: OFlags) -> io::Result<Option<File>> {
     }
 }
 
-/// Removes a file; false where there was none.
+/// Removes a file; false where there was none. A directory of its name is somebody's, and stays.
 pub fn remove(path: &Path) -> io::Result<bool> {
+    use io::ErrorKind::{IsADirectory, NotFound};
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if matches!(error.kind(), NotFound | IsADirectory) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -98,6 +98,8 @@ pub enum What {
 
     #[error("is not there, and there are copies")]
     NoIndex,
+    #[error("is {0} in the place of the index: hits are kept in memory alone")]
+    IndexObstructed(&'static str),
     #[error("is empty, and there are copies: the index is lost")]
     EmptyIndex,
     #[error("is no index: {0}")]

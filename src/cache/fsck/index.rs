@@ -1,6 +1,7 @@
 //! The index: rows that go with files.
 
 use std::collections::HashMap;
+use std::fs;
 use std::io;
 use std::time::Duration;
 
@@ -16,6 +17,15 @@ const BUSY: Duration = Duration::from_secs(5);
 pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
     let images = layout.contents()?.images;
     let name = inside(layout, layout.index());
+    if let Some(what) = in_the_way(layout) {
+        let why = "move it out of the cache directory, and the index is made anew";
+        findings.push(Finding::new(
+            name,
+            What::IndexObstructed(what),
+            Repair::Nothing(why),
+        ));
+        return Ok(());
+    }
     if !layout.index().exists() {
         if !images.is_empty() {
             findings.push(Finding::new(name, What::NoIndex, Repair::Mend));
@@ -55,6 +65,17 @@ pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
             .map(|name| Finding::new(name, What::RowWithoutFile, Repair::Mend)),
     );
     Ok(())
+}
+
+/// What is in the place of the index and can be none.
+fn in_the_way(layout: &Layout) -> Option<&'static str> {
+    let found = fs::symlink_metadata(layout.index()).ok()?;
+    match fs::metadata(layout.index()) {
+        Ok(found) if found.is_file() => None,
+        Ok(found) if found.is_dir() => Some("a directory"),
+        Err(_) if found.is_symlink() => Some("a link that leads nowhere"),
+        _ => Some("no file"),
+    }
 }
 
 /// The size that each row tells. Nothing is made or mended for the asking.

@@ -72,7 +72,13 @@ impl Fsck {
         let path = layout.root().join(&finding.path);
         match &finding.repair {
             Repair::Remove => drop(layout::remove(&path)?),
-            Repair::RemoveDirectory => fs::remove_dir(&path)?,
+            Repair::RemoveDirectory => match fs::remove_dir(&path) {
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                    let why = "it is not empty, and what is in it is somebody's: move it out of the cache directory";
+                    return Ok(Outcome::Left(why.to_owned()));
+                }
+                removed => removed?,
+            },
             Repair::Leave(id) => {
                 evict::under(lock, layout, *id, reason(&finding.what))?;
             }

@@ -56,6 +56,28 @@ async fn a_directory_that_is_named_like_an_image_is_in_nobodys_way() {
 }
 
 #[tokio::test]
+async fn a_directory_in_any_place_of_an_image_is_as_good_as_nothing_to_who_lets_go_of_it() {
+    let shelf = Shelf::new();
+    let cache = shelf.open().await;
+    for place in [
+        "",
+        "incomplete",
+        "queue",
+        ".glance/partial",
+        ".glance/spans",
+    ] {
+        let image = Image::of(1000);
+        let path = shelf.path(place).join(image.id.as_str());
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("mine"), b"mine").unwrap();
+        assert!(!cache.evict(image.id).await.unwrap(), "{place}");
+        assert!(!cache.unqueue(image.id).await.unwrap(), "{place}");
+        assert!(path.join("mine").exists());
+    }
+    assert_eq!(cache.clear().await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_link_that_is_named_like_an_image_is_not_followed() {
     let shelf = Shelf::new();
     let cache = shelf.open().await;

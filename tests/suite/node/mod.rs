@@ -11,6 +11,7 @@ mod full;
 mod http;
 mod jobs;
 mod limit;
+mod mended;
 mod metrics;
 mod original;
 mod process;

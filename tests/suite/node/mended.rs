@@ -1,0 +1,57 @@
+//! `glance-cache-manage fsck` on what the service stands on beside the copies: the sum of what is taken, the index.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, symlink};
+
+use super::MIB;
+use super::fsck::{fsck, is_clean, is_mended, stopped};
+
+#[test]
+fn the_sum_by_which_room_is_given_away_is_checked() {
+    let (site, images) = stopped(&[MIB]);
+    let path = site.cache(".glance/space.lock");
+    let falsify = || {
+        let line = fs::read_to_string(&path).unwrap();
+        let mut words: Vec<String> = line.split_ascii_whitespace().map(String::from).collect();
+        assert_eq!(words[4], MIB.to_string(), "{line}");
+        // What is of another time than the directory is not believed anyway.
+        let found = fs::metadata(site.cache("")).unwrap();
+        words[1] = found.mtime().to_string();
+        words[2] = found.mtime_nsec().to_string();
+        words[4] = "1".to_owned();
+        let file = File::options().write(true).open(&path).unwrap();
+        let width = line.len() - 1;
+        let line = format!("{:<width$}\n", words.join(" "));
+        file.write_all_at(line.as_bytes(), 0).unwrap();
+    };
+    let told = format!("space.lock: says that 1 bytes are taken, and {MIB} are");
+    falsify();
+    is_mended(&site, &told);
+    let node = site.start();
+    falsify();
+    is_mended(&site, &told);
+    node.serves(&images[0]);
+    node.stop();
+    is_clean(&site);
+}
+
+#[test]
+fn what_stands_in_the_place_of_the_index_is_named() {
+    let (site, _) = stopped(&[MIB]);
+    let index = site.cache("cache.db");
+    fs::remove_file(&index).unwrap();
+    fs::create_dir(&index).unwrap();
+    let found = fsck(&site, &["--repair"]);
+    assert_eq!(found.code, 1, "{found:?}");
+    let told = "cache.db: is a directory in the place of the index";
+    assert!(found.out.contains(told), "{found:?}");
+    assert!(found.out.contains("move it out of the cache"), "{found:?}");
+    fs::remove_dir(&index).unwrap();
+    symlink("/nowhere/index", &index).unwrap();
+    let found = fsck(&site, &["--repair"]);
+    assert_eq!(found.code, 1, "{found:?}");
+    let told = "cache.db: is a link that leads nowhere in the place of the index";
+    assert!(found.out.contains(told), "{found:?}");
+    fs::remove_file(&index).unwrap();
+    is_mended(&site, "is not there, and there are copies");
+}

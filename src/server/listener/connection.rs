@@ -31,14 +31,14 @@ use crate::server::watched::{Part, Watch, Watched};
 const BUFFER: usize = 256 << 10;
 /// In a crowd they grow up to a chunk: of what is on its way to thousands of slow clients there is to be little.
 const SMALL_BUFFER: usize = 64 << 10;
-/// What the buffers of a crowd that has them whole take.
-const BUFFERS: usize = 32 << 20;
+/// So many have them whole: what a crowd wants at once is in memory once for all of it.
+const WHOLE: usize = 256;
 /// How long a client whose upload was given up may go on sending, so that it can read our answer.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// How far the buffers of a connection may grow that comes to so many others.
 pub fn buffer_among(others: usize) -> usize {
-    (BUFFERS / (others + 1)).clamp(SMALL_BUFFER, BUFFER)
+    if others < WHOLE { BUFFER } else { SMALL_BUFFER }
 }
 
 /// Serves requests until the client leaves, is too slow, or the service ends and nothing runs.
@@ -166,9 +166,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_has_its_buffers_whole_and_a_crowd_has_a_chunk_each() {
-        assert_eq!(buffer_among(0), BUFFER);
-        assert_eq!(buffer_among(255), BUFFERS / 256);
-        assert_eq!(buffer_among(2000), SMALL_BUFFER);
+    fn some_have_their_buffers_whole_and_who_comes_to_more_has_a_chunk() {
+        assert_eq!(buffer_among(WHOLE - 1), BUFFER);
+        assert_eq!(buffer_among(WHOLE), SMALL_BUFFER);
     }
 }

@@ -181,6 +181,7 @@ impl CachedImage {
             id,
             reason: "the copy changed while it was verified".into(),
             resumable: false,
+            tail: None,
         })
     }
 
@@ -189,6 +190,7 @@ impl CachedImage {
             id: self.id,
             reason: reason.into(),
             resumable: true,
+            tail: None,
         })
     }
 

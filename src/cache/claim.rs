@@ -158,6 +158,7 @@ impl Claim {
                 id,
                 reason: "its thread could not be started, or died".into(),
                 resumable: true,
+                tail: None,
             })
         })
     }
@@ -325,6 +326,7 @@ impl Running {
             id: self.fill.id,
             reason: failure.to_string(),
             resumable: !matches!(failure, Failure::Wrong(_)),
+            tail: None,
         };
         self.node.fills.part(&self.fill);
         self.fill

@@ -23,8 +23,8 @@ use super::pieces::Known;
 use super::recent::Recent;
 use super::sibling::Sibling;
 use super::spans::{Proof, Table};
-use super::sums::{Sum, bytes_of, span_at};
-use super::{Expected, FillBroken};
+use super::sums::{SPAN, Sum, bytes_of, span_at};
+use super::{Expected, FillBroken, Tail};
 use crate::domain::ImageId;
 use crate::stream::{Blob, ByteRange, ByteStream, read_file};
 use crate::telemetry::counters::Counters;
@@ -101,11 +101,10 @@ impl Fill {
                     id: self.id,
                     reason: reason.into(),
                     resumable,
+                    tail: None,
                 });
             }
-            if open {
-                self.recent.end(u64::MAX);
-            }
+            // What was in memory stays there for those who had some of it.
             open
         });
     }
@@ -162,6 +161,7 @@ impl Growing {
         let start = range.map_or(0, |range| range.start);
         let reader = Reader {
             growing: self,
+            start,
             position: start,
             end,
             current: None,
@@ -208,6 +208,14 @@ impl Writer {
         }
     }
 
+    /// The checksum of what was in memory there.
+    fn had(&self, range: ByteRange) -> Option<Sum> {
+        match self {
+            Writer::Here(fill, _) => fill.recent.sum(range),
+            Writer::Sibling(_) => None,
+        }
+    }
+
     async fn sum(&self, span: u64) -> io::Result<Option<Sum>> {
         match self {
             Writer::Here(fill, _) => Ok(fill.table.sum(span)),
@@ -219,6 +227,7 @@ impl Writer {
 /// Somebody who reads along.
 struct Reader {
     growing: Growing,
+    start: u64,
     position: u64,
     end: Option<u64>,
     /// What is being read from the file.
@@ -261,7 +270,7 @@ impl Reader {
                 return Ok(None);
             }
             let seen = self.growing.writer.beyond(self.position).await;
-            let seen = seen.map_err(io::Error::other)?;
+            let seen = seen.map_err(|broken| self.interrupted(broken))?;
             let may = self.end.map_or(seen.visible, |end| end.min(seen.visible));
             if may <= self.position {
                 return Ok(None);
@@ -292,7 +301,9 @@ impl Reader {
         let all = bytes_of(span, span + 1, self.growing.size.unwrap_or(u64::MAX));
         if !seen.whole && seen.visible < all.end {
             let seen = writer.beyond(all.end - 1).await;
-            return seen.map(|_| None).map_err(io::Error::other);
+            return seen
+                .map(|_| None)
+                .map_err(|broken| self.interrupted(broken));
         }
         let all = ByteRange {
             end: all.end.min(seen.visible),
@@ -310,6 +321,18 @@ impl Reader {
         leaving.map(Some).ok_or_else(|| self.bad())
     }
 
+    /// The fill broke in the middle of a span, of which some may have left out of memory.
+    fn interrupted(&self, broken: FillBroken) -> io::Error {
+        let start = (span_at(self.position) * SPAN).max(self.start);
+        let had = ByteRange {
+            start,
+            end: self.position,
+        };
+        let sum = self.growing.writer.had(had);
+        let tail = sum.map(|sum| Tail { start, sum });
+        io::Error::other(FillBroken { tail, ..broken })
+    }
+
     /// What has left of a bad span was right: who looks again reads on.
     fn bad(&self) -> io::Error {
         let (id, span) = (self.growing.id, span_at(self.position));
@@ -325,6 +348,7 @@ impl Reader {
             id: self.growing.id,
             reason: reason.to_owned(),
             resumable,
+            tail: None,
         })
     }
 }
@@ -355,6 +379,7 @@ pub async fn beyond(
             id,
             reason: "its writer is gone".into(),
             resumable: true,
+            tail: None,
         }),
     }
 }

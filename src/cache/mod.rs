@@ -163,6 +163,17 @@ pub struct FillBroken {
     /// What was read so far is as good as what the store sends. Where it is not, because the data proved
     /// not to be the image's, nothing may be read on from there.
     pub resumable: bool,
+    /// What its reader has had of a span that was not complete, for which no checksum speaks: who reads on elsewhere
+    /// compares it.
+    pub tail: Option<Tail>,
+}
+
+/// The bytes from `start` up to where a reader has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tail {
+    pub start: u64,
+    /// Their BLAKE3 checksum.
+    pub sum: [u8; 32],
 }
 
 /// Links are not followed: they are nobody's image.

@@ -191,6 +191,7 @@ impl Part {
             id: self.open.partial.id(),
             reason: reason.into(),
             resumable: true,
+            tail: None,
         })
     }
 }

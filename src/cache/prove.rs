@@ -95,6 +95,7 @@ impl Proving {
             id,
             reason,
             resumable,
+            tail: None,
         }));
     }
 

@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::growing::HELD_BACK;
-use super::sums::{SPAN, span_at};
-use crate::stream::packed;
+use super::sums::{SPAN, Sum, span_at};
+use crate::stream::{ByteRange, packed};
 
 /// Bytes that are kept, at least: a reader that keeps up is not further behind.
 const KEPT: u64 = 2 * 1024 * 1024;
@@ -50,6 +50,22 @@ impl Recent {
         let (start, piece) = pieces.get(after.checked_sub(1)?)?;
         let skip = usize::try_from(position - start).ok()?;
         (skip < piece.len()).then(|| piece.slice(skip..))
+    }
+
+    /// The checksum of what was written there; none where that is nothing, or not all of it is here.
+    pub fn sum(&self, range: ByteRange) -> Option<Sum> {
+        if range.is_empty() {
+            return None;
+        }
+        let mut hasher = blake3::Hasher::new();
+        let mut position = range.start;
+        while position < range.end {
+            let mut bytes = self.at(position)?;
+            bytes.truncate(usize::try_from(range.end - position).unwrap_or(usize::MAX));
+            hasher.update(&bytes);
+            position += bytes.len() as u64;
+        }
+        Some(*hasher.finalize().as_bytes())
     }
 
     /// There will be no more: whoever is slow is not to keep much in memory.
@@ -119,5 +135,12 @@ mod tests {
         assert_eq!(recent.at(3), None);
         assert_eq!(recent.at(SPAN - 1), None);
         assert_eq!(recent.at(SPAN + 1).unwrap(), "wo");
+        let sum = |start, end| recent.sum(ByteRange { start, end });
+        let two = *blake3::hash(b"two").as_bytes();
+        assert_eq!(sum(SPAN, SPAN + 3), Some(two));
+        assert_eq!(
+            (sum(1, SPAN + 3), sum(SPAN, SPAN + 4), sum(1, 1)),
+            (None, None, None)
+        );
     }
 }

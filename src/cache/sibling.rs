@@ -171,6 +171,7 @@ impl Sibling {
             id: self.id,
             reason: reason.to_owned(),
             resumable,
+            tail: None,
         }
     }
 }

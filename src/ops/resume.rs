@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, stream};
 use tracing::warn;
 
 use super::Glance;
-use crate::cache::FillBroken;
+use crate::cache::{FillBroken, Tail};
 use crate::domain::Image;
 use crate::stream::{Blob, ByteRange, ByteStream};
 
@@ -81,6 +81,7 @@ fn carried_on(bytes: ByteStream, rest: ByteRange, source: impl Resume) -> ByteSt
     let reading = Reading {
         bytes,
         rest,
+        again: None,
         source,
     };
     let bytes = stream::try_unfold(reading, |mut reading| async move {
@@ -93,33 +94,92 @@ struct Reading<S> {
     bytes: ByteStream,
     /// What has not been handed out.
     rest: ByteRange,
+    /// What is read once more, to be compared.
+    again: Option<Once>,
     source: S,
+}
+
+/// The end of what was handed out.
+struct Once {
+    tail: Tail,
+    /// What of it has come again.
+    hasher: blake3::Hasher,
+    left: u64,
+}
+
+impl Once {
+    fn of(tail: Tail, end: u64) -> Self {
+        Self {
+            tail,
+            hasher: blake3::Hasher::new(),
+            left: end - tail.start,
+        }
+    }
+
+    /// Takes what of `bytes` is of it.
+    fn take(&mut self, bytes: &mut Bytes) -> io::Result<()> {
+        let count = usize::try_from(self.left).map_or(bytes.len(), |left| left.min(bytes.len()));
+        self.hasher.update(&bytes.split_to(count));
+        self.left -= count as u64;
+        if self.left == 0 && *self.hasher.finalize().as_bytes() != self.tail.sum {
+            return Err(io::Error::other(
+                "what came before is not what the image has",
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl<S: Resume> Reading<S> {
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
             match self.bytes.next().await {
-                Some(Ok(bytes)) => {
+                Some(Ok(mut bytes)) => {
+                    if let Some(again) = &mut self.again {
+                        again.take(&mut bytes)?;
+                        self.again.take_if(|again| again.left == 0);
+                        if bytes.is_empty() {
+                            continue;
+                        }
+                    }
                     self.rest.start += bytes.len() as u64;
                     return Ok(Some(bytes));
                 }
                 // The last byte has come: how its fill ended is of no interest.
-                Some(Err(error)) if broken(&error) && self.rest.is_empty() => return Ok(None),
-                Some(Err(error)) if broken(&error) => {
-                    self.bytes = self.source.resume(self.rest).await?;
+                Some(Err(error)) if broken(&error).is_some() && self.rest.is_empty() => {
+                    return Ok(None);
                 }
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) => match broken(&error) {
+                    Some(broken) => {
+                        let tail = broken.tail;
+                        self.read_on(tail).await?;
+                    }
+                    None => return Err(error),
+                },
                 None => return Ok(None),
             }
         }
     }
+
+    /// Looks for what is left, and for what has to be compared before it.
+    async fn read_on(&mut self, tail: Option<Tail>) -> io::Result<()> {
+        // What was to be compared still is.
+        let tail = self.again.as_ref().map(|again| again.tail).or(tail);
+        let begin = tail.map_or(self.rest.start, |tail| tail.start);
+        self.again = tail.map(|tail| Once::of(tail, self.rest.start));
+        let rest = ByteRange {
+            start: begin,
+            end: self.rest.end,
+        };
+        self.bytes = self.source.resume(rest).await?;
+        Ok(())
+    }
 }
 
-/// Whether a fill broke, and what came of it up to there is right.
-fn broken(error: &io::Error) -> bool {
+/// How a fill broke of which what came up to there is right, as far as one can tell.
+fn broken(error: &io::Error) -> Option<&FillBroken> {
     let broken = error.get_ref().and_then(|inner| inner.downcast_ref());
-    broken.is_some_and(|broken: &FillBroken| broken.resumable)
+    broken.filter(|broken: &&FillBroken| broken.resumable)
 }
 
 #[cfg(test)]
@@ -139,6 +199,7 @@ mod tests {
             id: ImageId::random(),
             reason: "the store hung up".to_owned(),
             resumable: true,
+            tail: None,
         };
         let good_end = end.min(start + good);
         let mut parts: Vec<io::Result<Bytes>> = DATA[start..good_end]
@@ -185,6 +246,38 @@ mod tests {
         assert_eq!(read(2, 7, &[1, 2, 100]).await.unwrap(), &DATA[2..7]);
     }
 
+    /// Reads data whose fill broke after four bytes, of which the last two are to be had once more.
+    async fn after_two_of(had: &[u8; 2], breaks: &[usize]) -> io::Result<Vec<u8>> {
+        let broken = FillBroken {
+            id: ImageId::random(),
+            reason: "the store hung up".to_owned(),
+            resumable: true,
+            tail: Some(Tail {
+                start: 2,
+                sum: *blake3::hash(had).as_bytes(),
+            }),
+        };
+        let begun = [
+            Ok(Bytes::from_static(b"0123")),
+            Err(io::Error::other(broken)),
+        ];
+        let rest = ByteRange { start: 0, end: 10 };
+        let source = Breaking(breaks.iter().rev().copied().collect());
+        let stream = carried_on(Box::pin(stream::iter(begun)), rest, source);
+        Ok(stream.try_collect::<Vec<Bytes>>().await?.concat())
+    }
+
+    #[tokio::test]
+    async fn what_came_of_a_span_that_was_not_complete_is_compared_and_comes_once() {
+        assert_eq!(after_two_of(b"23", &[100]).await.unwrap(), DATA);
+        assert_eq!(after_two_of(b"23", &[1, 0, 100]).await.unwrap(), DATA);
+        let error = after_two_of(b"2x", &[100]).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "what came before is not what the image has"
+        );
+    }
+
     #[tokio::test]
     async fn the_error_of_the_last_resort_ends_it() {
         let error = read(0, 10, &[3, 3]).await.unwrap_err();
@@ -212,6 +305,7 @@ mod tests {
             id: ImageId::random(),
             reason: "wrong hash".to_owned(),
             resumable: false,
+            tail: None,
         };
         let ended = after(io::Error::other(wrong)).await;
         assert!(ended.contains("wrong hash"), "{ended}");

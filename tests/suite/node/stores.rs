@@ -175,3 +175,19 @@ fn what_is_read_on_past_the_cache_is_proven_as_well() {
         follower.stop();
     }
 }
+
+#[test]
+fn nobody_gets_a_whole_image_whose_beginning_a_broken_fill_had_wrong() {
+    let runtime = Runtime::new().unwrap();
+    let origin = runtime.block_on(Origin::new());
+    let site = site(&origin, true);
+    site.adds("[server]\nstore_timeout = 0.25");
+    let node = site.start();
+    let image = located(&node, &origin, &[format!("/lies/{SIZE}")]);
+    if let Ok(answer) = node.download(&image) {
+        let wrong = std::iter::zip(&answer, &image.data).position(|(a, b)| a != b);
+        panic!("complete, wrong at {wrong:?}: {}", node.log());
+    }
+    node.says("the copy of image");
+    node.stop();
+}

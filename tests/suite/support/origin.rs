@@ -168,6 +168,9 @@ async fn answer(
     let (kind, number) = (parts.next().unwrap_or_default(), parts.next());
     let number: usize = number.and_then(|number| number.parse().ok()).unwrap_or(0);
     let mut bytes = Origin::bytes(number);
+    if kind == "lies" && before == 0 {
+        bytes[number / 2 - 200_000] ^= 1;
+    }
     if matches!(kind, "rotten" | "rots") {
         bytes[number / 4 * 3] ^= 1;
     }
@@ -188,13 +191,18 @@ async fn answer(
             true,
         ),
         "unsized" => ("200 OK\r\nConnection: close\r\n".to_owned(), bytes, false),
+        "lies" if method == "GET" && before == 1 => (
+            "503 Away\r\nContent-Length: 0\r\n".to_owned(),
+            Vec::new(),
+            true,
+        ),
         "away" if method == "GET" && (1..=6).contains(&before) => (
             "503 Away\r\nContent-Length: 0\r\n".to_owned(),
             Vec::new(),
             true,
         ),
-        "short" | "flaky" | "stall" | "away" | "rests" | "rots" => {
-            let once = matches!(kind, "flaky" | "away" | "rests" | "rots");
+        "short" | "flaky" | "stall" | "away" | "lies" | "rests" | "rots" => {
+            let once = matches!(kind, "flaky" | "away" | "lies" | "rests" | "rots");
             let whole = method == "HEAD" || (once && before > 0);
             let half = if whole { number } else { number / 2 };
             let head = format!("200 OK\r\nContent-Length: {number}\r\n");

@@ -55,12 +55,25 @@ impl Crowd {
         }
         pieces.push_back((name, bytes.clone()));
     }
+
+    /// One who read has done so. Where he was the last nothing is kept: the others, of other files, have the room.
+    pub fn leave(self: &Arc<Self>) {
+        // His own, and that of who knows the file.
+        if Arc::strong_count(self) <= 2 {
+            self.clear();
+        }
+    }
+
+    fn clear(&self) {
+        let mut pieces = self.lock();
+        OF_ALL.fetch_sub(pieces.len(), Ordering::Relaxed);
+        pieces.clear();
+    }
 }
 
 impl Drop for Crowd {
     fn drop(&mut self) {
-        let kept = self.lock().len();
-        OF_ALL.fetch_sub(kept, Ordering::Relaxed);
+        self.clear();
     }
 }
 
@@ -83,5 +96,10 @@ mod tests {
         assert_eq!(others[0].get(name(1)), Some(bytes));
         assert_eq!(others[0].get((1, [8; 32])), None);
         assert_eq!(crowd.lock().len(), KEPT);
+        crowd.leave();
+        assert_eq!(crowd.lock().len(), KEPT);
+        drop(others);
+        crowd.leave();
+        assert_eq!(crowd.lock().len(), 0);
     }
 }

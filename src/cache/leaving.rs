@@ -78,6 +78,12 @@ impl Leaving {
     }
 }
 
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.crowd.leave();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::FileExt as _;

@@ -123,7 +123,7 @@ async fn an_image_whose_writer_was_killed_can_be_cached_at_once() {
             Ok(bytes) => assert!(bytes == image.bytes),
             Err(error) => assert!(broken(&error).resumable),
         }
-        shelf.assert_no_fill_is_left();
+        shelf.no_fill_is_left().await;
         assert_eq!(shelf.names("invalid"), [""; 0]);
     }
 }
@@ -139,7 +139,7 @@ async fn a_start_removes_what_a_killed_process_has_left() {
     victim.kill();
     assert_eq!(shelf.names("incomplete").len(), 2);
     shelf.open().await;
-    shelf.assert_no_fill_is_left();
+    shelf.no_fill_is_left().await;
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn a_start_removes_what_a_service_without_locks_has_left_a_moment_ago() {
     std::fs::write(&partial, "the first bytes").unwrap();
 
     let cache = shelf.open().await;
-    shelf.assert_no_fill_is_left();
+    shelf.no_fill_is_left().await;
     image.fill(&cache).await;
     assert!(image.download(&cache).await == image.bytes);
 
@@ -201,6 +201,6 @@ async fn killed_at_any_time_it_leaves_right_copies_and_nothing_in_the_way() {
         let entries = cache.entries().await.unwrap();
         assert_eq!(entries.len() as u64, (round + 1) * 10);
         cache.close().await;
-        shelf.assert_no_fill_is_left();
+        shelf.no_fill_is_left().await;
     }
 }

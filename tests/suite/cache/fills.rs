@@ -29,7 +29,7 @@ async fn of_fifty_who_ask_for_a_cold_image_one_brings_it_in_and_all_get_it() {
     }
     until("committed", async || image.is_cached(&cache).await).await;
     assert!(image.download(&cache).await == image.bytes);
-    shelf.assert_no_fill_is_left();
+    shelf.no_fill_is_left().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,7 +158,7 @@ async fn a_claim_that_is_dropped_is_free_for_the_next() {
     drop(claim);
     let error = collect(waiting).await.unwrap_err();
     assert!(broken(&error).resumable);
-    shelf.assert_no_fill_is_left();
+    shelf.no_fill_is_left().await;
     image.fill(&cache).await;
 }
 
@@ -272,7 +272,7 @@ async fn closing_stops_fills_and_leaves_nothing_of_them() {
     store.send(Ok(image.bytes.slice(..MIB))).unwrap();
     let (_, rest) = read_some(reader, 1).await;
     cache.close().await;
-    shelf.assert_no_fill_is_left();
+    shelf.no_fill_is_left().await;
     assert!(broken(&collect(rest).await.unwrap_err()).resumable);
     let found = cache.lookup(image.id, &image.expected()).await;
     assert!(matches!(found, Lookup::Bypass(_)));

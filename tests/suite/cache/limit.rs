@@ -48,7 +48,7 @@ async fn what_cannot_fit_is_read_past_the_cache_and_drives_nobody_out() {
     std::fs::write(shelf.path("notes.txt"), b"a").unwrap();
     assert!(is_bypass(&cache, &Image::of(1000)).await);
     assert!(small.is_cached(&cache).await);
-    shelf.assert_no_fill_is_left();
+    shelf.no_fill_is_left().await;
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn under_random_load_by_two_processes_the_limit_holds() {
     for cache in &caches {
         cache.close().await;
     }
-    shelf.assert_no_fill_is_left();
+    shelf.no_fill_is_left().await;
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ async fn a_whole_download_fetches_only_what_is_not_here() {
     assert!(whole(&cache, &store).await.unwrap() == store.image.bytes);
     assert_eq!(store.sent(), 4 * SPAN as u64 + 7);
     until("cached", async || store.image.is_cached(&cache).await).await;
-    shelf.assert_no_fill_is_left();
+    shelf.no_fill_is_left().await;
     assert_eq!(shelf.names(".glance/partial"), [""; 0]);
     assert!(whole(&cache, &store).await.unwrap() == store.image.bytes);
     let (entries, sent) = (cache.entries().await.unwrap(), store.sent());
@@ -95,7 +95,7 @@ async fn a_fill_that_was_cut_goes_on_with_its_spans() {
     hand.send(Err(io::Error::other("cable pulled"))).unwrap();
     let error = collect(rest).await.unwrap_err();
     assert!(broken(&error).resumable);
-    shelf.assert_no_fill_is_left();
+    shelf.no_fill_is_left().await;
 
     for cache in [shelf.open().await, cache] {
         assert!(whole(&cache, &store).await.unwrap() == *bytes);

@@ -181,7 +181,8 @@ fn nobody_gets_a_whole_image_whose_beginning_a_broken_fill_had_wrong() {
     let runtime = Runtime::new().unwrap();
     let origin = runtime.block_on(Origin::new());
     let site = site(&origin, true);
-    site.adds("[server]\nstore_timeout = 0.25");
+    // The store is asked again after 0.1, 0.3 and 0.7 seconds, and after the third refusal no more.
+    site.adds("[server]\nstore_timeout = 0.7");
     let node = site.start();
     let image = located(&node, &origin, &[format!("/lies/{SIZE}")]);
     if let Ok(answer) = node.download(&image) {

@@ -167,6 +167,17 @@ async fn answer(
     let mut parts = path.split('/').skip(1);
     let (kind, number) = (parts.next().unwrap_or_default(), parts.next());
     let number: usize = number.and_then(|number| number.parse().ok()).unwrap_or(0);
+    let is_away = match kind {
+        "lies" => (1..=3).contains(&before),
+        "away" => (1..=6).contains(&before),
+        _ => false,
+    };
+    if is_away && method == "GET" {
+        let head = b"HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(head).await?;
+        stream.flush().await?;
+        return Ok(true);
+    }
     let mut bytes = Origin::bytes(number);
     if kind == "lies" && before == 0 {
         bytes[number / 2 - 200_000] ^= 1;
@@ -191,16 +202,6 @@ async fn answer(
             true,
         ),
         "unsized" => ("200 OK\r\nConnection: close\r\n".to_owned(), bytes, false),
-        "lies" if method == "GET" && before == 1 => (
-            "503 Away\r\nContent-Length: 0\r\n".to_owned(),
-            Vec::new(),
-            true,
-        ),
-        "away" if method == "GET" && (1..=6).contains(&before) => (
-            "503 Away\r\nContent-Length: 0\r\n".to_owned(),
-            Vec::new(),
-            true,
-        ),
         "short" | "flaky" | "stall" | "away" | "lies" | "rests" | "rots" => {
             let once = matches!(kind, "flaky" | "away" | "lies" | "rests" | "rots");
             let whole = method == "HEAD" || (once && before > 0);

@@ -126,6 +126,7 @@ impl Node {
             stores: Registry::open(&config.stores).await?,
             keystone: None,
             limits: None,
+            peers: None,
             policy: Policy::load(&config.policy)?,
             db: Db::open(&config.database).await?,
             counters,

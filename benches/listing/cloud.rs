@@ -67,6 +67,7 @@ impl Cloud {
             stores: Registry::open(&config.stores).await?,
             keystone: None,
             limits: None,
+            peers: None,
             policy: Policy::load(&config.policy)?,
             cache: None,
             clock: Clock::system(),

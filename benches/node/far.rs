@@ -67,6 +67,7 @@ async fn run(config: Config, rate: u64) -> Result<()> {
         cache: Some(Cache::open(cache, clock.clone(), counters.clone()).await),
         keystone: None,
         limits: None,
+        peers: None,
         policy: Policy::load(&config.policy)?,
         config,
         clock,

@@ -78,6 +78,11 @@ impl Keystone {
         self.0.config.delay_auth_decision
     }
 
+    /// The service's own account.
+    pub fn session(&self) -> &Session {
+        &self.0.session
+    }
+
     /// Where a client gets a token.
     pub fn www_authenticate(&self) -> String {
         format!("Keystone uri=\"{}\"", self.0.config.www_authenticate_uri)

@@ -1,5 +1,6 @@
 //! HTTP out: the image API as the companion tools ask it, and what the service asks: Keystone ([`Session`]), servers
-//! that have a say in the policy ([`Judge`]), and memcached for what others were told ([`Memcached`]).
+//! that have a say in the policy ([`Judge`]), memcached for what others were told ([`Memcached`]), and other nodes for
+//! copies ([`PeerApi`]).
 //!
 //! [`ImageApi`] speaks the calls, [`Address`] says where, [`Credentials`] as whom, and [`Trust`] which
 //! certificates are believed. A redirect is never followed: it would carry the token to another host.
@@ -12,6 +13,7 @@ mod judge;
 mod keystone;
 mod limits;
 mod memcached;
+mod peer;
 mod session;
 mod transport;
 
@@ -21,6 +23,7 @@ pub use error::{Error, Result};
 pub use judge::{Judge, Silence};
 pub use limits::{Level, Limits, ProjectLimits, Unknown};
 pub use memcached::Memcached;
+pub use peer::{NoCopy, PeerApi};
 pub use session::{Endpoint, Failure, Reply, Session};
 pub use transport::{Trust, innermost};
 

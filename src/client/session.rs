@@ -154,7 +154,7 @@ impl Session {
         if reply.status != StatusCode::UNAUTHORIZED {
             return Ok(reply);
         }
-        self.forget(&token).await;
+        self.forget(&token.secret).await;
         let token = self.token().await?;
         self.ask(&token, path, headers).await
     }
@@ -183,6 +183,11 @@ impl Session {
     ) -> std::result::Result<Option<String>, Failure> {
         let token = self.token().await?;
         Ok(address(&token.catalog, wanted))
+    }
+
+    /// The token of the account, to show to other services.
+    pub async fn own_token(&self) -> std::result::Result<Hidden, Failure> {
+        Ok(self.token().await?.secret)
     }
 
     /// `auth_url`, as it was written.
@@ -316,12 +321,12 @@ impl Session {
     }
 
     /// Drops a token that was refused, unless somebody was faster and has a new one.
-    async fn forget(&self, refused: &Token) {
+    pub async fn forget(&self, refused: &Hidden) {
         let mut held = self.held.lock().await;
         if held
             .token
             .as_ref()
-            .is_some_and(|token| token.secret == refused.secret)
+            .is_some_and(|token| token.secret == *refused)
         {
             held.token = None;
         }

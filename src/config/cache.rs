@@ -44,10 +44,19 @@ pub struct CacheConfig {
     /// `[image_cache] sweep_period`: how long a span that was right is trusted, and how long a sweep over all
     /// copies takes at most, as far as its rate allows.
     pub sweep_period: Duration,
+    /// `[image_cache] peers`: whom to ask for copies before a store is read; none where nobody is.
+    pub peers: Option<PeersConfig>,
     /// `[image_cache] fill_on_range`
     pub fill_on_range: FillOnRange,
     /// `[image_cache_prefetch:NAME]`, the most important first.
     pub rules: Vec<PrefetchRule>,
+}
+
+/// How other nodes are asked for copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeersConfig {
+    /// `[image_cache] peer_ca_file`: who vouches for their certificates, in PEM; none is whom the system believes.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Which copies leave first.
@@ -134,6 +143,7 @@ impl CacheConfig {
             verify: Verify::Changed,
             sweep_rate: 0,
             sweep_period: Duration::from_hours(24),
+            peers: None,
             fill_on_range: FillOnRange::Never,
             rules: Vec::new(),
         }
@@ -176,6 +186,13 @@ impl CacheConfig {
             verify: Verify::parse(&ours.string("verify")?).unwrap_or(Verify::Changed),
             sweep_rate: ours.rate("sweep_rate")?,
             sweep_period: ours.seconds("sweep_period")?,
+            peers: if ours.flag("peers")? {
+                Some(PeersConfig {
+                    ca_file: ours.path("peer_ca_file")?,
+                })
+            } else {
+                None
+            },
             fill_on_range: FillOnRange::parse(&ours.string("fill_on_range")?)
                 .unwrap_or(FillOnRange::Never),
             rules: PrefetchRule::all(settings)?,

@@ -36,6 +36,8 @@ pub enum Warning {
     UnknownHealthcheck(String),
     /// Other nodes know this one by the name of its machine.
     UnnamedNode(String),
+    /// `[image_cache] peers`, where no node tells what it has.
+    SilentPeers,
     /// A property of `schema-image.json`, and what it demands in vain.
     SchemaKeyword((String, String)),
 }
@@ -75,6 +77,10 @@ impl fmt::Display for Warning {
                 f,
                 "image_cache_driver is centralized_db and worker_self_reference_url is not set, so \
                  other nodes know this one as {name}"
+            ),
+            Self::SilentPeers => f.write_str(
+                "[image_cache] peers asks nobody, for nodes tell what they have only where \
+                 image_cache_driver is centralized_db",
             ),
             Self::SchemaKeyword((property, keyword)) => write!(
                 f,

@@ -37,7 +37,7 @@ use std::path::PathBuf;
 
 pub use api::ApiConfig;
 pub use authtoken::AuthTokenConfig;
-pub use cache::{CacheConfig, Eviction, FillOnRange, Verify};
+pub use cache::{CacheConfig, Eviction, FillOnRange, PeersConfig, Verify};
 pub use changes::Written;
 pub use check::Warning;
 pub use database::{DatabaseConfig, Server, Target, Url};
@@ -229,6 +229,10 @@ impl Config {
             &self.api.self_reference_url,
         ) {
             warnings.push(Warning::UnnamedNode(name));
+        }
+        let is_silent = |cache: &CacheConfig| cache.peers.is_some() && cache.node_name.is_none();
+        if self.cache.as_ref().is_some_and(is_silent) {
+            warnings.push(Warning::SilentPeers);
         }
         // To write the default down is not to ask for a file.
         let default_policy = options::find("oslo_policy", "policy_file").map(|known| known.default);

@@ -26,6 +26,7 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::{Config, Sources, Written, hide_passwords};
 use crate::db::Db;
+use crate::ops::peers::Peers;
 use crate::ops::{Glance, Parts};
 use crate::policy::Policy;
 use crate::server::listener::{self, BindError, Limits, Plain};
@@ -176,6 +177,10 @@ async fn open(config: Config) -> Result<Glance, Error> {
         Some(cache) => Some(Cache::open(cache.clone(), clock.clone(), counters.clone()).await),
         None => None,
     };
+    let peers = match &config.cache {
+        Some(cache) => Peers::new(cache, &db, keystone.as_ref())?,
+        None => None,
+    };
     Ok(Glance::new(Parts {
         config,
         db,
@@ -184,6 +189,7 @@ async fn open(config: Config) -> Result<Glance, Error> {
         policy,
         keystone,
         limits,
+        peers,
         clock,
         counters,
     }))

@@ -272,11 +272,12 @@ impl Glance {
             image,
             self.config.stores.patience,
             &self.counters,
+            self.peers_for(image),
         )
     }
 
     /// The cache, where requests go through it.
-    fn caching(&self) -> Option<&Cache> {
+    pub(super) fn caching(&self) -> Option<&Cache> {
         let cache = self.cache.as_ref();
         cache.filter(|_| self.config.pipeline.caches())
     }

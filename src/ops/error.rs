@@ -116,6 +116,8 @@ pub enum Error {
     DuplicateMember { member: String, image: String },
     #[error("The selected store {0} is not available on this node.")]
     NoSuchStore(String),
+    #[error("This node has no copy of image {0}.")]
+    NotCached(ImageId),
     #[error("Centralized caching is not enabled")]
     NotCentralized,
     #[error("The image was changed by another request at the same time.")]

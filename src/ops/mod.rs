@@ -26,6 +26,7 @@ mod members;
 mod metadefs;
 mod metrics;
 mod outside;
+pub mod peers;
 pub mod prefetch;
 mod proven;
 mod publish;
@@ -58,6 +59,7 @@ use crate::telemetry::counters::Counters;
 
 use afterwards::Afterwards;
 use lives::Refused;
+use peers::Peers;
 use rules::Rules;
 use stage::Staging;
 
@@ -94,6 +96,8 @@ pub struct Parts {
     pub keystone: Option<Keystone>,
     /// Who says what projects may have, where that is Keystone.
     pub limits: Option<Limits>,
+    /// Who is asked for copies before a store is read, where anybody is.
+    pub peers: Option<Peers>,
     pub clock: Clock,
     pub counters: Counters,
 }

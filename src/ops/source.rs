@@ -1,5 +1,5 @@
 //! An image's data in its stores, as one source that does not break: where a store fails or falls silent in the
-//! middle, reading goes on at that byte, at the next location or there again.
+//! middle, reading goes on at that byte, at the next location or there again. A fill begins with what other nodes have.
 
 use std::io;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
+use super::peers::{PEER, Peers};
 use crate::cache::{self, Claim, Need, Supply};
 use crate::domain::Image;
 use crate::store::registry::Reader;
@@ -33,15 +34,24 @@ struct Inner {
     /// How long a store may send nothing.
     patience: Duration,
     counters: Counters,
+    /// Who is asked before it by fills, which prove what they get.
+    peers: Option<Peers>,
 }
 
 impl StoreSource {
-    pub fn new(stores: &Registry, image: &Image, patience: Duration, counters: &Counters) -> Self {
+    pub fn new(
+        stores: &Registry,
+        image: &Image,
+        patience: Duration,
+        counters: &Counters,
+        peers: Option<Peers>,
+    ) -> Self {
         Self(Arc::new(Inner {
             stores: stores.clone(),
             image: image.clone(),
             patience,
             counters: counters.clone(),
+            peers,
         }))
     }
 
@@ -59,24 +69,58 @@ impl StoreSource {
         let first = self.0.stores.suspects().first(&self.0.image);
         let (location, blob) = self.open_at(range, reader, first).await?;
         let store = self.store_at(location);
-        let count = self.0.counters.read_from(&store);
-        let whole = self.0.image.size.map(|size| ByteRange {
-            start: 0,
-            end: size,
-        });
         // Without a known size there is no telling what is left.
-        let Some(rest) = range.or(whole) else {
+        let Some(rest) = range.or(self.whole()) else {
+            let count = self.0.counters.read_from(&store);
             let bytes = blob.bytes.inspect_ok(move |bytes| {
                 count.inc_by(bytes.len() as u64);
             });
             let bytes = Box::pin(bytes);
             return Ok((store, Blob { bytes, ..blob }));
         };
+        let bytes = self.steady(Some(location), blob.bytes, rest);
+        let size = blob.size;
+        Ok((store, Blob { size, bytes }))
+    }
+
+    /// The same for a fill, from another node where one has a copy.
+    async fn begin_fill(&self, range: Option<ByteRange>) -> store::Result<(String, Blob)> {
+        let Inner {
+            stores,
+            image,
+            peers,
+            ..
+        } = &*self.0;
+        let peers = peers.as_ref().filter(|_| !stores.suspects().has(image.id));
+        if let (Some(peers), Some(all)) = (peers, self.whole())
+            && let Some(bytes) = peers.open(image.id, all.end, range).await
+        {
+            let rest = range.unwrap_or(all);
+            let blob = Blob {
+                size: Some(rest.len()),
+                bytes: self.steady(None, bytes, rest),
+            };
+            return Ok((PEER.to_owned(), blob));
+        }
+        self.begin(range, Reader::Service).await
+    }
+
+    fn whole(&self) -> Option<ByteRange> {
+        let size = self.0.image.size?;
+        Some(ByteRange {
+            start: 0,
+            end: size,
+        })
+    }
+
+    /// Data that is gone on with where it breaks. Without a location it comes from another node.
+    fn steady(&self, location: Option<usize>, bytes: ByteStream, rest: ByteRange) -> ByteStream {
+        let store = location.map_or(PEER.to_owned(), |location| self.store_at(location));
         let steady = Steady {
             source: self.clone(),
-            bytes: blob.bytes,
+            bytes,
             location,
-            count,
+            count: self.0.counters.read_from(&store),
             rest,
             tries: 0,
             failing: None,
@@ -86,11 +130,7 @@ impl StoreSource {
             let next = steady.next().await?;
             Ok::<_, io::Error>(next.map(|bytes| (bytes, steady)))
         });
-        let blob = Blob {
-            size: blob.size,
-            bytes: Box::pin(bytes),
-        };
-        Ok((store, blob))
+        Box::pin(bytes)
     }
 
     /// What the store of a location is called: by its name, or where it has none by its scheme, which some store
@@ -133,15 +173,15 @@ impl StoreSource {
         let need = claim.need();
         let first = match need {
             Need::Nothing => None,
-            Need::All => Some(self.begin(None, Reader::Service).await?),
-            Need::Part(range) => Some(self.begin(Some(range), Reader::Service).await?),
+            Need::All => Some(self.begin_fill(None).await?),
+            Need::Part(range) => Some(self.begin_fill(Some(range)).await?),
         };
         let (store, first) = first.unzip();
         Ok(Supply {
             need,
             first,
             store,
-            source: Some(Arc::new(self.clone())),
+            source: Some(Arc::new(Filling(self.clone()))),
         })
     }
 }
@@ -158,12 +198,28 @@ impl cache::Source for StoreSource {
     }
 }
 
+/// The same for a fill.
+#[derive(Debug)]
+struct Filling(StoreSource);
+
+#[async_trait]
+impl cache::Source for Filling {
+    async fn open(&self, range: Option<ByteRange>) -> io::Result<Blob> {
+        let opened = self.0.begin_fill(range).await;
+        Ok(opened.map_err(io::Error::other)?.1)
+    }
+
+    fn disproved(&self) {
+        self.0.disproved();
+    }
+}
+
 /// Data on its way.
 struct Steady {
     source: StoreSource,
     bytes: ByteStream,
-    /// Where it comes from.
-    location: usize,
+    /// Where it comes from; none where that is another node.
+    location: Option<usize>,
     /// Counts what comes from there.
     count: Counter,
     /// What has not come.
@@ -208,7 +264,10 @@ impl Steady {
     /// error is the one that made it necessary.
     async fn go_on(&mut self, mut why: io::Error) -> io::Result<()> {
         let Inner {
-            image, patience, ..
+            stores,
+            image,
+            patience,
+            ..
         } = &*self.source.0;
         let places = image.locations.len().max(1);
         let failing = *self.failing.get_or_insert_with(Instant::now);
@@ -225,11 +284,14 @@ impl Steady {
                 let pause = PAUSE.saturating_mul(2_u32.saturating_pow(round - 1));
                 sleep(pause.min(LONGEST_PAUSE)).await;
             }
-            let first = (self.location + 1) % places;
+            let first = match self.location {
+                Some(location) => (location + 1) % places,
+                None => stores.suspects().first(image),
+            };
             let opened = self.source.open_at(Some(self.rest), Reader::Service, first);
             match opened.await {
                 Ok((location, blob)) => {
-                    self.location = location;
+                    self.location = Some(location);
                     self.count =
                         (self.source.0.counters).read_from(&self.source.store_at(location));
                     self.bytes = blob.bytes;

@@ -116,6 +116,8 @@ fn status(error: &Error) -> StatusCode {
 
         Error::DeletedMeanwhile(_) | Error::StoreReadOnly(_) => StatusCode::GONE,
 
+        Error::NotCached(_) => StatusCode::GATEWAY_TIMEOUT,
+
         Error::TooLarge
         | Error::StorageQuota { .. }
         | Error::LocationOverQuota { .. }

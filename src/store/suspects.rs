@@ -26,6 +26,11 @@ impl Suspects {
         *suspects.entry(id).or_default() += 1;
     }
 
+    /// Whether anything that came of an image was wrong.
+    pub fn has(&self, id: ImageId) -> bool {
+        self.lock().contains_key(&id)
+    }
+
     /// The location to begin with.
     pub fn first(&self, image: &Image) -> usize {
         let times = self.lock().get(&image.id).copied().unwrap_or(0);

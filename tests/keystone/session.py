@@ -5,6 +5,7 @@ import pathlib
 import signal
 import sys
 
+import peers
 import shared
 import tokens
 from cloud import Keystone, Proxy, Service
@@ -39,7 +40,7 @@ def main(bin_dir, script, folder):
         absent = shared.missing(os.environ["KEYSTONE_VENV"])
         if absent:
             print(f"skip what services share: there is no {absent}", flush=True)
-        steps = [*([] if absent else shared.step), *tokens.step, *last]
+        steps = [*([] if absent else shared.step), *tokens.step, *peers.step, *last]
         return run(node, lambda node: tokens.Session(node, keystone, proxy), steps)
     finally:
         keystone.stop()

@@ -70,7 +70,7 @@ async fn fetch_one(
             Lookup::Part(_) => return Err("only a part of it is here".to_owned()),
             Lookup::Bypass(why) => return Err(why.to_string()),
             Lookup::Missing(claim) => {
-                let source = StoreSource::new(stores, &image, patience, &Counters::default());
+                let source = StoreSource::new(stores, &image, patience, &Counters::default(), None);
                 let supply = source
                     .supply(&claim)
                     .await

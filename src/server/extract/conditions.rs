@@ -1,4 +1,5 @@
-//! What a client already has of an image: `If-None-Match` and `If-Range` (RFC 9110, 13).
+//! What a client already has of an image, `If-None-Match` and `If-Range` (RFC 9110, 13), and whether it wants it from
+//! here alone, `Cache-Control: only-if-cached` (RFC 9111, 5.2.1.7).
 //!
 //! An image's data never changes, so its hash is its name. Dates are no help: nothing here is told apart by
 //! one, and a range that depends on a date is answered with everything.
@@ -8,7 +9,7 @@ use std::fmt;
 
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
-use http::header::{IF_NONE_MATCH, IF_RANGE};
+use http::header::{CACHE_CONTROL, IF_NONE_MATCH, IF_RANGE};
 use http::request::Parts;
 
 use crate::domain::Image;
@@ -43,6 +44,8 @@ pub struct Conditions {
     has: Vec<String>,
     /// The tag of the data that a range is to be of.
     range_of: Option<String>,
+    /// Whether it wants a copy of this node's or nothing.
+    pub only_if_cached: bool,
 }
 
 impl<S: Sync> FromRequestParts<S> for Conditions {
@@ -61,12 +64,15 @@ impl Conditions {
             values.map(|value| value.to_str().unwrap_or_default())
         };
         let has = texts(IF_NONE_MATCH).flat_map(|list| list.split(','));
+        let mut words = texts(CACHE_CONTROL).flat_map(|list| list.split(','));
         Self {
             has: has.map(|tag| tag.trim().to_owned()).collect(),
             range_of: texts(IF_RANGE).next().map(|tag| tag.trim().to_owned()),
+            only_if_cached: words.any(|word| word.trim().eq_ignore_ascii_case("only-if-cached")),
         }
     }
 
+    /// Whether nothing hangs on what the client has.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.has.is_empty() && self.range_of.is_none()

@@ -38,6 +38,9 @@ pub async fn download(
         }
         range = range.filter(|_| conditions.range_applies(tag.as_ref()));
     }
+    if conditions.only_if_cached {
+        return Ok(opened(glance.download_copy(&caller, id, range).await?));
+    }
     let preferred = preferred(&query);
     let download = glance.download_from(&caller, id, range, &preferred).await?;
     Ok(opened(download))

@@ -14,6 +14,7 @@ mod limit;
 mod mended;
 mod metrics;
 mod original;
+mod peers;
 mod process;
 mod published;
 mod queue;

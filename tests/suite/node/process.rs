@@ -204,6 +204,10 @@ impl Node {
             .count()
     }
 
+    pub(super) fn signal(&self, signal: Signal) {
+        self.child.signal(signal);
+    }
+
     /// Sends SIGTERM.
     pub(super) fn end(&self) {
         self.child.signal(Signal::TERM);

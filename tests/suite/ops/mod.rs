@@ -41,6 +41,7 @@ async fn assemble(config: Config) -> Glance {
         cache,
         keystone: None,
         limits: None,
+        peers: None,
         policy: Policy::load(&config.policy).unwrap(),
         clock: Clock::system(),
         counters,

@@ -214,6 +214,7 @@ async fn open(config: Config) -> Glance {
         cache,
         keystone,
         limits,
+        peers: None,
         policy,
         clock,
         counters,

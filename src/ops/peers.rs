@@ -1,0 +1,192 @@
+//! Copies of other nodes. Who brings an image in asks those that have told of one (see [`super::publish`]) before it
+//! reads the store: they are near, and may be there while the store is not.
+//!
+//! What comes from them is proven like what comes from a store, and where it proves wrong the next fill asks nobody.
+//! Each node judges for itself who may have the image: there, it is the service's own account that asks.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::download::{Download, RequestedRange, Source, expected};
+use super::measured::{Answer, measured};
+use super::{Error, Glance, Result};
+use crate::auth::Keystone;
+use crate::cache::Lookup;
+use crate::client::{self, NoCopy, PeerApi, Trust};
+use crate::config::CacheConfig;
+use crate::db::Db;
+use crate::domain::{Caller, Image, ImageId};
+use crate::stream::{ByteRange, ByteStream};
+use crate::telemetry::counters::Asked;
+
+/// So many are asked at most, one after the other.
+const MOST: usize = 3;
+
+/// How long one is left alone that did not answer.
+const REST: Duration = Duration::from_secs(30);
+
+/// What bytes from other nodes are counted as.
+pub const PEER: &str = "peer";
+
+/// The other nodes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Peers(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    db: Db,
+    api: PeerApi,
+    /// Who gives tokens to show them, where callers have to show one.
+    keystone: Option<Keystone>,
+    /// What this node is called.
+    own: String,
+    /// Nodes that did not answer, and when.
+    resting: Mutex<HashMap<String, Instant>>,
+    /// Whose turn it is to be asked first.
+    turn: AtomicUsize,
+}
+
+impl Peers {
+    /// Prepares to ask; none where the configuration does not want it.
+    pub fn new(
+        config: &CacheConfig,
+        db: &Db,
+        keystone: Option<&Keystone>,
+    ) -> client::Result<Option<Self>> {
+        let (Some(peers), Some(own)) = (&config.peers, &config.node_name) else {
+            return Ok(None);
+        };
+        let trust = Trust {
+            bundle: peers.ca_file.clone(),
+            ..Trust::default()
+        };
+        let https = peers.ca_file.is_some() || own.starts_with("https:");
+        Ok(Some(Self(Arc::new(Inner {
+            db: db.clone(),
+            api: PeerApi::new(&trust, https)?,
+            keystone: keystone.cloned(),
+            own: own.clone(),
+            resting: Mutex::default(),
+            turn: AtomicUsize::new(0),
+        }))))
+    }
+
+    /// An image of so many bytes, or a range of it, from a node that has a copy.
+    pub async fn open(
+        &self,
+        id: ImageId,
+        size: u64,
+        range: Option<ByteRange>,
+    ) -> Option<ByteStream> {
+        for node in self.with(id).await {
+            match self.open_at(&node, id, size, range).await {
+                Ok(bytes) => {
+                    tracing::info!(image.id = %id, node, "image {id} comes from the copy at {node}");
+                    return Some(bytes);
+                }
+                Err(NoCopy::Away(why)) => {
+                    tracing::warn!(image.id = %id, node, "{node} is not asked for copies for {REST:?}: {why}");
+                    self.resting().insert(node, Instant::now());
+                }
+                Err(why) => {
+                    tracing::info!(image.id = %id, node, "{node} gives no copy of image {id}: {why}");
+                }
+            }
+        }
+        None
+    }
+
+    /// The nodes to ask for a copy, in that order.
+    async fn with(&self, id: ImageId) -> Vec<String> {
+        let Inner { db, own, turn, .. } = &*self.0;
+        let mut nodes = match db.nodes_with(id).await {
+            Ok(nodes) => nodes,
+            Err(error) => {
+                tracing::info!(image.id = %id, "nobody is asked for a copy of image {id}: {error}");
+                return Vec::new();
+            }
+        };
+        {
+            let mut resting = self.resting();
+            resting.retain(|_, since| since.elapsed() < REST);
+            nodes.retain(|node| {
+                node != own && node.starts_with("http") && !resting.contains_key(node)
+            });
+        }
+        if !nodes.is_empty() {
+            let first = turn.fetch_add(1, Ordering::Relaxed) % nodes.len();
+            nodes.rotate_left(first);
+        }
+        nodes.truncate(MOST);
+        nodes
+    }
+
+    fn resting(&self) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
+        // A map is whole whatever happened to the thread that held it.
+        (self.0.resting.lock()).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn open_at(
+        &self,
+        node: &str,
+        id: ImageId,
+        size: u64,
+        range: Option<ByteRange>,
+    ) -> std::result::Result<ByteStream, NoCopy> {
+        let Inner { api, keystone, .. } = &*self.0;
+        let Some(keystone) = keystone else {
+            return api.open(node, id, size, range, None).await;
+        };
+        let session = keystone.session();
+        let token = session.own_token().await;
+        // That Keystone gives us none says nothing of the node.
+        let token = token.map_err(|_| NoCopy::Refused(StatusCode::UNAUTHORIZED))?;
+        let opened = api.open(node, id, size, range, Some(&token)).await;
+        if let Err(NoCopy::Refused(StatusCode::UNAUTHORIZED)) = opened {
+            session.forget(&token).await;
+        }
+        opened
+    }
+}
+
+impl Glance {
+    /// Opens a whole copy that this node has, and nothing else: [`Error::NotCached`] where it has none.
+    pub async fn download_copy(
+        &self,
+        caller: &Caller,
+        id: ImageId,
+        range: Option<RequestedRange>,
+    ) -> Result<Download> {
+        let image = self.readable(caller, id).await?;
+        let range = match (range, image.size) {
+            (Some(range), Some(size)) => Some(range.resolve(size)?),
+            _ => None,
+        };
+        let cache = self.caching().ok_or(Error::NotCached(id))?;
+        let Lookup::Cached(copy) = cache.peek(id, &expected(&image)).await else {
+            return Err(Error::NotCached(id));
+        };
+        let copy = copy.repaired_from(Arc::new(self.source(&image)));
+        let mut blob = copy.read(range);
+        blob.size = range.map(|range| range.len()).or(image.size).or(blob.size);
+        let asked = range.map_or(Asked::Whole, |_| Asked::Range);
+        let blob = measured(&self.counters, Answer::Hit, asked, blob);
+        Ok(Download {
+            image,
+            range,
+            source: Source::Cache,
+            blob: Some(blob),
+        })
+    }
+
+    /// The other nodes, for who brings the image in: where it can be proven that what they have is its data.
+    pub(super) fn peers_for(&self, image: &Image) -> Option<Peers> {
+        let proven = image.size.is_some() && image.checksums.proof().is_some();
+        self.peers.clone().filter(|_| proven)
+    }
+}

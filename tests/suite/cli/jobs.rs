@@ -31,6 +31,22 @@ fn the_pruner_takes_what_was_not_used_for_longest() {
 }
 
 #[test]
+fn the_pruner_says_what_keeps_the_cache_over_its_limit() {
+    let node = Node::new().holding(IMAGE, 600, 0).holding(OTHER, 600, 60);
+    node.configure("image_cache_max_size = 500");
+    let pins = node.cache().join(".glance/pins");
+    fs::create_dir_all(&pins).unwrap();
+    fs::write(pins.join(OTHER), "").unwrap();
+    let said = node.job(PRUNER, &["--dry-run"]).quietly();
+    let over = "the cache is 100 B over its limit by what is pinned, brought in, or not its own";
+    assert_eq!(said, format!("Would prune 1 image, 600 B: {over}\n"));
+    assert_eq!(node.job(PRUNER, &[]).quietly(), "");
+    let said = node.job(PRUNER, &["--verbose"]).quietly();
+    assert_eq!(said, format!("Pruned nothing: {over}\n"));
+    assert!(!node.has(IMAGE) && node.has(OTHER));
+}
+
+#[test]
 fn two_pruners_at_once_do_no_harm() {
     let node = Node::new().holding(IMAGE, 600, 0).holding(OTHER, 600, 60);
     node.configure("image_cache_max_size = 1000");

@@ -3,12 +3,20 @@
 
 use chrono::{DateTime, Utc};
 
-use super::dialect::{Connection, List, Row, query};
+use super::dialect::{BIGINT, Connection, List, Row, query};
 use super::{Db, Error, Result};
 use crate::domain::ImageId;
 
 /// Rows of one statement, so that its values are no more than any engine takes.
 const BATCH: usize = 500;
+
+/// A node, and what it told that it has: how many copies, of how many bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeRow {
+    pub name: String,
+    pub copies: u64,
+    pub bytes: u64,
+}
 
 /// A copy of an image, as its node told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +114,26 @@ impl Db {
             .await
     }
 
+    /// All nodes that have ever told anything, sorted by name.
+    pub async fn nodes(&self) -> Result<Vec<NodeRow>> {
+        let mut db = self.link.read().await?;
+        query(
+            "SELECT n.node_reference_url AS name, COUNT(c.id) AS copies, \
+             CAST(COALESCE(SUM(c.size), 0) AS ",
+        )
+        .then(BIGINT)
+        .then(
+            ") AS bytes FROM node_reference AS n \
+             LEFT JOIN cached_images AS c ON c.node_reference_id = n.node_reference_id \
+             GROUP BY n.node_reference_url ORDER BY n.node_reference_url",
+        )
+        .fetch_all(&mut db)
+        .await?
+        .iter()
+        .map(node)
+        .collect()
+    }
+
     /// The nodes that say they have a copy of the image, sorted.
     pub async fn nodes_with(&self, id: ImageId) -> Result<Vec<String>> {
         let mut db = self.link.read().await?;
@@ -155,18 +183,32 @@ async fn insert(db: &mut Connection, node: i64, copies: &[CopyRow]) -> Result<()
     Ok(())
 }
 
+fn node(row: &Row) -> Result<NodeRow> {
+    Ok(NodeRow {
+        name: row.get("name")?,
+        copies: natural(row, "copies")?,
+        bytes: natural(row, "bytes")?,
+    })
+}
+
 fn copy(row: &Row) -> Result<CopyRow> {
-    let wrong = |what: &str| Error::Inconsistent {
-        table: "cached_images",
-        what: what.to_owned(),
-    };
     let id: String = row.get("image_id")?;
-    let natural = |column| u64::try_from(row.get::<i64>(column)?).map_err(|_| wrong(column));
     Ok(CopyRow {
         id: id.parse().map_err(|_| wrong("image_id"))?,
-        size: natural("size")?,
-        hits: natural("hits")?,
+        size: natural(row, "size")?,
+        hits: natural(row, "hits")?,
         last_accessed: row.get("last_accessed")?,
         last_modified: row.get("last_modified")?,
     })
+}
+
+fn natural(row: &Row, column: &str) -> Result<u64> {
+    u64::try_from(row.get::<i64>(column)?).map_err(|_| wrong(column))
+}
+
+fn wrong(what: &str) -> Error {
+    Error::Inconsistent {
+        table: "cached_images",
+        what: what.to_owned(),
+    }
 }

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use crate::config::DatabaseConfig;
 use crate::domain::checksum::Checksums;
 use crate::domain::{ImageId, Location, Status};
-pub use copies::CopyRow;
+pub use copies::{CopyRow, NodeRow};
 pub use data::DataRow;
 use dialect::query;
 use link::Link;

@@ -88,6 +88,20 @@ pub struct Pins {
     pub pinned_by: BTreeMap<ImageId, String>,
 }
 
+/// The nodes that tell each other of their caches.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nodes {
+    pub nodes: Vec<NodeShare>,
+}
+
+/// A node, by where it says that it is reached, and what it told that it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeShare {
+    pub address: String,
+    pub copies: u64,
+    pub bytes: u64,
+}
+
 /// Everything that is known of one image on a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Profile {

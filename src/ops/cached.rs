@@ -5,7 +5,7 @@
 
 use super::{Error, Glance, Result};
 use crate::cache::{self, Cache, Entry, Pruned};
-use crate::domain::report::{Downloads, Overview, Pins, Profile};
+use crate::domain::report::{Downloads, NodeShare, Nodes, Overview, Pins, Profile};
 use crate::domain::{Caller, Image, ImageId, Status};
 use crate::policy::{ImageFacts, Target};
 use crate::telemetry::counters::{Asked, Found};
@@ -120,6 +120,22 @@ impl Glance {
             nodes.push(own.to_owned());
         }
         Ok(nodes)
+    }
+
+    /// The nodes that tell each other of their caches, this one among them, and what each told last.
+    pub async fn cache_nodes(&self, caller: &Caller) -> Result<Nodes> {
+        self.managed(caller, "list_cached_nodes", None).await?;
+        if self.node_name().is_none() {
+            return Err(Error::NoOtherNodes);
+        }
+        let nodes = self.db.nodes().await?.into_iter().map(|node| NodeShare {
+            address: node.name,
+            copies: node.copies,
+            bytes: node.bytes,
+        });
+        Ok(Nodes {
+            nodes: nodes.collect(),
+        })
     }
 
     /// The cache, where there is one and the caller may do `action` with it.

@@ -120,6 +120,11 @@ pub enum Error {
     NotCached(ImageId),
     #[error("Centralized caching is not enabled")]
     NotCentralized,
+    #[error(
+        "This node tells no other of its cache and knows of none: that takes image_cache_driver = \
+         centralized_db and worker_self_reference_url."
+    )]
+    NoOtherNodes,
     #[error("The image was changed by another request at the same time.")]
     Conflict,
 

@@ -110,6 +110,7 @@ fn status(error: &Error) -> StatusCode {
         | Error::DuplicateMember { .. }
         | Error::NoSuchStore(_)
         | Error::NotCentralized
+        | Error::NoOtherNodes
         | Error::Conflict
         | Error::Doubt(_)
         | Error::StatusTransition { .. } => StatusCode::CONFLICT,

@@ -109,6 +109,11 @@ pub async fn nodes(
     Ok(Document(json!(nodes)))
 }
 
+/// `GET /v2/cache_nodes`, a call of our own
+pub async fn all_nodes(State(glance): State<Glance>, caller: Caller) -> Result<impl IntoResponse> {
+    view::written(&glance.cache_nodes(&caller).await?)
+}
+
 /// `POST /v2/cache/clean`
 pub async fn clean(
     State(glance): State<Glance>,

@@ -86,3 +86,17 @@ async fn an_unknown_part_to_clear_is_refused_only_to_those_who_may_clear() {
     let nodes = cloud.admin().get(&format!("/v2/cache/nodes/{id}")).await;
     assert_eq!(nodes.status, StatusCode::CONFLICT);
 }
+
+#[tokio::test]
+async fn who_may_ask_for_the_nodes_is_told_what_it_takes() {
+    let cloud = Cloud::with("image_cache_driver = sqlite").await;
+    let refused = cloud.member().get("/v2/cache_nodes").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let alone = cloud.admin().get("/v2/cache_nodes").await;
+    assert_eq!(alone.status, StatusCode::CONFLICT);
+    assert_eq!(
+        alone.sentence(),
+        "This node tells no other of its cache and knows of none: that takes image_cache_driver = centralized_db \
+         and worker_self_reference_url."
+    );
+}

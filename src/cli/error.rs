@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -49,6 +50,12 @@ pub enum Error {
     Unfetchable(String),
     #[error("No API answers on {address}, and the store cannot be read ({reason})")]
     NoWay { address: String, reason: String },
+    #[error("{0} knows of no nodes to tell")]
+    NoNodes(String),
+    #[error("It pins no images: it is the original's, or an older one")]
+    NoPins,
+    #[error("It has not answered for {} seconds", .0.as_secs_f64())]
+    Late(Duration),
     #[error("Nothing was done, for nobody answered")]
     NoAnswer,
     #[error("{0}")]
@@ -106,7 +113,14 @@ impl Error {
             | Error::NoId
             | Error::NotAnId(_)
             | Error::NoMarker(_)
+            | Error::NoPins
+            | Error::Late(_)
             | Error::Unfetchable(_) => None,
+            Error::NoNodes(_) => Some(
+                "the original's service and older ones do not, and none does within a second of its first start; \
+                 -H names another one"
+                    .to_owned(),
+            ),
             Error::NoDirectory(_) => Some(
                 "it should be the image_cache_dir of glance-api, which makes it at its start"
                     .to_owned(),

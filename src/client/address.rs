@@ -38,6 +38,17 @@ impl Address {
         Ok(Self { base })
     }
 
+    /// Reads how a node calls itself: a URL, which means the port of its scheme where it names none, or the name of
+    /// its machine, to which `port` belongs.
+    pub fn of_node(name: &str, port: u16) -> Result<Self> {
+        let port = match name.trim().split_once("://") {
+            Some(("https", _)) => 443,
+            Some(_) => 80,
+            None => port,
+        };
+        Self::new(name, port)
+    }
+
     pub fn is_https(&self) -> bool {
         self.base.scheme() == "https"
     }
@@ -122,6 +133,15 @@ mod tests {
             url("https://cloud.example:443/image/v2/"),
             "https://cloud.example/image/v2/cache"
         );
+    }
+
+    #[test]
+    fn a_node_is_reached_where_it_says() {
+        let url = |name| Address::of_node(name, 9292).unwrap().url("/v2/cache");
+        assert_eq!(url("http://one:9393"), "http://one:9393/v2/cache");
+        assert_eq!(url("https://one/image"), "https://one/image/v2/cache");
+        assert_eq!(url("http://one"), "http://one/v2/cache");
+        assert_eq!(url("one"), "http://one:9292/v2/cache");
     }
 
     #[test]

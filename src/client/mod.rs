@@ -34,7 +34,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
 use crate::domain::ImageId;
-use crate::domain::report::{Overview, Pins, Profile};
+use crate::domain::report::{Nodes, Overview, Pins, Profile};
 
 /// A row of the cache's listing, as the API spells it.
 #[derive(Debug, Clone, PartialEq, Deserialize, serde::Serialize)]
@@ -75,6 +75,9 @@ struct Listed {
     id: String,
 }
 
+/// Headers of one request, by name and value.
+type Headers<'a> = [(&'a str, &'a str)];
+
 #[derive(Deserialize)]
 struct Deleted {
     num_deleted: u64,
@@ -102,6 +105,17 @@ impl ImageApi {
         })
     }
 
+    /// Another API for the same caller, who is asked for no second token.
+    pub async fn beside(&self, address: Address) -> Result<Self> {
+        Ok(Self {
+            http: self.trust.client(address.is_https())?,
+            token: Mutex::new(self.token.lock().await.clone()),
+            address,
+            credentials: self.credentials.clone(),
+            trust: self.trust.clone(),
+        })
+    }
+
     pub fn address(&self) -> &Address {
         &self.address
     }
@@ -121,6 +135,33 @@ impl ImageApi {
     /// `GET /v2/cache`: both lists of one moment.
     pub async fn state(&self) -> Result<CacheState> {
         self.ask(Method::GET, "/v2/cache").await
+    }
+
+    /// `GET /v2/cache_nodes`: the nodes that tell each other of their caches.
+    pub async fn nodes(&self) -> Result<Nodes> {
+        self.ask(Method::GET, "/v2/cache_nodes").await
+    }
+
+    /// `DELETE /v2/cache/{id}`: lets go of the copy, and of the wish for one.
+    pub async fn discard(&self, id: ImageId) -> Result<()> {
+        self.tell(Method::DELETE, &format!("/v2/cache/{id}")).await
+    }
+
+    /// `DELETE /v2/cache` of all copies.
+    pub async fn clear_cached(&self) -> Result<()> {
+        self.clear("cache").await
+    }
+
+    /// `DELETE /v2/cache` of all wishes.
+    pub async fn clear_queued(&self) -> Result<()> {
+        self.clear("queue").await
+    }
+
+    async fn clear(&self, target: &str) -> Result<()> {
+        let headers = [("x-image-cache-clear-target", target)];
+        self.send(Method::DELETE, "/v2/cache", &headers)
+            .await
+            .map(drop)
     }
 
     /// `GET /v2/cache_node`: how the node does.
@@ -214,11 +255,11 @@ impl ImageApi {
     }
 
     async fn tell(&self, method: Method, path: &str) -> Result<()> {
-        self.send(method, path).await.map(drop)
+        self.send(method, path, &[]).await.map(drop)
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T> {
-        let body = self.send(method, path).await?;
+        let body = self.send(method, path, &[]).await?;
         serde_json::from_slice(&body).map_err(|source| Error::Unintelligible {
             address: self.address.to_string(),
             source,
@@ -226,22 +267,30 @@ impl ImageApi {
     }
 
     /// Sends, and once more with a new token where the one in hand ran out.
-    async fn send(&self, method: Method, path: &str) -> Result<Vec<u8>> {
+    async fn send(&self, method: Method, path: &str, headers: &Headers<'_>) -> Result<Vec<u8>> {
         let had_token = self.token.lock().await.is_some();
-        match self.send_once(method.clone(), path).await {
+        match self.send_once(method.clone(), path, headers).await {
             Err(Error::Unauthenticated { .. }) if had_token && self.credentials.can_renew() => {
                 *self.token.lock().await = None;
-                self.send_once(method, path).await
+                self.send_once(method, path, headers).await
             }
             answer => answer,
         }
     }
 
-    async fn send_once(&self, method: Method, path: &str) -> Result<Vec<u8>> {
+    async fn send_once(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &Headers<'_>,
+    ) -> Result<Vec<u8>> {
         let mut request = self
             .http
             .request(method, self.address.url(path))
             .header(http::header::ACCEPT, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(token) = self.token().await? {
             request = request.header("X-Auth-Token", token);
         }

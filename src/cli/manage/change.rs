@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::Options;
 use super::place::Place;
 use super::wait;
+use super::which::Which;
 use crate::cli::console::Console;
 use crate::cli::{Exit, Result};
 use crate::domain::ImageId;
@@ -25,7 +26,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Kind::Cached => "cached",
             Kind::Queued => "queued",
@@ -46,33 +47,35 @@ impl Kind {
 
 pub fn queue(
     open: Open<'_>,
-    ids: &[ImageId],
+    which: &Which,
     patience: Option<Duration>,
     options: &Options,
     console: &mut Console<'_>,
 ) -> Result<Exit> {
+    let early = which.looks().then(open).transpose()?;
+    let ids = which.images(|query| early.as_ref().map_or(Ok(vec![]), |place| place.find(query)))?;
     if options.dry_run {
-        return would("queue", "for caching", &texts(ids), options, console);
+        return would("queue", "for caching", &texts(&ids), options, console);
     }
-    let question = match ids {
+    let question = match &ids[..] {
         [id] => format!("Queue image {id} for caching?"),
         _ => format!("Queue {} images for caching?", ids.len()),
     };
     if !agreed(&question, options, console)? {
         return Ok(Exit::Success);
     }
-    let place = open()?;
+    let place = early.map_or_else(open, Ok)?;
     let mut outcome = Outcome::default();
     for id in ids {
         let fetchable = match patience {
-            Some(_) => place.expect_fetchable(*id),
+            Some(_) => place.expect_fetchable(id),
             None => Ok(()),
         };
-        let done = fetchable.and_then(|()| place.queue(*id));
+        let done = fetchable.and_then(|()| place.queue(id));
         if done.is_ok() && options.verbose && !options.json {
             console.result(format!("Queued image {id} for caching"))?;
         }
-        outcome.record(*id, done, console);
+        outcome.record(id, done, console);
     }
     if options.json && patience.is_none() {
         console.json(&outcome.json("queued"))?;

@@ -37,8 +37,15 @@ pub struct Choice {
     #[arg(long, value_name = "COUNT")]
     pub limit: Option<usize>,
     /// Go on behind this image, the last one of a list in the same order.
-    #[arg(long, value_name = "IMAGE_ID")]
+    #[arg(long, value_name = "IMAGE_ID", conflicts_with = "all_nodes")]
     pub marker: Option<String>,
+}
+
+/// So that one image is chosen like one that has its node beside it.
+impl AsRef<CachedImage> for CachedImage {
+    fn as_ref(&self) -> &CachedImage {
+        self
+    }
 }
 
 /// What a list is sorted by.
@@ -125,7 +132,11 @@ impl Choice {
     }
 
     /// The images that are wanted. An image with the marker's id must be among those that the filters let pass.
-    pub fn of(&self, mut images: Vec<CachedImage>, now: DateTime<Utc>) -> Result<Vec<CachedImage>> {
+    pub fn of<T: AsRef<CachedImage>>(
+        &self,
+        mut images: Vec<T>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<T>> {
         let used_before = self.older_than.map(|age| {
             let now = std::time::SystemTime::from(now);
             let since = now
@@ -134,6 +145,7 @@ impl Choice {
             since.saturating_sub(age).as_secs_f64()
         });
         images.retain(|image| {
+            let image = image.as_ref();
             let used = image.last_accessed.max(image.last_modified);
             self.min_size.is_none_or(|size| image.size >= size)
                 && self.max_hits.is_none_or(|hits| image.hits <= hits)
@@ -141,10 +153,12 @@ impl Choice {
                 && (self.prefix.as_deref()).is_none_or(|prefix| image.image_id.starts_with(prefix))
         });
         if let Some(order) = self.sort {
-            images.sort_by(|a, b| order.compare(a, b));
+            images.sort_by(|a, b| order.compare(a.as_ref(), b.as_ref()));
         }
         if let Some(marker) = &self.marker {
-            let at = images.iter().position(|image| image.image_id == *marker);
+            let at = images
+                .iter()
+                .position(|image| image.as_ref().image_id == *marker);
             let at = at.ok_or_else(|| Error::NoMarker(marker.clone()))?;
             images.drain(..=at);
         }
@@ -246,6 +260,9 @@ mod tests {
             marker: Some("x".to_owned()),
             ..Choice::default()
         };
-        assert!(lost.of(Vec::new(), DateTime::UNIX_EPOCH).is_err());
+        assert!(
+            lost.of(Vec::<CachedImage>::new(), DateTime::UNIX_EPOCH)
+                .is_err()
+        );
     }
 }

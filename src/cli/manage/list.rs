@@ -35,11 +35,7 @@ pub fn cached(
         } else {
             format!("Found {found} of {all} cached images...")
         })?;
-        console.result(if options.human {
-            cached_table_for_people(&images, now)
-        } else {
-            cached_table(&images)
-        })?;
+        console.result(cached_table(&images, options.human.then_some(now)))?;
     }
     Ok(Exit::Success)
 }
@@ -58,51 +54,43 @@ pub fn queued(place: &Place, options: &Options, console: &mut Console<'_>) -> Re
     Ok(Exit::Success)
 }
 
-fn cached_table(images: &[CachedImage]) -> String {
-    let columns = [
-        ("ID", Align::Center),
-        ("Last Accessed (UTC)", Align::Center),
-        ("Last Modified (UTC)", Align::Center),
-        ("Size", Align::Right),
-        ("Hits", Align::Right),
-    ];
-    let rows: Vec<_> = images
-        .iter()
-        .map(|image| {
-            vec![
-                image.image_id.clone(),
-                accessed(image, units::utc),
-                units::utc(image.last_modified),
-                image.size.to_string(),
-                image.hits.to_string(),
-            ]
-        })
-        .collect();
-    table::draw(&columns, &rows)
+fn cached_table(images: &[CachedImage], now: Option<DateTime<Utc>>) -> String {
+    let rows: Vec<_> = images.iter().map(|image| row(image, now)).collect();
+    table::draw(&columns(now.is_some()), &rows)
 }
 
-fn cached_table_for_people(images: &[CachedImage], now: DateTime<Utc>) -> String {
-    let columns = [
+/// The columns of the listing, for scripts or for people.
+pub(super) fn columns(human: bool) -> [(&'static str, Align); 5] {
+    let (accessed, modified, align) = if human {
+        ("Last Accessed", "Last Modified", Align::Right)
+    } else {
+        ("Last Accessed (UTC)", "Last Modified (UTC)", Align::Center)
+    };
+    [
         ("ID", Align::Center),
-        ("Last Accessed", Align::Right),
-        ("Last Modified", Align::Right),
+        (accessed, align),
+        (modified, align),
         ("Size", Align::Right),
         ("Hits", Align::Right),
-    ];
-    let ago = |seconds| units::ago(seconds, now);
-    let rows: Vec<_> = images
-        .iter()
-        .map(|image| {
-            vec![
-                image.image_id.clone(),
-                accessed(image, ago),
-                ago(image.last_modified),
-                units::size(image.size),
-                image.hits.to_string(),
-            ]
-        })
-        .collect();
-    table::draw(&columns, &rows)
+    ]
+}
+
+/// A row of it; with a time for people, who get units and distances.
+pub(super) fn row(image: &CachedImage, now: Option<DateTime<Utc>>) -> Vec<String> {
+    let time = |seconds| match now {
+        Some(now) => units::ago(seconds, now),
+        None => units::utc(seconds),
+    };
+    vec![
+        image.image_id.clone(),
+        accessed(image, time),
+        time(image.last_modified),
+        match now {
+            Some(_) => units::size(image.size),
+            None => image.size.to_string(),
+        },
+        image.hits.to_string(),
+    ]
 }
 
 fn accessed(image: &CachedImage, tell: impl Fn(f64) -> String) -> String {
@@ -145,7 +133,7 @@ mod tests {
 | 6b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9 | 2023-11-14T22:13:20.500000 | 2023-11-14T22:13:20 | 10485760 |    3 |
 | 7b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9 |            N/A             | 2023-11-14T19:26:40 |        1 |    0 |
 +--------------------------------------+----------------------------+---------------------+----------+------+";
-        assert_eq!(cached_table(&images()), expected);
+        assert_eq!(cached_table(&images(), None), expected);
     }
 
     #[test]
@@ -158,6 +146,6 @@ mod tests {
 | 6b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9 |  1 minute ago |  1 minute ago | 10.0 MiB |    3 |
 | 7b7bd5b9-c5e0-4f3b-a0be-5d0e4dc8c2b9 |           N/A |   2 hours ago |      1 B |    0 |
 +--------------------------------------+---------------+---------------+----------+------+";
-        assert_eq!(cached_table_for_people(&images(), now), expected);
+        assert_eq!(cached_table(&images(), Some(now)), expected);
     }
 }

@@ -4,6 +4,7 @@ mod change;
 mod choice;
 mod fsck;
 mod list;
+mod nodes;
 mod options;
 mod pin;
 mod place;
@@ -12,6 +13,7 @@ mod rules;
 mod show;
 mod top;
 mod wait;
+mod which;
 
 pub use options::{Command, Options};
 
@@ -24,6 +26,8 @@ use clap::{CommandFactory, Parser};
 use super::console::Console;
 use super::{Error, Exit, Result, completion};
 use crate::config::{Program, Sources};
+use change::Kind;
+use nodes::Everywhere;
 use place::Place;
 
 /// Reads the command line and does what it says, on the streams of this process.
@@ -67,8 +71,23 @@ fn obey(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
         Command::Fsck(wanted) => Ok(fsck::run(wanted, options, console)),
         Command::Help { command } => help(command.as_deref(), console),
         Command::Completions { shell } => completions(*shell, console),
-        Command::ListCached { choice, .. } => list::cached(&open()?, choice, options, console),
-        Command::ListQueued { .. } => list::queued(&open()?, options, console),
+        Command::ListNodes { node_timeout, .. } => nodes::all(*node_timeout, options, console),
+        Command::ListCached {
+            choice, everywhere, ..
+        } => {
+            if everywhere.all_nodes {
+                nodes::cached(everywhere, choice, options, console)
+            } else {
+                list::cached(&open()?, choice, options, console)
+            }
+        }
+        Command::ListQueued { everywhere, .. } => {
+            if everywhere.all_nodes {
+                nodes::queued(everywhere, options, console)
+            } else {
+                list::queued(&open()?, options, console)
+            }
+        }
         Command::Show { id } => {
             let [id] = options::image_ids(id.as_slice())?[..] else {
                 return Err(Error::NoId);
@@ -77,32 +96,44 @@ fn obey(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
         }
         Command::Top { once, interval } => top::top(open()?, *once, *interval, options, console),
         Command::ListPinned { .. } => pin::list(&open()?, options, console),
-        Command::Pin { which } => pin::pin(&open()?, which, options, console),
-        Command::Unpin { which } => pin::unpin(&open()?, which, options, console),
-        Command::QueueImage { ids, wait, timeout } => {
-            let ids = options::image_ids(ids)?;
+        Command::Pin { which, everywhere } => {
+            if everywhere.all_nodes {
+                nodes::pin(everywhere, which, options, console)
+            } else {
+                pin::pin(&open()?, which, options, console)
+            }
+        }
+        Command::Unpin { which, everywhere } => {
+            if everywhere.all_nodes {
+                nodes::unpin(everywhere, which, options, console)
+            } else {
+                pin::unpin(&open()?, which, options, console)
+            }
+        }
+        Command::QueueImage {
+            which,
+            everywhere,
+            wait,
+            timeout,
+        } => {
             let patience = wait.then_some(*timeout);
-            change::queue(&open, &ids, patience, options, console)
+            if everywhere.all_nodes {
+                nodes::queue(everywhere, which, patience, options, console)
+            } else {
+                change::queue(&open, which, patience, options, console)
+            }
         }
-        Command::DeleteCachedImage { ids } => change::delete(
-            &open,
-            change::Kind::Cached,
-            &options::image_ids(ids)?,
-            options,
-            console,
-        ),
-        Command::DeleteQueuedImage { ids } => change::delete(
-            &open,
-            change::Kind::Queued,
-            &options::image_ids(ids)?,
-            options,
-            console,
-        ),
-        Command::DeleteAllCachedImages { .. } => {
-            change::delete_all(&open, change::Kind::Cached, options, console)
+        Command::DeleteCachedImage { ids, everywhere } => {
+            delete(Kind::Cached, ids, everywhere, options, console)
         }
-        Command::DeleteAllQueuedImages { .. } => {
-            change::delete_all(&open, change::Kind::Queued, options, console)
+        Command::DeleteQueuedImage { ids, everywhere } => {
+            delete(Kind::Queued, ids, everywhere, options, console)
+        }
+        Command::DeleteAllCachedImages { everywhere, .. } => {
+            delete_all(Kind::Cached, everywhere, options, console)
+        }
+        Command::DeleteAllQueuedImages { everywhere, .. } => {
+            delete_all(Kind::Queued, everywhere, options, console)
         }
         Command::PrefetchRules {
             name,
@@ -117,6 +148,32 @@ fn obey(options: &Options, console: &mut Console<'_>) -> Result<Exit> {
             rules::run(&sources, name.as_deref(), options, console)
         }
     }
+}
+
+fn delete(
+    kind: Kind,
+    ids: &[String],
+    everywhere: &Everywhere,
+    options: &Options,
+    console: &mut Console<'_>,
+) -> Result<Exit> {
+    let ids = options::image_ids(ids)?;
+    if everywhere.all_nodes {
+        return nodes::delete(everywhere, kind, &ids, options, console);
+    }
+    change::delete(&|| Place::open(options), kind, &ids, options, console)
+}
+
+fn delete_all(
+    kind: Kind,
+    everywhere: &Everywhere,
+    options: &Options,
+    console: &mut Console<'_>,
+) -> Result<Exit> {
+    if everywhere.all_nodes {
+        return nodes::delete_all(everywhere, kind, options, console);
+    }
+    change::delete_all(&|| Place::open(options), kind, options, console)
 }
 
 fn help(command: Option<&str>, console: &mut Console<'_>) -> Result<Exit> {

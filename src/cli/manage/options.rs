@@ -9,7 +9,9 @@ use clap::{Parser, Subcommand};
 
 use super::choice::Choice;
 use super::fsck::Wanted;
+use super::nodes::Everywhere;
 use super::reach::Reach;
+use super::which::Which;
 use crate::cli::{Error, Result};
 use crate::domain::ImageId;
 
@@ -76,25 +78,6 @@ pub struct Ignored {
     words: Vec<String>,
 }
 
-/// Images by their ids, or by what the API knows of them now.
-#[derive(Debug, clap::Args)]
-pub struct Which {
-    /// The images, by their ids.
-    #[arg(value_name = "IMAGE_ID")]
-    pub ids: Vec<String>,
-    /// The images that have this tag now; given again, those that have all of them.
-    #[arg(long, value_name = "TAG", action = clap::ArgAction::Append)]
-    pub tag: Vec<String>,
-    /// The images that have this property now; given again, those that have all of them.
-    #[arg(long, value_name = "NAME=VALUE", action = clap::ArgAction::Append, value_parser = property)]
-    pub property: Vec<(String, String)>,
-}
-
-fn property(text: &str) -> std::result::Result<(String, String), &'static str> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
 /// What there is to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -108,10 +91,14 @@ pub enum Command {
         #[command(flatten)]
         choice: Choice,
         #[command(flatten)]
+        everywhere: Everywhere,
+        #[command(flatten)]
         more: Ignored,
     },
     /// List all images currently queued for caching.
     ListQueued {
+        #[command(flatten)]
+        everywhere: Everywhere,
         #[command(flatten)]
         more: Ignored,
     },
@@ -132,9 +119,10 @@ pub enum Command {
     },
     /// Queue images for caching.
     QueueImage {
-        /// The images, by their ids.
-        #[arg(value_name = "IMAGE_ID")]
-        ids: Vec<String>,
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        everywhere: Everywhere,
         /// Stay until the images are cached; fail if one cannot be.
         #[arg(long)]
         wait: bool,
@@ -147,9 +135,13 @@ pub enum Command {
         /// The images, by their ids.
         #[arg(value_name = "IMAGE_ID")]
         ids: Vec<String>,
+        #[command(flatten)]
+        everywhere: Everywhere,
     },
     /// Delete all images from the cache.
     DeleteAllCachedImages {
+        #[command(flatten)]
+        everywhere: Everywhere,
         #[command(flatten)]
         more: Ignored,
     },
@@ -158,9 +150,13 @@ pub enum Command {
         /// The images, by their ids.
         #[arg(value_name = "IMAGE_ID")]
         ids: Vec<String>,
+        #[command(flatten)]
+        everywhere: Everywhere,
     },
     /// Delete all images from the queue.
     DeleteAllQueuedImages {
+        #[command(flatten)]
+        everywhere: Everywhere,
         #[command(flatten)]
         more: Ignored,
     },
@@ -184,14 +180,26 @@ pub enum Command {
     Pin {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        everywhere: Everywhere,
     },
     /// Let copies of images leave like others; with --tag and --property also of those that were pinned by just these.
     Unpin {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        everywhere: Everywhere,
     },
     /// List all images that are pinned.
     ListPinned {
+        #[command(flatten)]
+        more: Ignored,
+    },
+    /// List the nodes that share the database, with what each told that it has, and whether it answers.
+    ListNodes {
+        /// Give a node up that has not answered for so long.
+        #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = moment)]
+        node_timeout: Duration,
         #[command(flatten)]
         more: Ignored,
     },
@@ -203,7 +211,7 @@ pub enum Command {
 }
 
 /// A time that is neither nothing nor forever.
-fn moment(text: &str) -> std::result::Result<Duration, String> {
+pub(super) fn moment(text: &str) -> std::result::Result<Duration, String> {
     let seconds = text
         .parse::<f64>()
         .ok()

@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::Options;
 use super::change::{self, Outcome};
-use super::options::{self, Which};
 use super::place::Place;
+use super::which::Which;
 use crate::cli::console::Console;
 use crate::cli::table::{self, Align};
-use crate::cli::{Error, Exit, Result, units};
+use crate::cli::{Exit, Result, units};
 use crate::domain::ImageId;
 
 /// Pins images. Nobody is asked: nothing is lost by it.
@@ -20,19 +20,14 @@ pub fn pin(
     options: &Options,
     console: &mut Console<'_>,
 ) -> Result<Exit> {
-    let words = words(which);
-    let reason = words.join(", ");
-    let found = found(place, which)?;
-    if found.is_empty() && !words.is_empty() {
-        return Err(Error::NoneFound(reason));
-    }
-    let ids = options::image_ids(&[which.ids.clone(), found].concat())?;
+    let (named, reason) = (which.named()?, which.words().join(", "));
+    let ids = which.images(|query| place.find(query))?;
     if options.dry_run {
         return change::would("pin", "", &change::texts(&ids), options, console);
     }
     let mut outcome = Outcome::default();
     for id in ids {
-        let done = place.pin(id, if is_named(id, which) { "" } else { &reason });
+        let done = place.pin(id, if named.contains(&id) { "" } else { &reason });
         told("Pinned", id, &done, options, console)?;
         outcome.record(id, done, console);
     }
@@ -50,24 +45,15 @@ pub fn unpin(
     options: &Options,
     console: &mut Console<'_>,
 ) -> Result<Exit> {
-    let words = words(which);
-    let mut ids = [which.ids.clone(), found(place, which)?].concat();
-    let pins = place.pinned()?;
-    if !words.is_empty() {
-        let by = (pins.pinned_by.iter()).filter(|(_, reason)| names_all(reason, &words));
-        ids.extend(by.map(|(id, _)| id.to_string()));
-    }
-    let ids = match &ids[..] {
-        [] if !words.is_empty() => Vec::new(),
-        ids => options::image_ids(ids)?,
-    };
-    let (there, absent): (Vec<_>, Vec<_>) =
-        (ids.into_iter()).partition(|id| pins.pinned_images.contains(id));
-    for id in absent.into_iter().filter(|id| is_named(*id, which)) {
+    which.named()?;
+    let found = which.found(|query| place.find(query))?;
+    let (there, absent) = which.among(&place.pinned()?, &found)?;
+    for id in absent {
         console.say(format!("Image {id} is not pinned."));
     }
-    if there.is_empty() && !words.is_empty() {
-        console.say(format!("No pinned image found with {}.", words.join(", ")));
+    if there.is_empty() && which.looks() {
+        let words = which.words().join(", ");
+        console.say(format!("No pinned image found with {words}."));
     }
     if options.dry_run {
         return change::would("unpin", "", &change::texts(&there), options, console);
@@ -95,34 +81,6 @@ fn told(
         console.result(format!("{what} image {id}"))?;
     }
     Ok(())
-}
-
-/// What images are found by, in words: `tag golden`, `os_distro=debian`. Joined they are the reason of a pin.
-fn words(which: &Which) -> Vec<String> {
-    let tags = which.tag.iter().map(|tag| format!("tag {tag}"));
-    let properties = which.property.iter();
-    let properties = properties.map(|(name, value)| format!("{name}={value}"));
-    tags.chain(properties).collect()
-}
-
-/// Whether the reason of a pin has all these words.
-fn names_all(reason: &str, words: &[String]) -> bool {
-    let reason = format!(", {reason}, ");
-    (words.iter()).all(|word| reason.contains(&format!(", {word}, ")))
-}
-
-fn is_named(id: ImageId, which: &Which) -> bool {
-    options::image_ids(&which.ids).is_ok_and(|named| named.contains(&id))
-}
-
-/// Those that tags and properties find.
-fn found(place: &Place, which: &Which) -> Result<Vec<String>> {
-    let tags = which.tag.iter().map(|tag| ("tag".to_owned(), tag.clone()));
-    let query: Vec<_> = tags.chain(which.property.iter().cloned()).collect();
-    if query.is_empty() {
-        return Ok(Vec::new());
-    }
-    place.find(&query)
 }
 
 pub fn list(place: &Place, options: &Options, console: &mut Console<'_>) -> Result<Exit> {

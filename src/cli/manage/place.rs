@@ -83,12 +83,7 @@ impl Place {
         let Self::Api { api, runtime } = self else {
             return Ok(());
         };
-        match runtime.block_on(api.status(id)) {
-            Ok(status) if status == "active" => Ok(()),
-            Ok(status) => Err(Error::Unfetchable(format!("it is {status}, not active"))),
-            Err(client::Error::NotFound { sentence, .. }) => Err(Error::Unfetchable(sentence)),
-            Err(error) => Err(error.into()),
-        }
+        fetchable(runtime.block_on(api.status(id)))
     }
 
     pub fn queue(&self, id: ImageId) -> Result<()> {
@@ -167,5 +162,15 @@ impl Place {
             Self::Api { api, runtime } => Ok(runtime.block_on(api.unqueue_all())?),
             Self::Directory(directory) => Ok(directory.unqueue_all()?),
         }
+    }
+}
+
+/// Refuses what is not active.
+pub(super) fn fetchable(status: client::Result<String>) -> Result<()> {
+    match status {
+        Ok(status) if status == "active" => Ok(()),
+        Ok(status) => Err(Error::Unfetchable(format!("it is {status}, not active"))),
+        Err(client::Error::NotFound { sentence, .. }) => Err(Error::Unfetchable(sentence)),
+        Err(error) => Err(error.into()),
     }
 }

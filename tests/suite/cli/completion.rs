@@ -35,8 +35,10 @@ fn bash_completes_commands_and_behind_them_their_options() {
     let name = "glance-cache-manage";
     for (words, expected) in [
         (&["queue-"][..], &["queue-image"][..]),
+        (&["list-n"], &["list-nodes"]),
         (&["queue-image", "--w"], &["--wait"]),
-        (&["-p", "9292", "queue-image", "--t"], &["--timeout"]),
+        (&["-p", "9292", "queue-image", "--ti"], &["--timeout"]),
+        (&["delete-cached-image", "--all"], &["--all-nodes"]),
         (&["delete-all-cached-images", "--dry"], &["--dry-run"]),
         (&["list-cached", "--os-c"], &["--os-cacert"]),
     ] {

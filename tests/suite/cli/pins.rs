@@ -96,6 +96,35 @@ fn who_was_pinned_by_a_tag_is_unpinned_by_it_when_the_tag_is_gone() {
 }
 
 #[test]
+fn images_are_queued_by_what_they_are_pinned_by() {
+    let live = Live::with("queue_settle = 600")
+        .holding(IMAGE, b"disk")
+        .holding(OTHER, b"other");
+    live.tagged(IMAGE, "edge");
+    let queued = || live.manage(&["list-queued", "--json"]).quietly();
+    let by_tag = ["queue-image", "--force", "--tag", "edge"];
+    let would = live.manage(&[&by_tag[..], &["--dry-run"]].concat());
+    assert_eq!(
+        would.quietly(),
+        format!("Would queue image {IMAGE} for caching\n")
+    );
+    live.manage(&by_tag).quietly();
+    assert_eq!(queued(), format!("{{\"queued_images\":[\"{IMAGE}\"]}}\n"));
+    let both = ["queue-image", "-f", "--property", "disk_format=raw"];
+    let out = live.manage(&[&both[..], &["--json", IMAGE]].concat());
+    let out: serde_json::Value = serde_json::from_str(&out.quietly()).unwrap();
+    assert_eq!(out["queued"].as_array().unwrap().len(), 2);
+    assert!(queued().contains(OTHER));
+    let none = live.manage(&["queue-image", "-f", "--tag", "nowhere"]);
+    assert_eq!(none.failing(1), "No image found with tag nowhere\n");
+    let unnamed = live.manage(&["queue-image", "-f"]);
+    assert_eq!(
+        unnamed.failing(1),
+        "No image is named: write its ID behind the command\n"
+    );
+}
+
+#[test]
 fn without_an_api_images_are_pinned_by_their_ids_alone() {
     let node = Node::new().holding(IMAGE, 3000, 1).holding(OTHER, 3000, 2);
     node.manage(&["pin", IMAGE]).quietly();

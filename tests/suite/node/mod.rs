@@ -4,6 +4,7 @@ mod changes;
 mod crash;
 mod damage;
 mod deleted;
+mod everywhere;
 mod expiry;
 mod faults;
 mod fsck;

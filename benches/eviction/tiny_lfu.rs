@@ -163,6 +163,13 @@ impl<K: Key> Order<K> for TinyLfu<K> {
         self.known.get(&key).map(|(_, standing)| *standing)
     }
 
+    fn turn(&self, key: K) -> Option<(usize, usize)> {
+        let (segment, standing) = self.known.get(&key)?;
+        let queue = &self.queues[*segment as usize];
+        let before = queue.range(..(standing.since, key)).count();
+        Some((before, queue.len()))
+    }
+
     fn bytes(&self) -> u64 {
         self.bytes.iter().sum()
     }

@@ -1,6 +1,6 @@
 //! What one node can do, beside nginx serving the same file: downloads from a warm cache, uploads, and the memory
 //! all of it takes. And beside nginx and Varnish as caching proxies: a stampede on a cold cache, ranges, and the
-//! memory that thousands of slow readers take. `cargo bench --bench node`, or `just bench`.
+//! memory that thousands of slow readers take. And what it costs to check a copy before it leaves. `cargo bench --bench node`, or `just bench`.
 //!
 //! Everything is measured from outside, on the release build, in one run: what is compared takes turns, and
 //! medians are shown. The ratios say more than the rates, for the machine is in both sides of them.
@@ -15,6 +15,7 @@ mod origin;
 mod proxy;
 mod service;
 mod table;
+mod verify;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -73,6 +74,7 @@ enum What {
     Cold,
     Ranges,
     Slow,
+    Verify,
 }
 
 fn main() -> Result<()> {
@@ -121,6 +123,14 @@ fn main() -> Result<()> {
     }
     if wanted(What::Slow) {
         edge::slow(2000, &mut table)?;
+    }
+    if wanted(What::Verify) {
+        verify::costs(
+            &args.server,
+            args.size * MIB / 4,
+            2 * args.rounds + 1,
+            &mut table,
+        )?;
     }
     println!("{table}");
     Ok(())

@@ -24,15 +24,21 @@ pub struct Service {
 impl Service {
     /// Starts `command`, which takes a configuration as `glance-api` does.
     pub fn start(command: &mut Command, dir: &Path) -> Result<Self> {
+        Self::with(command, dir, "")
+    }
+
+    /// The same with `more` in its configuration. What works in `dir` already shares everything with it.
+    pub fn with(command: &mut Command, dir: &Path, more: &str) -> Result<Self> {
         let address = free_address()?;
-        let conf = configure(dir, address)?;
-        let log = fs::File::create(dir.join("log"))?;
+        let conf = configure(dir, address, more)?;
+        let log = dir.join(format!("log-{}", address.port()));
+        let output = fs::File::create(&log)?;
         let child = command
             .arg("--config-file")
             .arg(&conf)
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(output.try_clone()?)
+            .stderr(output)
             .spawn()
             .with_context(|| format!("{command:?} cannot be started"))?;
         let service = Self {
@@ -41,10 +47,7 @@ impl Service {
             dir: dir.to_owned(),
         };
         if wait_for(address, "/healthcheck").is_err() {
-            bail!(
-                "the server does not start: {}",
-                fs::read_to_string(dir.join("log"))?
-            );
+            bail!("the server does not start: {}", fs::read_to_string(log)?);
         }
         Ok(service)
     }
@@ -125,13 +128,13 @@ impl Drop for Service {
 }
 
 /// Writes a configuration under which nobody is asked who it is, and everybody is the administrator.
-fn configure(dir: &Path, address: SocketAddr) -> Result<PathBuf> {
+fn configure(dir: &Path, address: SocketAddr, more: &str) -> Result<PathBuf> {
     let (at, port) = (dir.display(), address.port());
     for name in ["images", "cache", "staging"] {
-        fs::create_dir(dir.join(name))?;
+        fs::create_dir_all(dir.join(name))?;
     }
     fs::write(dir.join("policy.yaml"), "context_is_admin: '@'\n")?;
-    let conf = dir.join("glance-api.conf");
+    let conf = dir.join(format!("glance-api-{port}.conf"));
     fs::write(
         &conf,
         format!(
@@ -143,7 +146,7 @@ fn configure(dir: &Path, address: SocketAddr) -> Result<PathBuf> {
              [database]\nconnection = sqlite:///{at}/glance.db\n\
              [glance_store]\nstores = file\ndefault_store = file\n\
              filesystem_store_datadir = {at}/images\n\
-             [oslo_policy]\npolicy_file = {at}/policy.yaml\n"
+             [oslo_policy]\npolicy_file = {at}/policy.yaml\n{more}"
         ),
     )?;
     Ok(conf)

@@ -32,6 +32,19 @@ impl Table {
         );
     }
 
+    /// A rate, and what part of another it was in rounds in which both had their turn; at least `wanted`.
+    pub fn share(&mut self, what: &str, ours: f64, ratio: f64, of: &str, wanted: Option<f64>) {
+        self.add(
+            what,
+            rate(ours),
+            format!("of {of}, by rounds"),
+            format!("{ratio:.2}"),
+            wanted.map_or("-".to_owned(), |wanted| {
+                verdict(ratio >= wanted, &format!(">= {wanted}"))
+            }),
+        );
+    }
+
     /// A time that has a limit.
     pub fn within(&mut self, what: &str, taken: Duration, limit: Duration) {
         self.add(

@@ -126,30 +126,39 @@ impl CachedImage {
     /// Reads every span and compares it, whatever is known of it, at so many bytes per second. Says how many were
     /// bad.
     pub(super) async fn sweep(&self, rate: u64) -> io::Result<u64> {
-        let mut bad = 0;
+        let (mut bad, mut all) = (0, true);
         for span in 0..spans_of(self.size) {
-            bad += u64::from(self.sweep_span(span).await?);
+            let Some(was_bad) = self.sweep_span(span).await? else {
+                all = false;
+                continue;
+            };
+            bad += u64::from(was_bad);
             let nanos = u128::from(SPAN) * 1_000_000_000 / u128::from(rate.max(1));
             let pause = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
             tokio::time::sleep(pause).await;
         }
+        if all && let Some(copy) = self.copy.clone() {
+            let now = self.node.clock.now();
+            blocking(move || copy.note_swept(now)).await?;
+        }
         Ok(bad)
     }
 
-    /// Reads a span and compares it, and repairs it where it is bad. True where it was.
-    async fn sweep_span(&self, span: u64) -> io::Result<bool> {
+    /// Reads a span and compares it, and repairs it where it is bad. True where it was; none where there is nothing to
+    /// compare it with.
+    async fn sweep_span(&self, span: u64) -> io::Result<Option<bool>> {
         let Some(copy) = &self.copy else {
-            return Ok(false);
+            return Ok(None);
         };
         // What is being proven is being read already.
         if !self.is_proven(copy, span).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let bad = self.check(copy, span).await? == Checked::Bad;
         if bad {
             self.repair(copy, span).await?;
         }
-        Ok(bad)
+        Ok(Some(bad))
     }
 
     /// Waits until a span has been read for the proof, where there has to be one, so that one can tell whether it

@@ -19,7 +19,7 @@ use super::queue::{self, Queued};
 use super::residents::Residents;
 use super::rows::{Change, Changes, Rows};
 use super::space::{Limits, SpaceLock};
-use super::{Error, Result, profile, survey};
+use super::{Error, Result, profile, survey, told};
 use crate::clock::Clock;
 use crate::config::{CacheConfig, Eviction};
 use crate::domain::ImageId;
@@ -145,13 +145,22 @@ impl Directory {
             tracing::warn!("hits are not known, the cache index cannot be read: {error}");
             None
         });
-        let profile = profile::of(&self.layout, id, row.as_ref(), self.clock.now());
+        // The configuration may not be that of the service that works here.
+        let ways = told::ways(&self.layout).map_err(|error| self.at(error))?;
+        let eviction = ways.map_or(self.eviction, |ways| ways.eviction);
+        let residents = self.residents(eviction)?;
+        let known = profile::Known {
+            row,
+            turn: ways.and_then(|_| residents.turn(id)),
+            life: residents.life_within(id, ways.and_then(|ways| ways.life)),
+        };
+        let profile = profile::of(&self.layout, id, &known, self.clock.now());
         profile.map_err(|error| self.at(error))
     }
 
     /// What a prune would take away.
     pub fn plan_prune(&self) -> Result<Vec<Placed>> {
-        let residents = self.residents()?;
+        let residents = self.residents(self.eviction)?;
         let plan = SpaceLock::look(&self.layout).and_then(|lock| {
             prune::plan(
                 &self.layout,
@@ -168,7 +177,7 @@ impl Directory {
     /// Removes what was not used for its time to live, and copies in their order until the rest is within the
     /// limit.
     pub fn prune(&self) -> Result<Pruned> {
-        let residents = self.residents()?;
+        let residents = self.residents(self.eviction)?;
         let gone = prune::run(&self.layout, self.rules, &residents, self.clock.now())
             .map_err(|error| self.at(error))?;
         let ids: Vec<ImageId> = gone.iter().map(|(image, _)| image.id).collect();
@@ -201,8 +210,8 @@ impl Directory {
     }
 
     /// The copies in the order in which they leave.
-    fn residents(&self) -> Result<Residents> {
-        let residents = Residents::new(self.eviction);
+    fn residents(&self, eviction: Eviction) -> Result<Residents> {
+        let residents = Residents::new(eviction);
         let stored = self.index().standings(0);
         residents.learn(&stored.map(|(stored, _)| stored).unwrap_or_default());
         let contents = self.layout.contents().map_err(|error| self.at(error))?;

@@ -24,6 +24,7 @@ use super::feed::{Feed, Step, hash};
 use super::growing::{HELD_BACK, Progress};
 use super::source::{Source, Supply};
 use super::sums::{Summing, span_at};
+use crate::domain::report::Verifier;
 
 /// Starts the fill. What is received says how it ended.
 pub fn start(claim: Claim, supply: Supply) -> oneshot::Receiver<Result<(), FillBroken>> {
@@ -261,7 +262,10 @@ impl Writer {
             )));
         }
         self.look_after_the_file()?;
-        self.claim.open().partial.mark_verified()?;
+        let partial = &self.claim.open().partial;
+        let now = self.claim.running.node().clock.now();
+        partial.table().note_verified(now, Verifier::Fill)?;
+        partial.mark_verified()?;
         self.claim.running.show(Progress::Verified(self.written));
         Ok(())
     }

@@ -12,6 +12,8 @@
 //! DIR/.glance/fills/     the room that each copy in the making has been promised
 //! DIR/.glance/partial/<id> spans of an image that is not whole, and that nobody is bringing in now
 //! DIR/.glance/spans/<id>   which spans of a copy are here, and what proves each of them
+//! DIR/.glance/wanted       which images prefetch rules want here, see [`super::told`]
+//! DIR/.glance/ways         in which order copies leave and when, see [`super::told`]
 //! DIR/.glance/pins/<id>    the copy never leaves to make room; in it may be the tag or property it was pinned by
 //! ```
 //!
@@ -171,6 +173,16 @@ impl Layout {
     /// Where it is said which copies are pinned, see [`super::pins`].
     pub fn pins(&self) -> PathBuf {
         self.own().join("pins")
+    }
+
+    /// Where it is said what rules want, see [`super::told`].
+    pub fn wanted(&self) -> PathBuf {
+        self.own().join("wanted")
+    }
+
+    /// Where it is said what a service goes by, see [`super::told`].
+    pub fn ways(&self) -> PathBuf {
+        self.own().join("ways")
     }
 
     pub fn space_lock(&self) -> PathBuf {

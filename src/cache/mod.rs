@@ -65,6 +65,7 @@ mod standings;
 mod sums;
 mod survey;
 mod tally;
+mod told;
 mod trouble;
 mod trust;
 
@@ -84,8 +85,8 @@ pub use queue::Queued;
 pub use queue_watch::QueueWatch;
 pub use rows::Known;
 pub use source::{Source, Supply};
+pub use told::Wanted;
 
-use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -198,6 +199,11 @@ impl Cache {
             Ok(images) => cache.node.reconcile(images).await,
             Err(error) => cache.node.trouble.begin(&error),
         }
+        if config.rules.is_empty() {
+            // Nobody else would note that there are no rules any more.
+            cache.want(Wanted::new()).await;
+        }
+        cache.tell_ways().await;
         tokio::spawn(recount::run(Arc::downgrade(&cache.node)));
         tokio::spawn(expire::run(Arc::downgrade(&cache.node)));
         cache
@@ -217,6 +223,8 @@ impl Cache {
     /// needed. Whatever else differs waits for the next start.
     pub fn limit(&self, config: &CacheConfig) {
         self.node.limit(config);
+        let cache = self.clone();
+        tokio::spawn(async move { cache.tell_ways().await });
     }
 
     /// What this node has of the image. Never waits for another fill.
@@ -227,11 +235,6 @@ impl Cache {
     /// The same for an image that a rule wants: nothing that rules want leaves to make room for it.
     pub async fn lookup_for_rule(&self, id: ImageId, expected: &Expected) -> Lookup {
         self.node.lookup(id, expected, Asker::Rule).await
-    }
-
-    /// What rules want to be here from now on. It leaves for others last.
-    pub fn want(&self, wanted: HashSet<ImageId>) {
-        self.node.residents.want(wanted);
     }
 
     /// What this node has of a part of the image, or can fetch of it: never [`Lookup::Missing`], and nothing
@@ -335,8 +338,16 @@ impl Cache {
     /// Everything that is known of one image.
     pub async fn profile(&self, id: ImageId) -> Result<Profile> {
         let row = self.node.journal.row(id).await;
-        self.work(move |node| profile::of(&node.layout, id, row.as_ref(), node.clock.now()))
-            .await
+        self.work(move |node| {
+            let residents = &node.residents;
+            let known = profile::Known {
+                row,
+                turn: residents.turn(id),
+                life: residents.life_within(id, node.life()),
+            };
+            profile::of(&node.layout, id, &known, node.clock.now())
+        })
+        .await
     }
 
     /// Writes what is only in memory, leaves one plain index file and an empty `incomplete/`.

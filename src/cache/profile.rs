@@ -4,26 +4,34 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::layout::{self, Layout};
 use super::owner;
 use super::pins;
+use super::queue;
 use super::rows::Row;
 use super::space::SpaceLock;
 use super::spans::Table;
 use super::sums::{SPAN, bytes_of, spans_of};
+use super::told;
 use crate::domain::ImageId;
-use crate::domain::report::{Profile, Run, Span, State, Verification};
+use crate::domain::report::{Profile, Run, Span, State, Turn, Verification};
 
-/// Looks at the image. Nothing changes for that. `row` is what the index says of it.
-pub fn of(
-    layout: &Layout,
-    id: ImageId,
-    row: Option<&Row>,
-    now: DateTime<Utc>,
-) -> io::Result<Profile> {
+/// What files do not say.
+pub struct Known {
+    /// What the index says of the image.
+    pub row: Option<Row>,
+    /// Its turn to leave.
+    pub turn: Option<Turn>,
+    /// How long it may stay unused.
+    pub life: Option<Duration>,
+}
+
+/// Looks at the image. Nothing changes for that.
+pub fn of(layout: &Layout, id: ImageId, known: &Known, now: DateTime<Utc>) -> io::Result<Profile> {
     let queued = layout.queue().join(id.as_str()).is_file();
     let found = {
         // No file changes its place under the lock.
@@ -51,7 +59,14 @@ pub fn of(
         hits: 0,
         last_accessed: None,
         last_modified: None,
+        saved_bytes: 0,
+        time_to_live: None,
+        expires_at: None,
+        turn: None,
+        queued_by: queue::rule_of(layout, id)?,
+        wanted_by: told::by(layout, id)?,
         verification: Verification::None,
+        verified: None,
         digest: None,
         span_size: SPAN,
         spans: Vec::new(),
@@ -70,7 +85,11 @@ pub fn of(
     let spans = spans(whole, size, table.as_ref());
     let modified = DateTime::from(metadata.modified()?);
     let accessed = metadata.accessed().map_or(modified, DateTime::from);
-    let row = row.filter(|_| whole);
+    let row = known.row.filter(|_| whole);
+    let accessed = row.map_or(accessed, |row| row.last_accessed);
+    let life = known.life.filter(|_| whole);
+    let stays = nothing.pinned_by.is_some() || !nothing.wanted_by.is_empty();
+    let hits = row.map_or(0, |row| row.hits);
     Ok(Profile {
         state,
         path: Some(path),
@@ -79,14 +98,24 @@ pub fn of(
             (Some(size), Some(_)) => here(&spans, size),
             _ => metadata.len(),
         },
-        hits: row.map_or(0, |row| row.hits),
-        last_accessed: Some(row.map_or(accessed, |row| row.last_accessed)).filter(|_| whole),
+        hits,
+        last_accessed: Some(accessed).filter(|_| whole),
         last_modified: Some(row.map_or(modified, |row| row.last_modified)),
+        saved_bytes: hits.saturating_mul(size.unwrap_or(0)),
+        time_to_live: life.map(|life| life.as_secs_f64()),
+        expires_at: life
+            .filter(|_| !stays)
+            .and_then(|life| accessed.checked_add_signed(TimeDelta::from_std(life).ok()?)),
+        turn: (known.turn).filter(|_| whole && nothing.pinned_by.is_none()),
         verification: match &table {
             _ if !whole => Verification::Pending,
             Some(table) if table.proof.is_none() => Verification::Checksummed,
             Some(_) => Verification::Proven,
             None => Verification::Unproven,
+        },
+        verified: match &table {
+            Some(table) if whole => table.verified()?,
+            _ => None,
         },
         digest: table
             .filter(|table| !table.proof.is_none())

@@ -22,6 +22,7 @@ use super::tally::Area;
 use super::trust::Copy;
 use super::{Expected, FillBroken};
 use crate::domain::ImageId;
+use crate::domain::report::Verifier;
 use crate::telemetry::counters::Reason;
 
 /// Bytes that are read at once.
@@ -141,6 +142,7 @@ impl Proving {
             for (span, sum) in (0..).zip(sums) {
                 table.set(span, sum)?;
             }
+            table.note_verified(self.node.clock.now(), Verifier::Serve)?;
             Ok(table)
         });
         match made {

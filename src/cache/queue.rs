@@ -105,6 +105,11 @@ pub fn list(layout: &Layout) -> io::Result<(Vec<Queued>, Vec<String>)> {
     Ok((queue, strange))
 }
 
+/// The rule that asked for an image. None where somebody did, or nobody.
+pub fn rule_of(layout: &Layout, id: ImageId) -> io::Result<Option<String>> {
+    rule_in(&layout.queue().join(id.as_str()))
+}
+
 /// The rule that a file names. None where it went away meanwhile, too.
 fn rule_in(path: &Path) -> io::Result<Option<String>> {
     let Some(file) = layout::open_readable(path)? else {

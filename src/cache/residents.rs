@@ -23,10 +23,12 @@ use super::rows::Rows;
 use super::standings::Stored;
 use crate::config::Eviction;
 use crate::domain::ImageId;
+use crate::domain::report::{Queue, Turn};
 
 /// The copies that may leave, in their order.
 #[derive(Debug)]
 pub struct Residents {
+    eviction: Eviction,
     inner: Mutex<Inner>,
 }
 
@@ -53,6 +55,7 @@ impl Residents {
             Eviction::S3Fifo => Box::new(S3Fifo::default()),
         };
         Self {
+            eviction,
             inner: Mutex::new(Inner {
                 order,
                 pins: pins::Pins::default(),
@@ -61,6 +64,11 @@ impl Residents {
                 wanted: HashSet::new(),
             }),
         }
+    }
+
+    /// By what it orders.
+    pub fn eviction(&self) -> Eviction {
+        self.eviction
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -129,6 +137,11 @@ impl Residents {
         self.lock().lives.set(id, life)
     }
 
+    /// How long an image may stay unused, where `all` holds for every one: the shorter one of that and its own.
+    pub fn life_within(&self, id: ImageId, all: Option<Duration>) -> Option<Duration> {
+        self.life(id).into_iter().chain(all).min()
+    }
+
     /// How long an image may stay unused, where that is its own.
     pub fn life(&self, id: ImageId) -> Option<Duration> {
         self.lock().lives.of(id)
@@ -142,6 +155,24 @@ impl Residents {
             .get(&id)
             .copied()
             .or_else(|| inner.resident(id))
+    }
+
+    /// Its turn to leave. None where it is not here, or never leaves to make room.
+    pub fn turn(&self, id: ImageId) -> Option<Turn> {
+        let inner = self.lock();
+        let standing = inner.resident(id)?;
+        let (before, of) = inner.order.turn(id)?;
+        let queue = match (self.eviction, standing.place) {
+            (Eviction::Lru, _) => Queue::Lru,
+            (Eviction::S3Fifo, Place::Kept) => Queue::Kept,
+            (Eviction::S3Fifo, Place::Trial | Place::Left) => Queue::Trial,
+        };
+        Some(Turn {
+            queue,
+            uses: standing.uses,
+            before: before as u64,
+            of: of as u64,
+        })
     }
 
     /// Those whose standing changed when others left, with it.

@@ -13,10 +13,14 @@
 //!      where it goes no further
 //! 32   size of a span, u32
 //! 36   length of the proof, u32, and from 40 on its text: "sha512:..." as in the image's record
+//! 240  when all of the data was last read and found right, u64 of microseconds since 1970; zero where nobody noted it
+//! 248  by whom, u32: 1 the fill, 2 who served it first, 3 a sweep
 //! 256  32 bytes for each span; zeros where it is absent
 //! ```
 //!
 //! Numbers are little-endian.
+
+mod verified;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -35,6 +39,7 @@ const HEADER_BYTES: usize = 256;
 const PROOF_AT: usize = 40;
 const SIZE_AT: u64 = 8;
 const FILLED_AT: u64 = 24;
+const PROOF_BYTES: usize = 200;
 const UNKNOWN: u64 = u64::MAX;
 const CUT: u64 = u64::MAX;
 
@@ -120,11 +125,12 @@ impl Table {
         header[16..24].copy_from_slice(&self.inode.to_le_bytes());
         header[32..36].copy_from_slice(&u32::try_from(SPAN).unwrap_or(0).to_le_bytes());
         let text = self.proof.0.as_bytes();
-        let room = header[PROOF_AT..].len();
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
         header[36..40].copy_from_slice(&length.to_le_bytes());
-        let Some(place) = header[PROOF_AT..].get_mut(..text.len()) else {
-            return Err(io::Error::other(format!("a digest of over {room} bytes")));
+        let place = &mut header[PROOF_AT..PROOF_AT + PROOF_BYTES];
+        let Some(place) = place.get_mut(..text.len()) else {
+            let why = format!("a digest of over {PROOF_BYTES} bytes");
+            return Err(io::Error::other(why));
         };
         place.copy_from_slice(text);
         self.file.write_all_at(&header, 0)?;

@@ -21,6 +21,7 @@ use super::spans::{Proof, Table};
 use super::sums::{self, Sum, bytes_of};
 use crate::config::Verify;
 use crate::domain::ImageId;
+use crate::domain::report::Verifier;
 
 /// Copies whose state is remembered. Of more, the others are checked again.
 const REMEMBERED: usize = 4096;
@@ -125,6 +126,12 @@ impl Copy {
     /// read for the proof.
     pub fn note(&self, sum: Sum) {
         self.read().push(sum);
+    }
+
+    /// Notes, for whoever asks later, that all of it was read and found right.
+    pub fn note_swept(&self, at: DateTime<Utc>) -> io::Result<()> {
+        self.table()
+            .map_or(Ok(()), |table| table.note_verified(at, Verifier::Sweep))
     }
 
     /// The checksum of a span; none where it is not to be trusted.

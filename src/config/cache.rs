@@ -91,7 +91,9 @@ pub enum FillOnRange {
 }
 
 impl Eviction {
-    fn parse(text: &str) -> Option<Self> {
+    /// The order of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "lru" => Eviction::Lru,
             "s3-fifo" => Eviction::S3Fifo,

@@ -124,7 +124,28 @@ pub struct Profile {
     pub last_accessed: Option<DateTime<Utc>>,
     #[serde(with = "epoch")]
     pub last_modified: Option<DateTime<Utc>>,
+    /// Bytes that no store was read for, by an estimate: each whole download took all of the copy out of the cache.
+    #[serde(default)]
+    pub saved_bytes: u64,
+    /// Seconds that the copy may stay unused; none where there is no such limit.
+    #[serde(default)]
+    pub time_to_live: Option<f64>,
+    /// When it leaves if nobody uses it until then. None where it does not, also because it is pinned or wanted.
+    #[serde(default, with = "epoch")]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Its turn to leave when room is needed. None where nothing is here, or it never leaves for that.
+    #[serde(default)]
+    pub turn: Option<Turn>,
+    /// The rule that has put it into the queue.
+    #[serde(default)]
+    pub queued_by: Option<String>,
+    /// The prefetch rules that wanted it here when they last looked.
+    #[serde(default)]
+    pub wanted_by: Vec<String>,
     pub verification: Verification,
+    /// When all of it was last read and found right.
+    #[serde(default)]
+    pub verified: Option<Verified>,
     /// The digest that it was compared with, or is to be.
     pub digest: Option<String>,
     /// Bytes of a span.
@@ -147,6 +168,48 @@ pub enum State {
     Queued,
     /// Nothing.
     Absent,
+}
+
+/// Whose turn it is to leave, as far as one copy is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    pub queue: Queue,
+    /// How often it was used since its last turn, as far as that counts.
+    pub uses: u8,
+    /// How many copies of the queue have their turn before it, and how many are in it.
+    pub before: u64,
+    pub of: u64,
+}
+
+/// A queue of copies that leave when room is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Queue {
+    /// Of `lru`: what was not used for longest leaves first.
+    Lru,
+    /// Of `s3-fifo`: what came, and has to prove itself.
+    Trial,
+    /// Of `s3-fifo`: what was used again.
+    Kept,
+}
+
+/// When and by whom all of a copy was found right.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Verified {
+    #[serde(with = "epoch")]
+    pub at: Option<DateTime<Utc>>,
+    pub by: Verifier,
+}
+
+/// Who reads all of a copy to see whether it is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verifier {
+    /// Who brought it in.
+    Fill,
+    /// Who read it first, of a copy that somebody else had put there.
+    Serve,
+    Sweep,
 }
 
 /// What was done to be sure that a copy is the image.
@@ -254,7 +317,22 @@ mod tests {
             hits: 0,
             last_accessed: None,
             last_modified: DateTime::from_timestamp_micros(1_700_000_000_123_456),
+            saved_bytes: 0,
+            time_to_live: Some(1.5),
+            expires_at: None,
+            turn: Some(Turn {
+                queue: Queue::Trial,
+                uses: 1,
+                before: 2,
+                of: 3,
+            }),
+            queued_by: Some("golden".to_owned()),
+            wanted_by: vec!["golden".to_owned()],
             verification: Verification::Pending,
+            verified: Some(Verified {
+                at: DateTime::from_timestamp_micros(1_700_000_000_000_001),
+                by: Verifier::Sweep,
+            }),
             digest: Some("sha512:00".to_owned()),
             span_size: 4 << 20,
             spans: Run::join(runs),

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use super::download::expected;
 use super::{Glance, Result};
-use crate::cache::{Cache, Inventory, Lookup, Queued};
+use crate::cache::{self, Cache, Inventory, Lookup, Queued};
 use crate::config::{CacheConfig, PrefetchRule};
 use crate::domain::{Image, ImageId};
 
@@ -100,9 +100,15 @@ impl Glance {
     /// What all rules want. The cache hears of it, too.
     async fn plans(&self, cache: &Cache, inventory: &Inventory) -> Result<Vec<Plan>> {
         let plans = plans(&self.db, self.prefetch_rules(), inventory).await?;
-        let wanted = plans.iter().flat_map(|plan| &plan.images);
-        let wanted = wanted.filter(|image| image.state != State::NoRoom);
-        cache.want(wanted.map(|image| image.id).collect());
+        let mut wanted = cache::Wanted::new();
+        for plan in &plans {
+            let fitting = plan.images.iter();
+            for image in fitting.filter(|image| image.state != State::NoRoom) {
+                let rules = wanted.entry(image.id).or_default();
+                rules.push(plan.rule.clone());
+            }
+        }
+        cache.want(wanted).await;
         self.rules().told_cache.store(true, Ordering::Relaxed);
         Ok(plans)
     }

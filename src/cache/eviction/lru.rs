@@ -70,6 +70,12 @@ impl<K: Key> Order<K> for Lru<K> {
         self.known.get(&key).copied()
     }
 
+    fn turn(&self, key: K) -> Option<(usize, usize)> {
+        let used = self.known.get(&key)?.used;
+        let before = self.queue.range(..(used, key)).count();
+        Some((before, self.queue.len()))
+    }
+
     fn bytes(&self) -> u64 {
         self.bytes
     }

@@ -107,6 +107,9 @@ pub trait Order<K: Key>: Debug + Send {
     /// Where a copy stands, or stood when it left.
     fn standing(&self, key: K) -> Option<Standing>;
 
+    /// How many copies of its queue have their turn before it, and how many are in that queue.
+    fn turn(&self, key: K) -> Option<(usize, usize)>;
+
     /// Bytes of the copies that could leave.
     fn bytes(&self) -> u64;
 

@@ -164,6 +164,17 @@ impl<K: Key> Order<K> for S3Fifo<K> {
         self.known.get(&key).copied()
     }
 
+    fn turn(&self, key: K) -> Option<(usize, usize)> {
+        let standing = self.known.get(&key)?;
+        let names = match standing.place {
+            Place::Trial => &self.trial.names,
+            Place::Kept => &self.kept.names,
+            Place::Left => return None,
+        };
+        let before = names.range(..(standing.since, key)).count();
+        Some((before, names.len()))
+    }
+
     fn bytes(&self) -> u64 {
         self.trial.bytes + self.kept.bytes
     }

@@ -1,5 +1,7 @@
 //! `show`: everything that a node knows of one image.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -9,7 +11,7 @@ use crate::cli::console::Console;
 use crate::cli::{Exit, Result, units};
 use crate::clock::Clock;
 use crate::domain::ImageId;
-use crate::domain::report::{Profile, Run, Span, State, Verification};
+use crate::domain::report::{Profile, Queue, Run, Span, State, Verification, Verifier};
 
 /// The most marks in a map: what fits into a line of a terminal beside the names.
 const MARKS: u64 = 60;
@@ -55,6 +57,10 @@ fn lines(profile: &Profile, now: Option<DateTime<Utc>>) -> Vec<(&'static str, St
     if profile.path.is_some() || profile.pinned_by.is_some() {
         lines.push(("Pinned", pinned));
     }
+    if !profile.wanted_by.is_empty() {
+        let rules = profile.wanted_by.join(", ");
+        lines.push(("Wanted", format!("by {rules}")));
+    }
     if let Some(path) = &profile.path {
         let whole = profile.state == State::Cached;
         let size = profile.size.map_or("not known".to_owned(), bytes);
@@ -63,10 +69,25 @@ fn lines(profile: &Profile, now: Option<DateTime<Utc>>) -> Vec<(&'static str, St
         lines.push(("Here", bytes(profile.here)));
         if whole {
             lines.push(("Hits", profile.hits.to_string()));
+            let saved = bytes(profile.saved_bytes);
+            lines.push(("Saved", format!("{saved} by an estimate: hits x size")));
         }
         lines.extend(profile.last_accessed.map(|at| ("Last Accessed", time(at))));
         lines.extend(profile.last_modified.map(|at| ("Last Modified", time(at))));
+        if whole {
+            lines.extend(time_to_live(profile, now).map(|told| ("Time To Live", told)));
+            lines.extend(turn(profile).map(|told| ("Eviction", told)));
+        }
         lines.push(("Verification", verification(profile)));
+        if let Some(verified) = &profile.verified {
+            let by = match verified.by {
+                Verifier::Fill => "by the fill that brought it in",
+                Verifier::Serve => "by the service, when it was first served",
+                Verifier::Sweep => "by a sweep",
+            };
+            let at = verified.at.map_or(String::new(), time);
+            lines.push(("Verified", format!("{at} {by}")));
+        }
     }
     if !profile.spans.is_empty() {
         let all: u64 = profile.spans.iter().map(|run| run.count).sum();
@@ -98,11 +119,62 @@ fn state(profile: &Profile) -> String {
         State::Cached => "cached",
         State::Growing => "growing: somebody brings it in",
         State::Part => "part: spans that cut fills and ranges have left",
-        State::Queued => return "queued: it is not here, and asked for".to_owned(),
+        State::Queued => "queued: it is not here, and asked for",
         State::Absent => return "absent".to_owned(),
     };
-    let queued = if profile.queued { "; queued" } else { "" };
+    let queued = match (&profile.queued_by, profile.state) {
+        (Some(rule), State::Queued) => format!(" by rule {rule}"),
+        (Some(rule), _) => format!("; queued by rule {rule}"),
+        (None, State::Queued) => String::new(),
+        (None, _) if profile.queued => "; queued".to_owned(),
+        (None, _) => String::new(),
+    };
     format!("{state}{queued}")
+}
+
+/// How long it may stay unused, and when that is over, where it is known to be limited.
+fn time_to_live(profile: &Profile, now: Option<DateTime<Utc>>) -> Option<String> {
+    let life = profile.time_to_live?;
+    let told = match now {
+        Some(_) => units::duration(Duration::from_secs_f64(life.max(0.0)).as_secs()),
+        None => life.to_string(),
+    };
+    let Some(at) = profile.expires_at else {
+        return Some(format!("{told}, and it stays: it is pinned or wanted"));
+    };
+    let ends = match now {
+        Some(now) => match u64::try_from((at - now).num_seconds()) {
+            Ok(left) if left > 0 => format!("over in {}", units::duration(left)),
+            _ => "over now".to_owned(),
+        },
+        None => format!("over at {}", units::utc_of(at)),
+    };
+    Some(format!("{told} after its last use, {ends}"))
+}
+
+/// Where it stands when room is needed, as far as that is known.
+fn turn(profile: &Profile) -> Option<String> {
+    let Some(turn) = profile.turn else {
+        let pinned = profile.pinned_by.is_some();
+        return pinned.then(|| "never: it is pinned".to_owned());
+    };
+    let queue = match turn.queue {
+        Queue::Lru => "lru",
+        Queue::Trial => "s3-fifo: on trial",
+        Queue::Kept => "s3-fifo: kept",
+    };
+    let (place, of) = (turn.before + 1, turn.of);
+    let uses = match (turn.queue, turn.uses) {
+        (Queue::Lru, _) => String::new(),
+        (_, 0) => ", not used since its last turn".to_owned(),
+        (_, uses) => format!(", uses since its last turn: {uses}"),
+    };
+    let last = if profile.wanted_by.is_empty() {
+        ""
+    } else {
+        ", after all that no rule wants"
+    };
+    Some(format!("{queue}, turn {place} of {of}{uses}{last}"))
 }
 
 fn verification(profile: &Profile) -> String {
@@ -198,7 +270,14 @@ mod tests {
             hits: 0,
             last_accessed: None,
             last_modified: None,
+            saved_bytes: 0,
+            time_to_live: None,
+            expires_at: None,
+            turn: None,
+            queued_by: None,
+            wanted_by: Vec::new(),
             verification: Verification::None,
+            verified: None,
             digest: None,
             span_size: 4 << 20,
             spans: Vec::new(),

@@ -137,9 +137,13 @@ async fn what_rules_want_stays_for_rules_and_leaves_last_for_others() {
         for image in [&wanted, &second, &third] {
             image.fill(&cache).await;
         }
-        let want = |images: &[&Image]| cache.want(images.iter().map(|image| image.id).collect());
+        let want = |images: &[&Image]| {
+            let rules = vec!["golden".to_owned()];
+            let wanted = images.iter().map(|image| (image.id, rules.clone()));
+            cache.want(wanted.collect())
+        };
         let new = Image::of(300);
-        want(&[&wanted]);
+        want(&[&wanted]).await;
         match cache.lookup_for_rule(new.id, &new.expected()).await {
             Lookup::Missing(claim) => claim.fill_whole(new.blob()).await.unwrap(),
             other => panic!("no claim: {other:?}"),
@@ -154,7 +158,7 @@ async fn what_rules_want_stays_for_rules_and_leaves_last_for_others() {
         };
         assert_eq!(here().await, [true, false, true, true], "{eviction:?}");
         // For a rule all or none.
-        want(&[&wanted, &third]);
+        want(&[&wanted, &third]).await;
         let large = Image::of(500);
         let found = cache.lookup_for_rule(large.id, &large.expected()).await;
         assert!(matches!(found, Lookup::Bypass(_)), "{eviction:?} {found:?}");
@@ -165,7 +169,7 @@ async fn what_rules_want_stays_for_rules_and_leaves_last_for_others() {
         large.fill(&cache).await;
         assert_eq!(here().await, [false, false, true, false], "{eviction:?}");
         // What no rule wants any more leaves as all do.
-        want(&[]);
+        want(&[]).await;
         Image::of(300).fill(&cache).await;
         assert_eq!(here().await, [false; 4], "{eviction:?}");
         assert!(large.is_cached(&cache).await);

@@ -23,6 +23,7 @@ Path           {}
 Size           10485760
 Here           10485760
 Hits           0
+Saved          0 by an estimate: hits x size
 Last Accessed  2023-11-14T22:13:20
 Last Modified  2023-11-14T22:13:20
 Verification   not yet: somebody else put it there, and it is proven when it is served
@@ -34,6 +35,40 @@ Map            [ooo] a mark for each span: # checksummed, o here, + some, . miss
     assert_eq!(told, expected);
     let told = node.manage(&["show", IMAGE, "--human"]).quietly();
     assert!(told.contains("Size           10.0 MiB\n"), "{told}");
+}
+
+#[test]
+fn what_may_leave_says_when_and_what_stays_says_why() {
+    let node = Node::new().holding(IMAGE, 10, 0).holding(OTHER, 20, 60);
+    let show = |id| node.manage(&["show", id]).quietly();
+    let pins = node.cache().join(".glance/pins");
+    fs::create_dir_all(&pins).unwrap();
+    let ways = node.cache().join(".glance/ways");
+    fs::write(ways, "eviction lru\nttl 3600\n").unwrap();
+    let told = show(OTHER);
+    for line in [
+        "Time To Live   3600 after its last use, over at 2023-11-14T23:14:20\n",
+        "Eviction       lru, turn 2 of 2\n",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    fs::write(pins.join(OTHER), "").unwrap();
+    let wanted = format!("{IMAGE} gold\n{IMAGE} new ones\n");
+    fs::write(node.cache().join(".glance/wanted"), wanted).unwrap();
+    let told = show(OTHER);
+    for line in [
+        "Time To Live   3600, and it stays: it is pinned or wanted\n",
+        "Eviction       never: it is pinned\n",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    let told = show(IMAGE);
+    for line in [
+        "Wanted         by gold, new ones\n",
+        "Eviction       lru, turn 1 of 1, after all that no rule wants\n",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
 }
 
 #[test]
@@ -68,9 +103,15 @@ fn show_wants_an_id() {
 #[test]
 fn the_api_tells_the_same_as_the_directory() {
     let data = vec![7; 9 * MIB];
-    let live = Live::with("").holding(IMAGE, &data).holding(OTHER, &data);
+    let rule = "ttl = 3600\n[image_cache_prefetch:gold]\non = upload\ntag = gold\n";
+    let live = Live::with(rule).holding(IMAGE, &data).holding(OTHER, &data);
     live.manage(&["queue-image", "-f", "--wait", IMAGE])
         .quietly();
+    live.tagged(IMAGE, "gold");
+    until("the rule has looked", || {
+        let shown = live.manage(&["show", IMAGE]).quietly();
+        shown.contains("\nWanted         by gold\n")
+    });
     live.download(IMAGE, "");
     live.download(OTHER, "Range: bytes=5000000-5000001\r\n");
 
@@ -92,6 +133,16 @@ fn the_api_tells_the_same_as_the_directory() {
     assert_eq!(
         (&whole["hits"], &whole["here"]),
         (&json!(1), &json!(data.len()))
+    );
+    let saved = (&whole["saved_bytes"], &whole["turn"]["uses"]);
+    assert_eq!(saved, (&json!(data.len()), &json!(1)));
+    assert_eq!(whole["verified"]["by"], "fill");
+    assert!(whole["verified"]["at"].as_f64() > Some(1.7e9), "{whole}");
+    assert_eq!(whole["wanted_by"], json!(["gold"]));
+    // A rule wants it.
+    assert_eq!(
+        (&whole["time_to_live"], &whole["expires_at"]),
+        (&json!(3600.0), &Value::Null)
     );
     let digest = whole["digest"].as_str().unwrap();
     assert!(digest.starts_with("sha512:"), "{digest}");

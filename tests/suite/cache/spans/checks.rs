@@ -1,7 +1,9 @@
 //! Bytes that are checked before they leave.
 
-use glance::cache::Lookup;
+use glance::cache::{Cache, Lookup};
 use glance::config::Verify;
+use glance::domain::ImageId;
+use glance::domain::report::Verifier;
 
 use super::super::support::{Image, Shelf, broken, collect, read_some, until};
 use super::{SPAN, Store, flip, part, whole};
@@ -64,6 +66,12 @@ async fn a_bad_copy_that_cannot_be_repaired_breaks_off() {
     assert!(whole(&cache, &store).await.unwrap() == store.image.bytes);
 }
 
+/// Who last found all of a copy right.
+async fn verifier(cache: &Cache, id: ImageId) -> Option<Verifier> {
+    let profile = cache.profile(id).await.unwrap();
+    profile.verified.map(|verified| verified.by)
+}
+
 #[tokio::test]
 async fn a_sweep_finds_and_repairs_what_nobody_reads() {
     let mut shelf = Shelf::new();
@@ -78,11 +86,13 @@ async fn a_sweep_finds_and_repairs_what_nobody_reads() {
             .await
             .unwrap()
     };
+    assert_eq!(verifier(&cache, id).await, Some(Verifier::Fill));
     assert_eq!(sweep().await, 0);
     flip(&shelf.path(id.as_str()), 3);
     flip(&shelf.path(id.as_str()), 2 * SPAN - 1);
     assert_eq!(sweep().await, 2);
     assert_eq!(sweep().await, 0);
+    assert_eq!(verifier(&cache, id).await, Some(Verifier::Sweep));
     assert!(std::fs::read(shelf.path(id.as_str())).unwrap() == store.image.bytes);
 }
 
@@ -98,6 +108,8 @@ async fn a_copy_of_the_originals_is_served_and_proven() {
     assert_eq!(cache.entries().await.unwrap()[0].hits, 1);
     // From then on it is a copy like any other.
     until("a table", async || !shelf.names(".glance/spans").is_empty()).await;
+    let noted = async || verifier(&cache, store.image.id).await == Some(Verifier::Serve);
+    until("a note of the proof", noted).await;
     flip(&shelf.path(store.image.id.as_str()), 5);
     assert!(whole(&cache, &store).await.unwrap() == *bytes);
     assert_eq!(store.asked(), 1);

@@ -1,0 +1,178 @@
+//! What only a service knows, for who looks at the directory alone: `.glance/wanted`, what prefetch rules want here, a
+//! line for each image and rule; `.glance/ways`, in which order copies leave, and for how long they may stay unused.
+//!
+//! A service writes them where they are something new: when its rules have looked, at its start, and when it reads its
+//! options again. Nobody decides by them.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use super::Cache;
+use super::format;
+use super::layout::{self, Layout};
+use crate::config::Eviction;
+use crate::domain::ImageId;
+
+/// Images, and the names of the rules that want each of them.
+pub type Wanted = BTreeMap<ImageId, Vec<String>>;
+
+/// What a service goes by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ways {
+    pub eviction: Eviction,
+    /// How long any copy may stay unused.
+    pub life: Option<Duration>,
+}
+
+/// Bytes that are read of a file: a hundred thousand images.
+const MOST: u64 = 16 * 1024 * 1024;
+
+impl Cache {
+    /// What rules want to be here from now on. It leaves for others last.
+    pub async fn want(&self, wanted: Wanted) {
+        let ids: HashSet<ImageId> = wanted.keys().copied().collect();
+        self.node.residents.want(ids);
+        let noted = self.work(move |node| note(&node.layout, &wanted)).await;
+        if let Err(error) = noted {
+            tracing::debug!("what rules want is not noted: {error}");
+        }
+    }
+
+    /// Notes what this process goes by.
+    pub(super) async fn tell_ways(&self) {
+        let noted = self.work(|node| {
+            let ways = Ways {
+                eviction: node.residents.eviction(),
+                life: node.life(),
+            };
+            note_ways(&node.layout, ways)
+        });
+        if let Err(error) = noted.await {
+            tracing::debug!("the order in which copies leave is not noted: {error}");
+        }
+    }
+}
+
+/// Notes what is wanted; nothing at all where nothing is.
+fn note(layout: &Layout, wanted: &Wanted) -> io::Result<()> {
+    let mut text = String::new();
+    for (id, rules) in wanted {
+        for rule in rules {
+            let _ = writeln!(text, "{id} {rule}");
+        }
+    }
+    write(layout, &layout.wanted(), &text)
+}
+
+/// Notes what a service goes by.
+pub fn note_ways(layout: &Layout, ways: Ways) -> io::Result<()> {
+    let eviction = match ways.eviction {
+        Eviction::Lru => "lru",
+        Eviction::S3Fifo => "s3-fifo",
+    };
+    let life = ways.life.unwrap_or_default().as_secs_f64();
+    let text = format!("eviction {eviction}\nttl {life}\n");
+    write(layout, &layout.ways(), &text)
+}
+
+/// What a service went by that worked here last; none where that is not known.
+pub fn ways(layout: &Layout) -> io::Result<Option<Ways>> {
+    let text = read(&layout.ways())?;
+    let value = |name: &str| {
+        let lines = text.lines();
+        let mut lines = lines.filter_map(|line| line.split_once(' '));
+        lines.find_map(|(known, value)| (known == name).then_some(value))
+    };
+    let eviction = value("eviction").and_then(Eviction::parse);
+    let life = value("ttl").and_then(|life| life.parse().ok());
+    let life = life.and_then(|life| Duration::try_from_secs_f64(life).ok());
+    Ok(eviction.zip(life).map(|(eviction, life)| Ways {
+        eviction,
+        life: Some(life).filter(|life| !life.is_zero()),
+    }))
+}
+
+/// Writes a file that says this, or none where it says nothing.
+fn write(layout: &Layout, path: &Path, text: &str) -> io::Result<()> {
+    format::check(layout)?;
+    if text.is_empty() {
+        return layout::remove(path).map(drop);
+    }
+    if read(path)? == text {
+        return Ok(());
+    }
+    layout.prepare()?;
+    // It comes whole, also where two processes write the same.
+    let draft = path.with_extension(std::process::id().to_string());
+    let mut file = File::create(&draft)?;
+    layout.adopt(&file)?;
+    file.write_all(text.as_bytes())?;
+    fs::rename(draft, path)
+}
+
+/// The rules that want an image.
+pub fn by(layout: &Layout, id: ImageId) -> io::Result<Vec<String>> {
+    let text = read(&layout.wanted())?;
+    let rules = text.lines().filter_map(|line| {
+        let (name, rule) = line.split_once(' ')?;
+        (name == id.as_str()).then(|| rule.to_owned())
+    });
+    Ok(rules.collect())
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let Some(file) = layout::open_existing(path)? else {
+        return Ok(String::new());
+    };
+    let mut text = Vec::new();
+    file.take(MOST).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_no_more_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path(), Path::new("cache.db"));
+        let (one, two) = (ImageId::random(), ImageId::random());
+        assert!(by(&layout, one).unwrap().is_empty());
+        let both = ["golden".to_owned(), "new ones".to_owned()];
+        let mut wanted = Wanted::from([(one, both.to_vec()), (two, both[..1].to_vec())]);
+        note(&layout, &wanted).unwrap();
+        assert_eq!(by(&layout, one).unwrap(), both);
+        assert_eq!(by(&layout, two).unwrap(), both[..1]);
+
+        wanted.remove(&one);
+        note(&layout, &wanted).unwrap();
+        assert!(by(&layout, one).unwrap().is_empty());
+        note(&layout, &Wanted::new()).unwrap();
+        assert!(!layout.wanted().exists());
+        let names = layout::files(&layout.own()).unwrap();
+        let wanted = |name: &std::ffi::OsString| name.to_string_lossy().starts_with("wanted");
+        assert!(!names.iter().any(|(name, _)| wanted(name)), "{names:?}");
+    }
+
+    #[test]
+    fn ways_are_read_as_they_were_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path(), Path::new("cache.db"));
+        assert_eq!(ways(&layout).unwrap(), None);
+        for (eviction, life) in [
+            (Eviction::Lru, None),
+            (Eviction::S3Fifo, Some(Duration::from_millis(1500))),
+        ] {
+            let noted = Ways { eviction, life };
+            note_ways(&layout, noted).unwrap();
+            assert_eq!(ways(&layout).unwrap(), Some(noted));
+        }
+        fs::write(layout.ways(), "eviction of others\nttl 1\n").unwrap();
+        assert_eq!(ways(&layout).unwrap(), None);
+    }
+}

@@ -14,6 +14,7 @@ use glance::clock::Clock;
 use glance::config::stores::DriverConfig;
 use glance::config::{Config, Program, Sources};
 use glance::db::Db;
+use glance::ops::peers::Peers;
 use glance::ops::{Glance, Parts};
 use glance::policy::Policy;
 use glance::server::listener::{self, Limits, Plain};
@@ -61,13 +62,14 @@ async fn run(config: Config, rate: u64) -> Result<()> {
     let clock = Clock::system();
     let counters = Counters::default();
     let cache = config.cache.clone().context("no cache")?;
+    let db = Db::open(&config.database).await?;
     let glance = Glance::new(Parts {
-        db: Db::open(&config.database).await?,
+        peers: Peers::new(&cache, &db, None)?,
+        db,
         stores: Registry::of_one("file", Arc::clone(&store) as _),
         cache: Some(Cache::open(cache, clock.clone(), counters.clone()).await),
         keystone: None,
         limits: None,
-        peers: None,
         policy: Policy::load(&config.policy)?,
         config,
         clock,

@@ -1,6 +1,7 @@
 //! What one node can do, beside nginx serving the same file: downloads from a warm cache, uploads, and the memory
-//! all of it takes. And beside nginx and Varnish as caching proxies: a stampede on a cold cache, ranges, and the
-//! memory that thousands of slow readers take. And what it costs to check a copy before it leaves. `cargo bench --bench node`, or `just bench`.
+//! all of it takes. Beside nginx and Varnish as caching proxies: a stampede on a cold cache, ranges, and the memory
+//! that thousands of slow readers take. What it costs to check a copy before it leaves, and what the copy of another
+//! node saves. `cargo bench --bench node`, or `just bench`.
 //!
 //! Everything is measured from outside, on the release build, in one run: what is compared takes turns, and
 //! medians are shown. The ratios say more than the rates, for the machine is in both sides of them.
@@ -12,6 +13,7 @@ mod http;
 mod memory;
 mod nginx;
 mod origin;
+mod peers;
 mod proxy;
 mod service;
 mod table;
@@ -59,6 +61,9 @@ struct Args {
     /// Be the service before the far store.
     #[arg(long, hide = true)]
     config_file: Option<PathBuf>,
+    /// Bytes per second of that store.
+    #[arg(long, hide = true, default_value_t = STORE_RATE)]
+    rate: u64,
     /// What `cargo bench` passes, and `cargo test --benches` does not.
     #[arg(long, hide = true)]
     bench: bool,
@@ -75,12 +80,13 @@ enum What {
     Ranges,
     Slow,
     Verify,
+    Peers,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
     if let Some(conf) = args.config_file {
-        return far::serve(conf, STORE_RATE);
+        return far::serve(conf, args.rate);
     }
     if !args.bench {
         println!("a debug build is not worth measuring: cargo bench --bench node");
@@ -131,6 +137,9 @@ fn main() -> Result<()> {
             2 * args.rounds + 1,
             &mut table,
         )?;
+    }
+    if wanted(What::Peers) {
+        peers::beside(&args.server, args.size * MIB / 32, &mut table)?;
     }
     println!("{table}");
     Ok(())

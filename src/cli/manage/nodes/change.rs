@@ -7,47 +7,18 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::node::Node;
+use super::share::{Share, Words, done_to, report, would};
 use super::{Everywhere, Missed, Nodes};
 use crate::cli::console::Console;
 use crate::cli::manage::Options;
 use crate::cli::manage::change::{Kind, agreed, texts};
 use crate::cli::manage::which::Which;
 use crate::cli::watch::Watch;
-use crate::cli::{Error, Exit, Result};
-use crate::client;
+use crate::cli::{Exit, Result};
 use crate::domain::ImageId;
 
 /// How often one looks whether images are cached.
 const POLL: Duration = Duration::from_secs(1);
-
-/// How one speaks of what is done to an image.
-struct Words {
-    /// What would be done: `delete cached image`.
-    would: String,
-    /// What was: `Deleted cached image`.
-    did: String,
-    /// The field with the images where it was.
-    field: &'static str,
-}
-
-impl Words {
-    fn new(would: impl Into<String>, did: impl Into<String>, field: &'static str) -> Self {
-        Self {
-            would: would.into(),
-            did: did.into(),
-            field,
-        }
-    }
-}
-
-/// What became of the images on one node.
-#[derive(Default)]
-struct Share {
-    done: Vec<ImageId>,
-    failed: Vec<(ImageId, String)>,
-    /// Why the node was asked for no more.
-    left: Option<Error>,
-}
 
 pub fn queue(
     everywhere: &Everywhere,
@@ -239,32 +210,6 @@ fn counted(image: &str, ids: &[ImageId]) -> String {
     }
 }
 
-/// Does it to one image after the other. A node that fails as a whole is asked for no more.
-async fn done_to(ids: &[ImageId], work: impl AsyncFn(ImageId) -> Result<()>) -> Share {
-    let mut share = Share::default();
-    for id in ids {
-        match work(*id).await {
-            Ok(()) => share.done.push(*id),
-            Err(error) if is_of_image(&error) => share.failed.push((*id, error.sentence())),
-            Err(error) => {
-                share.left = Some(error);
-                break;
-            }
-        }
-    }
-    share
-}
-
-/// Whether another image may fare better on the same node.
-fn is_of_image(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Unfetchable(_)
-            | Error::NoSuchImage(_)
-            | Error::Api(client::Error::NotFound { .. } | client::Error::Refused { .. })
-    )
-}
-
 /// Stays until the images of a share are cached, one has left the queue without, or `patience` is at its end.
 async fn cached(node: &Node, mut share: Share, patience: Duration) -> Share {
     let mut watch = Watch::new(&share.done);
@@ -297,80 +242,6 @@ async fn cached(node: &Node, mut share: Share, patience: Duration) -> Share {
     share.failed.extend(uncached);
     share.done.retain(|id| done.contains(id));
     share
-}
-
-/// What would be done on each node.
-fn would(
-    nodes: &Nodes,
-    words: &Words,
-    plan: &impl AsyncFn(&Node) -> Result<Vec<String>>,
-    options: &Options,
-    console: &mut Console<'_>,
-) -> Result<Exit> {
-    let mut missed = Missed::default();
-    let there = missed.sort(nodes.each(plan));
-    missed.say(options, console);
-    if options.json {
-        let row =
-            |(node, ids): &(&Node, Vec<String>)| json!({ "node": node.name(), "image_ids": ids });
-        let rows: Vec<Value> = there.iter().map(row).collect();
-        console.json(&json!({ "dry_run": true, "nodes": rows, "failed": missed.json() }))?;
-        return Ok(missed.exit());
-    }
-    let would = &words.would;
-    for (node, ids) in &there {
-        for id in ids {
-            console.result(format!("Would {would} {id} on {}", node.name()))?;
-        }
-    }
-    if there.iter().all(|(_, ids)| ids.is_empty()) {
-        console.result(format!("Would {would} on no node."))?;
-    }
-    Ok(missed.exit())
-}
-
-fn report(
-    shares: Vec<(&Node, Share)>,
-    words: &Words,
-    options: &Options,
-    console: &mut Console<'_>,
-) -> Result<Exit> {
-    let mut missed = Missed::default();
-    let mut rows: Vec<Value> = Vec::new();
-    let mut exit = Exit::Success;
-    for (node, share) in shares {
-        let name = node.name();
-        if options.verbose && !options.json {
-            for id in &share.done {
-                console.result(format!("{} {id} on {name}", words.did))?;
-            }
-        }
-        for (id, reason) in &share.failed {
-            console.say(format!("{name}: {id}: {reason}"));
-            exit = Exit::Failure;
-        }
-        if !share.is_empty() || share.left.is_none() {
-            let failed = share.failed.iter();
-            let failed: Vec<Value> = failed
-                .map(|(id, reason)| json!({ "image_id": id.as_str(), "reason": reason }))
-                .collect();
-            let done = words.field;
-            rows.push(json!({ "node": name, done: texts(&share.done), "failed": failed }));
-        }
-        missed.0.extend(share.left.map(|error| (node, error)));
-    }
-    missed.say(options, console);
-    if options.json {
-        console.json(&json!({ "nodes": rows, "failed": missed.json() }))?;
-    }
-    Ok(exit.worse_of(missed.exit()))
-}
-
-impl Share {
-    /// Whether nothing came of it, good or bad.
-    fn is_empty(&self) -> bool {
-        self.done.is_empty() && self.failed.is_empty()
-    }
 }
 
 fn ids(texts: &[String]) -> impl Iterator<Item = ImageId> {

@@ -6,6 +6,7 @@
 mod change;
 mod list;
 mod node;
+mod share;
 
 pub use change::{delete, delete_all, pin, queue, unpin};
 pub use list::{all, cached, queued};

@@ -100,11 +100,11 @@ impl Node {
 
     /// Asks for an image. The call that the original has fetches it at once, and refuses one that is not active.
     pub async fn queue(&self, id: ImageId) -> Result<()> {
-        self.asked(async |api| match api.queue(id).await {
+        let answer = self.asked(async |api| match api.queue(id).await {
             Err(NotFound { .. }) => api.fetch(id).await,
             answer => answer,
-        })
-        .await
+        });
+        about(id, answer.await)
     }
 
     /// Lets go of a copy. What is wanted and not there stays wanted, though one call takes both away.
@@ -170,13 +170,8 @@ impl Node {
     }
 
     pub async fn pin(&self, id: ImageId, reason: &str) -> Result<()> {
-        match self.asked(async |api| api.pin(id, reason).await).await {
-            // An API without the call names no image.
-            Err(Error::Api(NotFound { sentence, .. })) if sentence.contains(id.as_str()) => {
-                Err(Error::NoSuchImage(id))
-            }
-            answer => pins(answer),
-        }
+        let answer = self.asked(async |api| api.pin(id, reason).await).await;
+        pins(about(id, answer))
     }
 
     pub async fn unpin(&self, id: ImageId) -> Result<()> {
@@ -184,10 +179,27 @@ impl Node {
     }
 }
 
-/// Pins are ours, and the original has no call that would do.
+/// An answer about an image: it has its id where it is the image that is not there, and not the call.
+fn about(id: ImageId, answer: Result<()>) -> Result<()> {
+    match answer {
+        Err(Error::Api(NotFound { sentence, .. })) if sentence.contains(id.as_str()) => {
+            Err(Error::NoSuchImage(id))
+        }
+        answer => answer,
+    }
+}
+
+/// Pins are ours, and the original has no call that would do. It takes the list of them for an image, which can be
+/// queued and deleted and not read.
 fn pins<T>(answer: Result<T>) -> Result<T> {
     match answer {
-        Err(Error::Api(NotFound { .. })) => Err(Error::NoPins),
+        Err(Error::Api(
+            NotFound { .. }
+            | client::Error::Refused {
+                status: StatusCode::METHOD_NOT_ALLOWED,
+                ..
+            },
+        )) => Err(Error::NoPins),
         answer => answer,
     }
 }

@@ -1,17 +1,20 @@
 //! One command for all nodes of a database, some of which are away.
 
+mod callers;
 mod original;
+mod siblings;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use self::original::Original;
 use super::process::{Image, Node};
 use super::site::Site;
 use super::{KIB, eventually};
 use crate::support::{CACHE_MANAGE, Ended, run, unused_port};
+
+const MISSING: &str = "00000000-0000-4000-8000-000000000404";
 
 /// A node on the database and store of the first, under an address that it keeps.
 fn site_of(first: Option<&Site>) -> (Site, String) {
@@ -71,11 +74,15 @@ impl Pair {
         });
     }
 
-    /// Makes one known that is not one of ours.
-    fn meets(&self, name: &str) {
+    /// Makes one known that is not one of ours; they are so many then.
+    fn meets(&self, name: &str, count: usize) {
         let known = "INSERT INTO node_reference (node_reference_url) VALUES";
         self.sites[0].database().run(&format!("{known} ('{name}')"));
-        self.knows(3);
+        self.knows(count);
+    }
+
+    fn port(&self) -> String {
+        self.nodes[0].address.port().to_string()
     }
 
     /// An image with a tag.
@@ -85,10 +92,9 @@ impl Pair {
 
     /// `glance-cache-manage` through the API of the first.
     fn manage(&self, arguments: &[&str]) -> Ended {
-        let port = self.nodes[0].address.port().to_string();
         run(self.sites[0]
             .plain(CACHE_MANAGE)
-            .args(["-f", "-p", &port])
+            .args(["-f", "-p", &self.port()])
             .args(arguments))
     }
 }
@@ -234,11 +240,10 @@ fn wishes_copies_and_pins_of_all_nodes_are_changed_at_once() {
     assert_eq!(again.err, "None of these images is pinned on any node.\n");
     assert!(pinned(&pair.nodes[1])["pinned_images"] == json!([other.id]));
 
-    let missing = "00000000-0000-4000-8000-000000000404";
-    let refused = pair.manage(&["pin", "--all-nodes", missing]).failing(1);
-    let each = |name: &String| format!("{name}: {missing}: No image found with ID {missing}\n");
+    let refused = pair.manage(&["pin", "--all-nodes", MISSING]).failing(1);
+    let each = |name: &String| format!("{name}: {MISSING}: No image found with ID {MISSING}\n");
     assert_eq!(refused, pair.names.iter().map(each).collect::<String>());
-    let unfetchable = pair.manage(&["queue-image", "--all-nodes", "--wait", missing]);
+    let unfetchable = pair.manage(&["queue-image", "--all-nodes", "--wait", MISSING]);
     assert!(unfetchable.failing(1).contains("it would never be cached"));
 
     // No settle time is so short that these are fetched before they are taken back.
@@ -284,7 +289,7 @@ fn a_node_that_says_nothing_is_given_up_in_time() {
     let pair = Pair::new();
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let name = format!("http://{}", silent.local_addr().unwrap());
-    pair.meets(&name);
+    pair.meets(&name, 3);
     let image = pair.tagged("edge");
     let begun = Instant::now();
     let queue = [
@@ -302,71 +307,6 @@ fn a_node_that_says_nothing_is_given_up_in_time() {
     // Far less than the connection would be waited for.
     assert!(begun.elapsed() < Duration::from_mins(1));
     assert!(pair.nodes.iter().all(|node| node.listing().len() == 1));
-}
-
-#[test]
-fn siblings_of_the_original_are_asked_for_what_they_know() {
-    let pair = Pair::new();
-    let [image, other, third] = [(); 3].map(|()| pair.tagged("edge"));
-    let original = Original::with(&[&image.id], &[&other.id]);
-    let name = original.name();
-    pair.meets(&name);
-    let listed = read(&pair.manage(&["list-cached", "--all-nodes", "--json"]));
-    assert_eq!(listed["cached_images"][0]["node"], *name);
-    let queued = pair.manage(&["list-queued", "--all-nodes"]).quietly();
-    assert!(
-        queued.contains(&format!("| {name} | {} |", other.id)),
-        "{queued}"
-    );
-    pair.manage(&["list-nodes"]).quietly();
-
-    // What a call would take away beside what is meant stays.
-    pair.manage(&["delete-cached-image", "--all-nodes", &other.id])
-        .quietly();
-    pair.manage(&["delete-queued-image", "--all-nodes", &image.id])
-        .quietly();
-    assert!(original.changes().is_empty());
-    pair.manage(&["delete-cached-image", "--all-nodes", &image.id])
-        .quietly();
-    pair.manage(&["delete-queued-image", "--all-nodes", &other.id])
-        .quietly();
-    pair.manage(&["queue-image", "--all-nodes", &third.id])
-        .quietly();
-    let all = read(&pair.manage(&["delete-all-queued-images", "--all-nodes", "--json"]));
-    let rows = all["nodes"].as_array().unwrap();
-    let row = rows.iter().find(|row| row["node"] == *name).unwrap();
-    assert_eq!(row["num_deleted"], 1);
-    pair.manage(&["delete-all-cached-images", "--all-nodes"])
-        .quietly();
-    assert_eq!(
-        original.changes(),
-        [
-            format!("DELETE /v2/cache/{}", image.id),
-            format!("DELETE /v2/cache/{}", other.id),
-            format!("PUT /v2/cache/{}", third.id),
-            "DELETE /v2/cache queue".to_owned(),
-            "DELETE /v2/cache cache".to_owned(),
-        ]
-    );
-    let pinned = pair.manage(&["pin", "--all-nodes", &image.id]);
-    assert_eq!(
-        pinned.failing(1),
-        format!("{name}: It pins no images: it is the original's, or an older one\n")
-    );
-    assert!(
-        pair.nodes[1]
-            .get("/v2/cache/pins")
-            .text()
-            .contains(&image.id)
-    );
-
-    let port = original.port().to_string();
-    let mut tool = pair.sites[0].plain(CACHE_MANAGE);
-    let asked = run(tool.args(["-p", &port, "list-nodes"])).failing(1);
-    assert!(
-        asked.starts_with(&format!("127.0.0.1:{port} knows of no nodes to tell: ")),
-        "{asked}"
-    );
 }
 
 #[test]

@@ -18,6 +18,7 @@ struct State {
     cached: Vec<String>,
     queued: Vec<String>,
     changes: Vec<String>,
+    tokens: Vec<String>,
 }
 
 impl Original {
@@ -28,6 +29,7 @@ impl Original {
             cached: owned(cached),
             queued: owned(queued),
             changes: Vec::new(),
+            tokens: Vec::new(),
         }));
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -49,10 +51,23 @@ impl Original {
         format!("http://{}", self.address)
     }
 
+    /// The tokens of all calls.
+    pub(super) fn tokens(&self) -> Vec<String> {
+        self.state.lock().unwrap().tokens.clone()
+    }
+
     /// The calls that changed something since one last asked.
     pub(super) fn changes(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().changes)
     }
+}
+
+/// The value of a header.
+fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
+    head.lines().find_map(|header| {
+        let (name, value) = header.split_once(": ")?;
+        name.eq_ignore_ascii_case(wanted).then_some(value)
+    })
 }
 
 fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
@@ -78,11 +93,9 @@ impl State {
     fn does(&mut self, head: &str) -> (&'static str, String) {
         let line = head.lines().next().unwrap_or_default();
         let (call, _) = line.rsplit_once(' ').unwrap_or_default();
-        let target = head.lines().find_map(|header| {
-            let (name, value) = header.split_once(": ")?;
-            name.eq_ignore_ascii_case("x-image-cache-clear-target")
-                .then_some(value)
-        });
+        let target = header(head, "x-image-cache-clear-target");
+        let token = header(head, "x-auth-token").map(str::to_owned);
+        self.tokens.extend(token);
         let nothing = |status| (status, String::new());
         if call == "GET /v2/cache" {
             let row = |id: &String| json!({ "image_id": id, "size": 1, "hits": 0, "last_accessed": 0.0, "last_modified": 1.5 });
@@ -107,6 +120,10 @@ impl State {
             .strip_prefix("PUT /v2/cache/")
             .filter(|id| !id.contains('/'))
         {
+            if id.ends_with("404") {
+                let message = format!("Image {id} not found.");
+                return ("404 Not Found", json!({ "message": message }).to_string());
+            }
             self.queued.push(id.to_owned());
             self.changes.push(noted);
             return nothing("202 Accepted");
@@ -119,6 +136,9 @@ impl State {
             self.queued.retain(|queued| queued != id);
             self.changes.push(noted);
             return nothing("204 No Content");
+        }
+        if call.starts_with("GET /v2/cache/") {
+            return nothing("405 Method Not Allowed");
         }
         nothing("404 Not Found")
     }

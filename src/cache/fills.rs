@@ -68,6 +68,16 @@ impl Fills {
         self.running.send_modify(|running| *running -= 1);
     }
 
+    /// How many read along with each.
+    pub fn readers(&self) -> HashMap<ImageId, u64> {
+        let fills = self.lock();
+        let readers = |fill: &Arc<Fill>| fill.progress.receiver_count() as u64;
+        fills
+            .iter()
+            .map(|(id, fill)| (*id, readers(fill)))
+            .collect()
+    }
+
     /// How much one of them may keep of what came last, and of what is on its way to the disk.
     pub fn share(&self) -> u64 {
         MEMORY / (*self.running.borrow()).max(1) as u64

@@ -87,6 +87,7 @@ pub use rows::Known;
 pub use source::{Source, Supply};
 pub use told::Wanted;
 
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -333,6 +334,16 @@ impl Cache {
     pub async fn survey(&self) -> Result<Survey> {
         self.work(|node| survey::take(&node.layout, node.limits(), node.clock.now()))
             .await
+    }
+
+    /// How many in this process read along with each fill of it.
+    pub fn readers(&self) -> HashMap<ImageId, u64> {
+        self.node.fills.readers()
+    }
+
+    /// Whether the directory could not be used a moment ago, and is left alone.
+    pub fn is_in_trouble(&self) -> bool {
+        self.node.trouble.is_resting()
     }
 
     /// Everything that is known of one image.

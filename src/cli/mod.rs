@@ -17,7 +17,6 @@ mod error;
 mod job;
 mod policy;
 mod table;
-mod units;
 mod watch;
 
 pub use error::{Error, Result};

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::console::Console;
 use super::job::{self, JobOptions};
-use super::{Exit, Result, units};
+use super::{Exit, Result};
 use crate::cache::{Directory, Pruned};
+use crate::domain::units;
 
 const NAME: &str = "glance-cache-pruner";
 

@@ -9,6 +9,7 @@ mod files;
 mod jobs;
 mod notify;
 mod reload;
+mod report;
 mod schedule;
 mod signals;
 mod welcome;
@@ -124,10 +125,17 @@ pub async fn run(start: Start) -> Result<(), Error> {
         started_with: written,
         glance: glance.clone(),
     };
-    while let Signal::Reload = signals.next().await {
-        notify.reloading();
-        reload.run().await;
-        notify.ready();
+    loop {
+        match signals.next().await {
+            Signal::Reload => {
+                notify.reloading();
+                reload.run().await;
+                notify.ready();
+            }
+            // It takes a while, in which we may be asked to end.
+            Signal::Report => drop(tokio::spawn(report::write(glance.clone()))),
+            Signal::End => break,
+        }
     }
 
     notify.stopping();

@@ -9,6 +9,8 @@ use tokio::signal::unix::{self, SignalKind};
 pub enum Signal {
     /// SIGHUP
     Reload,
+    /// SIGUSR2
+    Report,
     /// SIGTERM, SIGINT
     End,
 }
@@ -17,6 +19,7 @@ pub enum Signal {
 #[derive(Debug)]
 pub struct Signals {
     hangup: unix::Signal,
+    second_user: unix::Signal,
     terminate: unix::Signal,
     interrupt: unix::Signal,
 }
@@ -25,6 +28,7 @@ impl Signals {
     pub fn catch() -> io::Result<Self> {
         Ok(Self {
             hangup: unix::signal(SignalKind::hangup())?,
+            second_user: unix::signal(SignalKind::user_defined2())?,
             terminate: unix::signal(SignalKind::terminate())?,
             interrupt: unix::signal(SignalKind::interrupt())?,
         })
@@ -34,6 +38,7 @@ impl Signals {
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.hangup.recv() => Signal::Reload,
+            _ = self.second_user.recv() => Signal::Report,
             _ = self.terminate.recv() => Signal::End,
             _ = self.interrupt.recv() => Signal::End,
         }

@@ -21,6 +21,7 @@ pub mod schema;
 pub mod status;
 pub mod task;
 pub mod task_stub;
+pub mod units;
 pub mod uri_filter;
 
 pub use caller::Caller;

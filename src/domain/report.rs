@@ -66,6 +66,13 @@ pub struct Downloads {
     pub open: u64,
 }
 
+impl Downloads {
+    /// All of them.
+    pub fn all(&self) -> u64 {
+        self.hits + self.followers + self.misses + self.bypasses
+    }
+}
+
 /// How a node does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Overview {

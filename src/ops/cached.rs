@@ -205,6 +205,11 @@ impl Glance {
     /// How this node does, for the managers of the cache: with so many of the copies that have the most hits.
     pub async fn overview(&self, caller: &Caller, most: usize) -> Result<Overview> {
         let cache = self.manager(caller).await?;
+        self.look(cache, most).await
+    }
+
+    /// The same, for whoever was let in.
+    pub(super) async fn look(&self, cache: &Cache, most: usize) -> Result<Overview> {
         let survey = cache.survey().await?;
         let entries = cache.entries().await?;
         let downloads = |found| {

@@ -38,6 +38,7 @@ mod room;
 pub mod rules;
 pub mod source;
 mod stage;
+pub mod state;
 mod sweep;
 mod tags;
 pub mod task_list;

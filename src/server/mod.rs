@@ -9,6 +9,7 @@ pub mod layers;
 pub mod listener;
 mod methods;
 pub mod metrics;
+mod page;
 pub mod router;
 pub mod v2;
 pub mod versions;

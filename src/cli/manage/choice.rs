@@ -7,9 +7,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use crate::cli::{Error, Result, units};
+use crate::cli::{Error, Result};
 use crate::client::CachedImage;
 use crate::config;
+use crate::domain::units;
 
 /// What an operator wants to see of a long list.
 #[derive(Debug, Default, Args)]

@@ -8,9 +8,10 @@ use super::choice::Choice;
 use super::place::Place;
 use crate::cli::console::Console;
 use crate::cli::table::{self, Align};
-use crate::cli::{Exit, Result, units};
+use crate::cli::{Exit, Result};
 use crate::client::CachedImage;
 use crate::clock::Clock;
+use crate::domain::units;
 
 pub fn cached(
     place: &Place,

@@ -10,8 +10,9 @@ use super::place::Place;
 use super::which::Which;
 use crate::cli::console::Console;
 use crate::cli::table::{self, Align};
-use crate::cli::{Exit, Result, units};
+use crate::cli::{Exit, Result};
 use crate::domain::ImageId;
+use crate::domain::units;
 
 /// Pins images. Nobody is asked: nothing is lost by it.
 pub fn pin(

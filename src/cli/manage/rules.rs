@@ -11,8 +11,9 @@ use super::change::agreed;
 use crate::cache::Directory;
 use crate::cli::console::Console;
 use crate::cli::table::{self, Align};
-use crate::cli::{Error, Exit, Result, database, directory, units};
+use crate::cli::{Error, Exit, Result, database, directory};
 use crate::config::{PrefetchRule, Sources, ToolConfig};
+use crate::domain::units;
 use crate::ops::rules::{Plan, State, Wanted, plans};
 
 const NAME: &str = "glance-cache-manage";

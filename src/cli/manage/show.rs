@@ -8,10 +8,11 @@ use serde_json::json;
 use super::Options;
 use super::place::Place;
 use crate::cli::console::Console;
-use crate::cli::{Exit, Result, units};
+use crate::cli::{Exit, Result};
 use crate::clock::Clock;
 use crate::domain::ImageId;
 use crate::domain::report::{Profile, Queue, Run, Span, State, Verification, Verifier};
+use crate::domain::units;
 
 /// The most marks in a map: what fits into a line of a terminal beside the names.
 const MARKS: u64 = 60;

@@ -1,14 +1,19 @@
 //! The counts as text.
 
 use prometheus_client::encoding::prometheus_text;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::Counts;
+use crate::domain::report::Hot;
+
+/// A number of each image.
+type Images = Family<[(&'static str, String); 1], Gauge>;
 
 /// What the cache directory holds, whichever processes work on it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Holdings {
     /// Bytes that all copies may take.
     pub limit: u64,
@@ -26,6 +31,8 @@ pub struct Holdings {
     pub queued: u64,
     /// Seconds for which the first of these has been waiting.
     pub waiting: u64,
+    /// Copies that are told one by one, because somebody asked for so many.
+    pub hot: Vec<Hot>,
 }
 
 /// Everything that is counted, by name.
@@ -175,7 +182,27 @@ impl Holdings {
             Unit::Seconds,
             ConstGauge::new(self.waiting),
         );
+        if !self.hot.is_empty() {
+            self.register_images(&mut registry);
+        }
         registry
+    }
+
+    /// What gets series of its own for each image: so never without being asked for, and never for many.
+    fn register_images(&self, registry: &mut Registry) {
+        let (hits, saved) = (Images::default(), Images::default());
+        for hot in &self.hot {
+            let image = [("image", hot.image_id.to_string())];
+            let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            hits.get_or_create(&image).set(number(hot.hits));
+            let bytes = hot.hits.saturating_mul(hot.size);
+            saved.get_or_create(&image).set(number(bytes));
+        }
+        let told = "Whole downloads of a copy since it came, of those copies that have most";
+        registry.register("image_hits", told, hits);
+        let told =
+            "Bytes that no store was read for, by an estimate: hits times the size of the copy";
+        registry.register_with_unit("image_saved", told, Unit::Bytes, saved);
     }
 }
 

@@ -1,6 +1,10 @@
 //! What a process has counted, read where Prometheus reads it.
 
 use std::fs;
+use std::net::SocketAddr;
+
+use rustix::process::Signal;
+use serde_json::json;
 
 use super::http;
 use super::process::{Image, Node};
@@ -140,6 +144,133 @@ fn an_address_of_its_own_tells_nobody_else() {
         http::ask(own, "GET", "/v2/images", "", b"").unwrap().status,
         404
     );
-    assert_eq!(node.get("/metrics").status, 300);
+    for path in ["/metrics", "/cache"] {
+        assert_eq!(node.get(path).status, 300);
+    }
+    node.stop();
+}
+
+/// A node with a page at this address, where an image comes slowly and another one is used.
+fn busy(options: &str) -> (Site, Node, SocketAddr, [Image; 2]) {
+    let own = SocketAddr::from(([127, 0, 0, 1], unused_port()));
+    let rule = "[image_cache_prefetch:slow]\non = upload\ntag = slow\nbandwidth = 256KiB/s\n";
+    let site = Site::with("", &format!("[metrics]\nlisten = {own}\n{options}\n{rule}"));
+    let node = site.start();
+    let hot = node.image(100 * KIB);
+    node.serves(&hot);
+    node.caches(&hot);
+    node.serves(&hot);
+    let slow = node.image_as(8 * MIB, &json!({"tags": ["slow"]}));
+    let numbers = || http::ask(own, "GET", "/metrics", "", b"").unwrap().text();
+    eventually(|| {
+        let grows = numbers().contains("\nglance_cache_growing 1\n");
+        grows.then_some(())
+    });
+    (site, node, own, [hot, slow])
+}
+
+#[test]
+fn people_see_on_a_page_what_the_cache_does() {
+    let (_site, node, own, [hot, slow]) = busy("");
+    let page = http::ask(own, "GET", "/cache", "", b"").unwrap();
+    assert_eq!(page.status, 200);
+    let head = |name: &str| page.headers[name].clone();
+    assert_eq!(head("content-type"), "text/html; charset=utf-8");
+    assert!(head("content-security-policy").contains("default-src 'none'"));
+    let text = page.text();
+    for told in [
+        "<meta http-equiv=\"refresh\" content=\"5\">",
+        "1 whole, 1 growing, 1 queued, 0 pinned",
+        "50.0% of 2 downloads, 100.0 KiB saved, 0 open: 1 hits, 0 along, 1 misses, 0 past",
+        &format!("<td>{}</td><td>1</td><td>100.0 KiB</td>", hot.id),
+        " of 10.0 GiB, ",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    let row = text.lines().find(|line| line.contains(&slow.id)).unwrap();
+    assert!(row.contains("<td>8.0 MiB</td>"), "{row}");
+    assert!(row.contains("B/s</td>"), "{row}");
+    assert!(
+        !text.contains("<script") && !text.contains("http:"),
+        "{text}"
+    );
+    node.stop();
+}
+
+#[test]
+fn who_may_not_list_the_cache_sees_no_page() {
+    let (site, node, own, _) = busy("authenticate = true");
+    for path in ["/metrics", "/metrics?images=1", "/cache"] {
+        let status = http::ask(own, "GET", path, "", b"").unwrap().status;
+        assert_eq!(status, 200, "{path}");
+    }
+    node.stop();
+    let policy = site.path("policy.yaml");
+    let rules = fs::read_to_string(&policy).unwrap();
+    let refused = rules.replace("cache_list: \"\"", "cache_list: \"!\"");
+    fs::write(&policy, refused).unwrap();
+    let node = site.start();
+    for path in ["/metrics", "/metrics?images=1", "/cache"] {
+        let status = http::ask(own, "GET", path, "", b"").unwrap().status;
+        assert_eq!(status, 403, "{path}");
+    }
+    node.stop();
+}
+
+#[test]
+fn a_signal_writes_into_the_log_what_the_cache_does() {
+    let (_site, node, _, [_, slow]) = busy("");
+    node.signal(Signal::USR2);
+    node.says("report: 0 bad spans, 0 of them repaired; the cache directory can be used");
+    let fill = format!("report: image {} is brought in: ", slow.id);
+    let of = format!(" of {} bytes, ", slow.data.len());
+    let fill = [&fill[..], &of, " a second, ", " read along"];
+    assert_eq!(node.lines_with(&fill), 1, "{}", node.log());
+    node.says("report: 1 copies, 1 growing, 0 pinned, 1 queued; ");
+    node.says("report: 50.0% of 2 downloads from the cache, 102400 bytes saved, 0 open");
+    node.stop();
+}
+
+#[test]
+fn images_have_series_of_their_own_only_where_somebody_asks() {
+    let site = Site::with("", "[metrics]\npath = /metrics");
+    let node = site.start();
+    let images = [100 * KIB, 200 * KIB].map(|size| node.image(size));
+    for (image, times) in images.iter().zip([2, 3]) {
+        node.serves(image);
+        node.caches(image);
+        for _ in 0..times {
+            node.serves(image);
+        }
+    }
+    let told = |query: &str| {
+        let answer = node.get(&format!("/metrics{query}"));
+        assert_eq!(answer.status, 200, "{query}");
+        let page = Exposition::read(&answer.text());
+        let series = page.samples.into_iter();
+        let series = series.filter(|(name, _)| name.contains("image=\""));
+        series.collect::<Vec<_>>()
+    };
+    let of = |image: &Image, hits: usize| {
+        let id = &image.id;
+        let saved = hits * image.data.len();
+        [
+            (
+                format!("glance_cache_image_hits{{image=\"{id}\"}}"),
+                hits.to_string(),
+            ),
+            (
+                format!("glance_cache_image_saved_bytes{{image=\"{id}\"}}"),
+                saved.to_string(),
+            ),
+        ]
+    };
+    assert_eq!(told(""), []);
+    assert_eq!(told("?images=0"), []);
+    assert_eq!(told("?images=1"), of(&images[1], 3));
+    let mut both = [of(&images[0], 2), of(&images[1], 3)].concat();
+    both.sort();
+    assert_eq!(told("?images=100000"), both);
+    assert_eq!(node.get("/metrics?images=all").status, 400);
     node.stop();
 }

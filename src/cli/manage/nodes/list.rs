@@ -11,9 +11,10 @@ use crate::cli::manage::Options;
 use crate::cli::manage::choice::Choice;
 use crate::cli::manage::list::{columns, row};
 use crate::cli::table::{self, Align};
-use crate::cli::{Exit, Result, units};
+use crate::cli::{Exit, Result};
 use crate::client::CachedImage;
 use crate::clock::Clock;
+use crate::domain::units;
 
 const NODE: (&str, Align) = ("Node", Align::Center);
 

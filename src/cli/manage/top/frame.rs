@@ -9,8 +9,8 @@ use ratatui::widgets::{Gauge, Paragraph, Row, Table};
 use ratatui::{Frame, Terminal};
 
 use super::scene::{Scene, float};
-use crate::cli::units;
 use crate::domain::report::{Downloads, Overview};
+use crate::domain::units::{self, percent};
 
 /// How wide a frame is as text: every line of it fits a terminal of this width.
 const WIDTH: u16 = 80;
@@ -166,7 +166,7 @@ fn of_downloads(downloads: &Downloads) -> [String; 2] {
         saved_bytes,
         open,
     } = *downloads;
-    let all = hits + followers + misses + bypasses;
+    let all = downloads.all();
     let saved = units::size(saved_bytes);
     let ratio = percent(hits + followers, all);
     [
@@ -182,13 +182,6 @@ fn of_copies(overview: &Overview) -> String {
         "{} by the copies that are here: {hits} hits, {misses} fills",
         percent(hits, hits + misses)
     )
-}
-
-fn percent(part: u64, all: u64) -> String {
-    if all == 0 {
-        return "-".to_owned();
-    }
-    format!("{:.1}%", 100.0 * float(part) / float(all))
 }
 
 fn growing(frame: &mut Frame<'_>, area: Rect, scene: &Scene, overview: &Overview) {

@@ -83,6 +83,16 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
+/// A part of a whole in percent, with one decimal.
+pub fn percent(part: u64, all: u64) -> String {
+    if all == 0 {
+        return "-".to_owned();
+    }
+    let (part, all) = (u128::from(part), u128::from(all));
+    let tenths = (part * 2000 + all) / (2 * all);
+    format!("{}.{}%", tenths / 10, tenths % 10)
+}
+
 /// A size in the largest unit that fits, with one decimal.
 pub fn size(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -114,6 +124,14 @@ mod tests {
     #[test]
     fn a_time_beyond_all_calendars_is_not_shown() {
         assert_eq!(utc(f64::MAX), "N/A");
+    }
+
+    #[test]
+    fn a_part_of_nothing_is_none() {
+        assert_eq!(percent(0, 0), "-");
+        assert_eq!(percent(1, 3), "33.3%");
+        assert_eq!(percent(2, 3), "66.7%");
+        assert_eq!(percent(u64::MAX, u64::MAX), "100.0%");
     }
 
     #[test]

@@ -44,13 +44,14 @@ fn tell(state: &State) {
             "report: {ratio} of {all} downloads from the cache, {saved} bytes saved, {open} open"
         );
     }
-    let (bad, repaired) = (state.bad_spans, state.repaired_spans);
+    let (bad, repaired, suspects) = (state.bad_spans, state.repaired_spans, state.suspects);
     let directory = if state.in_trouble {
         "cannot be used, and images are served past it"
     } else {
         "can be used"
     };
     tracing::info!(
-        "report: {bad} bad spans, {repaired} of them repaired; the cache directory {directory}"
+        "report: {bad} bad spans, {repaired} of them repaired; wrong data of {suspects} images from stores; \
+         the cache directory {directory}"
     );
 }

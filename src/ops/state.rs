@@ -24,6 +24,8 @@ pub struct State {
     /// Spans that were not what they were when they came, and those of them that were put right.
     pub bad_spans: u64,
     pub repaired_spans: u64,
+    /// Images of which a store sent something wrong.
+    pub suspects: usize,
     /// Whether images are served past the directory because it could not be used.
     pub in_trouble: bool,
 }
@@ -76,6 +78,7 @@ impl Glance {
             pinned: cache.pinned().await?.pinned_images.len() as u64,
             bad_spans: self.counters.verify_failures.get(),
             repaired_spans: self.counters.spans_repaired.get(),
+            suspects: self.stores.suspects().count(),
             in_trouble: cache.is_in_trouble(),
             overview,
         }))

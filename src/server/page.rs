@@ -102,11 +102,13 @@ fn body(html: &mut String, state: &State) -> fmt::Result {
     if let Some(downloads) = &state.overview.downloads {
         entry(html, "Hits", found(downloads))?;
     }
-    let (bad, repaired) = (state.bad_spans, state.repaired_spans);
+    let (bad, repaired, suspects) = (state.bad_spans, state.repaired_spans, state.suspects);
     entry(
         html,
         "Checks",
-        format!("{bad} bad spans, {repaired} repaired"),
+        format!(
+            "{bad} bad spans, {repaired} repaired; wrong data of {suspects} images from stores"
+        ),
     )?;
     writeln!(html, "</dl>")?;
     fills(html, state)?;

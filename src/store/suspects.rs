@@ -31,6 +31,11 @@ impl Suspects {
         self.lock().contains_key(&id)
     }
 
+    /// How many images these are.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     /// The location to begin with.
     pub fn first(&self, image: &Image) -> usize {
         let times = self.lock().get(&image.id).copied().unwrap_or(0);

@@ -128,6 +128,8 @@ fn what_leaves_or_goes_bad_is_counted_with_its_reason() {
         "store=file",
     ];
     assert_eq!(node.lines_with(&fill), 3, "{}", node.log());
+    node.signal(Signal::USR2);
+    node.says("report: 1 bad spans, 1 of them repaired; wrong data of 1 images from stores; ");
     node.stop();
 }
 
@@ -221,7 +223,10 @@ fn who_may_not_list_the_cache_sees_no_page() {
 fn a_signal_writes_into_the_log_what_the_cache_does() {
     let (_site, node, _, [_, slow]) = busy("");
     node.signal(Signal::USR2);
-    node.says("report: 0 bad spans, 0 of them repaired; the cache directory can be used");
+    node.says(
+        "report: 0 bad spans, 0 of them repaired; wrong data of 0 images from stores; \
+         the cache directory can be used",
+    );
     let fill = format!("report: image {} is brought in: ", slow.id);
     let of = format!(" of {} bytes, ", slow.data.len());
     let fill = [&fill[..], &of, " a second, ", " read along"];

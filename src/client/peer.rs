@@ -14,6 +14,7 @@ use super::credentials::Hidden;
 use super::error::Result;
 use super::transport::{Trust, innermost};
 use crate::domain::ImageId;
+use crate::domain::report::Profile;
 use crate::stream::{ByteRange, ByteStream};
 
 /// A node near by begins to answer within this time, or is not asked: there is still the store.
@@ -53,20 +54,13 @@ impl PeerApi {
         range: Option<ByteRange>,
         token: Option<&Hidden>,
     ) -> std::result::Result<ByteStream, NoCopy> {
-        let node = node.trim_end_matches('/');
         let mut request = self
-            .http
-            .get(format!("{node}/v2/images/{id}/file"))
+            .get(node, &format!("/v2/images/{id}/file"), token)
             .header(CACHE_CONTROL, "only-if-cached");
-        if let Some(token) = token {
-            request = request.header("X-Auth-Token", token.reveal());
-        }
         if let Some(range) = range {
             request = request.header(RANGE, format!("bytes={}-{}", range.start, range.end - 1));
         }
-        let answer = timeout(PATIENCE, request.send()).await;
-        let answer = answer.map_err(|_| NoCopy::Away(format!("not within {PATIENCE:?}")))?;
-        let answer = answer.map_err(|error| NoCopy::Away(innermost(&error).to_string()))?;
+        let answer = timely(request.send()).await?;
         let (wanted, length) = match range {
             None => (StatusCode::OK, size),
             Some(range) => (StatusCode::PARTIAL_CONTENT, range.len()),
@@ -79,4 +73,36 @@ impl PeerApi {
             _ => Ok(Box::pin(answer.bytes_stream().map_err(io::Error::other))),
         }
     }
+    /// What the node at this address knows of an image; a call that the original has not.
+    pub async fn profile(
+        &self,
+        node: &str,
+        id: ImageId,
+        token: Option<&Hidden>,
+    ) -> std::result::Result<Profile, NoCopy> {
+        let request = self.get(node, &format!("/v2/cache_node/{id}"), token);
+        let answer = timely(request.send()).await?;
+        if !answer.status().is_success() {
+            return Err(NoCopy::Refused(answer.status()));
+        }
+        timely(answer.json()).await
+    }
+
+    fn get(&self, node: &str, path: &str, token: Option<&Hidden>) -> reqwest::RequestBuilder {
+        let request = self
+            .http
+            .get(format!("{}{path}", node.trim_end_matches('/')));
+        match token {
+            Some(token) => request.header("X-Auth-Token", token.reveal()),
+            None => request,
+        }
+    }
+}
+
+async fn timely<T>(
+    answer: impl Future<Output = reqwest::Result<T>>,
+) -> std::result::Result<T, NoCopy> {
+    let answer = timeout(PATIENCE, answer).await;
+    let answer = answer.map_err(|_| NoCopy::Away(format!("not within {PATIENCE:?}")))?;
+    answer.map_err(|error| NoCopy::Away(innermost(&error).to_string()))
 }

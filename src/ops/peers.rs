@@ -4,9 +4,11 @@
 //! What comes from them is proven like what comes from a store, and where it proves wrong the next fill asks nobody.
 //! Each node judges for itself who may have the image: there, it is the service's own account that asks.
 
+mod turn;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -17,9 +19,10 @@ use super::measured::{Answer, measured};
 use super::{Error, Glance, Result};
 use crate::auth::Keystone;
 use crate::cache::Lookup;
-use crate::client::{self, NoCopy, PeerApi, Trust};
+use crate::client::{self, Hidden, NoCopy, PeerApi, Trust};
 use crate::config::CacheConfig;
 use crate::db::Db;
+use crate::domain::report::Profile;
 use crate::domain::{Caller, Image, ImageId};
 use crate::stream::{ByteRange, ByteStream};
 use crate::telemetry::counters::Asked;
@@ -89,10 +92,7 @@ impl Peers {
                     tracing::info!(image.id = %id, node, "image {id} comes from the copy at {node}");
                     return Some(bytes);
                 }
-                Err(NoCopy::Away(why)) => {
-                    tracing::warn!(image.id = %id, node, "{node} is not asked for copies for {REST:?}: {why}");
-                    self.resting().insert(node, Instant::now());
-                }
+                Err(NoCopy::Away(why)) => self.rest(id, node, &why),
                 Err(why) => {
                     tracing::info!(image.id = %id, node, "{node} gives no copy of image {id}: {why}");
                 }
@@ -103,30 +103,39 @@ impl Peers {
 
     /// The nodes to ask for a copy, in that order.
     async fn with(&self, id: ImageId) -> Vec<String> {
-        let Inner { db, own, turn, .. } = &*self.0;
-        let mut nodes = match db.nodes_with(id).await {
+        let nodes = match self.0.db.nodes_with(id).await {
             Ok(nodes) => nodes,
             Err(error) => {
                 tracing::info!(image.id = %id, "nobody is asked for a copy of image {id}: {error}");
                 return Vec::new();
             }
         };
-        {
-            let mut resting = self.resting();
-            resting.retain(|_, since| since.elapsed() < REST);
-            nodes.retain(|node| {
-                node != own && node.starts_with("http") && !resting.contains_key(node)
-            });
-        }
+        let mut nodes = self.awake(nodes);
         if !nodes.is_empty() {
-            let first = turn.fetch_add(1, Ordering::Relaxed) % nodes.len();
+            let first = self.0.turn.fetch_add(1, Ordering::Relaxed) % nodes.len();
             nodes.rotate_left(first);
         }
         nodes.truncate(MOST);
         nodes
     }
 
-    fn resting(&self) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
+    /// Of these nodes the others, without those that rest.
+    fn awake(&self, mut nodes: Vec<String>) -> Vec<String> {
+        let mut resting = self.resting();
+        resting.retain(|_, since| since.elapsed() < REST);
+        nodes.retain(|node| {
+            *node != self.0.own && node.starts_with("http") && !resting.contains_key(node)
+        });
+        nodes
+    }
+
+    /// Leaves a node alone that did not answer.
+    fn rest(&self, id: ImageId, node: String, why: &str) {
+        tracing::warn!(image.id = %id, node, "{node} is not asked for copies for {REST:?}: {why}");
+        self.resting().insert(node, Instant::now());
+    }
+
+    fn resting(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
         // A map is whole whatever happened to the thread that held it.
         (self.0.resting.lock()).unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,19 +147,35 @@ impl Peers {
         size: u64,
         range: Option<ByteRange>,
     ) -> std::result::Result<ByteStream, NoCopy> {
-        let Inner { api, keystone, .. } = &*self.0;
-        let Some(keystone) = keystone else {
-            return api.open(node, id, size, range, None).await;
+        let api = &self.0.api;
+        self.with_token(async |token| api.open(node, id, size, range, token).await)
+            .await
+    }
+
+    /// What a node knows of an image.
+    async fn profile_at(&self, node: &str, id: ImageId) -> std::result::Result<Profile, NoCopy> {
+        let api = &self.0.api;
+        self.with_token(async |token| api.profile(node, id, token).await)
+            .await
+    }
+
+    /// Asks with the token of the service's account, where callers have to show one.
+    async fn with_token<T>(
+        &self,
+        ask: impl AsyncFnOnce(Option<&Hidden>) -> std::result::Result<T, NoCopy>,
+    ) -> std::result::Result<T, NoCopy> {
+        let Some(keystone) = &self.0.keystone else {
+            return ask(None).await;
         };
         let session = keystone.session();
         let token = session.own_token().await;
         // That Keystone gives us none says nothing of the node.
         let token = token.map_err(|_| NoCopy::Refused(StatusCode::UNAUTHORIZED))?;
-        let opened = api.open(node, id, size, range, Some(&token)).await;
-        if let Err(NoCopy::Refused(StatusCode::UNAUTHORIZED)) = opened {
+        let answer = ask(Some(&token)).await;
+        if let Err(NoCopy::Refused(StatusCode::UNAUTHORIZED)) = answer {
             session.forget(&token).await;
         }
-        opened
+        answer
     }
 }
 

@@ -65,6 +65,7 @@ impl Glance {
             return Fetched::Failed(format!("it is {}", image.status));
         }
         self.tell_life(cache, &image);
+        self.give_way(cache, &image).await;
         let restrained = self.restrained(queued);
         let found = match &queued.rule {
             None => cache.lookup(id, &expected(&image)).await,

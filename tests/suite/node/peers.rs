@@ -203,3 +203,59 @@ fn peers_without_rows_to_know_them_by_are_told_to_be_nobody() {
     node.serves(&image);
     node.stop();
 }
+
+#[test]
+fn of_nodes_that_are_to_have_the_same_images_one_reads_the_store_for_each() {
+    let (first, one) = node_beside(None, "");
+    let (_second, two) = node_beside(Some(&first), "");
+    let (_third, three) = node_beside(Some(&first), "");
+    let nodes = [&one, &two, &three];
+    let images = [9 * MIB, MIB, 3 * MIB].map(|size| one.image(size));
+    for image in &images {
+        for node in nodes {
+            let queued = node.ask("PUT", &format!("/v2/queued_images/{}", image.id));
+            assert_eq!(queued.status, 200, "{}", queued.text());
+        }
+    }
+    for image in &images {
+        let brought = |store| {
+            let line = [&image.id[..], store, "outcome=cached"];
+            let lines = nodes.map(|node| node.lines_with(&line));
+            lines.iter().sum::<usize>()
+        };
+        for node in nodes {
+            node.caches(image);
+        }
+        let logs = || nodes.map(Node::log).concat();
+        assert_eq!(
+            (brought("store=file"), brought("store=peer")),
+            (1, 2),
+            "{}",
+            logs()
+        );
+    }
+    for node in [one, two, three] {
+        node.stop();
+    }
+}
+
+#[test]
+fn who_would_be_first_and_is_gone_is_not_waited_for() {
+    let (first, one) = node_beside(None, "");
+    let images = [1, 2, 3].map(|size| one.image(size * MIB));
+    // Of so many some come before this node.
+    for number in 1..=200 {
+        first.database().run(&format!(
+            "INSERT INTO node_reference (node_reference_id, node_reference_url) \
+             VALUES ({}, 'http://127.0.0.1:{number}')",
+            1000 + number
+        ));
+    }
+    for image in &images {
+        let queued = one.ask("PUT", &format!("/v2/queued_images/{}", image.id));
+        assert_eq!(queued.status, 200, "{}", queued.text());
+        one.caches(image);
+    }
+    one.says("is not asked for copies for");
+    one.stop();
+}

@@ -139,7 +139,10 @@ impl CachedImage {
         }
         if all && let Some(copy) = self.copy.clone() {
             let now = self.node.clock.now();
-            blocking(move || copy.note_swept(now)).await?;
+            if let Err(error) = blocking(move || copy.note_swept(now)).await {
+                // All of it was swept nevertheless.
+                tracing::debug!(image.id = %self.id, "the sweep of image {} is not noted: {error}", self.id);
+            }
         }
         Ok(bad)
     }

@@ -195,8 +195,8 @@ async fn what_root_makes_in_somebodys_directory_is_theirs() {
         seen += 1;
     }
     // Directories: eight and the top; files: two images and their tables, the index and its journal, the lock, the
-    // mark of the format, a promise, a wish.
-    assert_eq!(seen, 9 + 10);
+    // mark of the format, what the service goes by, a promise, a wish.
+    assert_eq!(seen, 9 + 11);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::domain::units;
 
 const NAME: &str = "glance-cache-pruner";
 
-/// Takes the cache back to its limit: the images that were not used for longest leave.
+/// Takes the cache back to its limit: images leave in the order that is configured
 #[derive(Debug, Parser)]
 #[command(name = NAME, version)]
 pub struct Options {

@@ -138,7 +138,7 @@ fn time_to_live(profile: &Profile, now: Option<DateTime<Utc>>) -> Option<String>
     let life = profile.time_to_live?;
     let told = match now {
         Some(_) => units::duration(Duration::from_secs_f64(life.max(0.0)).as_secs()),
-        None => life.to_string(),
+        None => format!("{life} seconds"),
     };
     let Some(at) = profile.expires_at else {
         return Some(format!("{told}, and it stays: it is pinned or wanted"));

@@ -47,7 +47,7 @@ fn what_may_leave_says_when_and_what_stays_says_why() {
     fs::write(ways, "eviction lru\nttl 3600\n").unwrap();
     let told = show(OTHER);
     for line in [
-        "Time To Live   3600 after its last use, over at 2023-11-14T23:14:20\n",
+        "Time To Live   3600 seconds after its last use, over at 2023-11-14T23:14:20\n",
         "Eviction       lru, turn 2 of 2\n",
     ] {
         assert!(told.contains(line), "{told}");
@@ -57,7 +57,7 @@ fn what_may_leave_says_when_and_what_stays_says_why() {
     fs::write(node.cache().join(".glance/wanted"), wanted).unwrap();
     let told = show(OTHER);
     for line in [
-        "Time To Live   3600, and it stays: it is pinned or wanted\n",
+        "Time To Live   3600 seconds, and it stays: it is pinned or wanted\n",
         "Eviction       never: it is pinned\n",
     ] {
         assert!(told.contains(line), "{told}");

@@ -71,6 +71,16 @@ pub(super) fn stopped(sizes: &[usize]) -> (Site, Vec<Image>) {
 }
 
 #[test]
+fn a_copy_that_was_emptied_is_told_of_once() {
+    let (site, images) = stopped(&[2 * SPAN]);
+    let copy = File::options().write(true).open(site.cache(&images[0].id));
+    copy.unwrap().set_len(0).unwrap();
+    let found = fsck(&site, &["--verify"]);
+    assert!(!found.out.contains("bad bytes"), "{found:?}");
+    is_mended(&site, "has 0 bytes, and the image");
+}
+
+#[test]
 fn a_directory_that_was_killed_and_started_again_is_clean() {
     let site = Site::new();
     let mut node = site.start();

@@ -129,6 +129,7 @@ fn space(frame: &mut Frame<'_>, area: Rect, overview: &Overview) {
     let gauge = Gauge::default()
         .gauge_style(full)
         .use_unicode(true)
+        .label(format!("{:.0}%", share * 100.0))
         .ratio(share.clamp(0.0, 1.0));
     frame.render_widget(gauge, bar);
     frame.render_widget(Paragraph::new(format!(" {label}")), told);
@@ -328,5 +329,29 @@ mod tests {
         for id in ids.chain([overview.hot[0].image_id]) {
             assert!(text.contains(&format!("\n{id} ")), "{id}: {text}");
         }
+    }
+
+    #[test]
+    fn what_is_over_the_limit_is_told_by_how_much() {
+        let survey = Survey {
+            limit: 2 << 30,
+            used: 3 << 30,
+            free: 0,
+            copies: 1,
+            kept_free: 0,
+            queued: 0,
+            waiting: 0,
+            growing: Vec::new(),
+        };
+        let overview = Overview {
+            survey,
+            hot: Vec::new(),
+            hits: 0,
+            downloads: None,
+        };
+        let mut scene = Scene::of("here".to_owned());
+        scene.see(overview, Instant::now(), DateTime::UNIX_EPOCH);
+        let text = text(&scene);
+        assert!(text.contains("150%"), "{text}");
     }
 }

@@ -40,10 +40,12 @@ impl Glance {
 
 impl Peers {
     async fn give_way(&self, id: ImageId) {
+        let nodes = self.0.db.nodes().await.unwrap_or_default();
+        let nodes: Vec<String> = nodes.into_iter().map(|node| node.name).collect();
         let (mut here, mut since) = (0, Instant::now());
         let (mut waited, mut absent) = (false, false);
         loop {
-            let Some(first) = self.first_for(id).await else {
+            let Some(first) = self.first_of(nodes.clone(), id) else {
                 return;
             };
             let most = match self.profile_at(&first, id).await {
@@ -91,12 +93,10 @@ impl Peers {
         }
     }
 
-    /// The node that is to bring an image in before all others. None where that is this one.
-    async fn first_for(&self, id: ImageId) -> Option<String> {
-        let nodes = self.0.db.nodes().await.unwrap_or_default();
-        let others = self.awake(nodes.into_iter().map(|node| node.name).collect());
+    /// Of these nodes and this one, who is to bring an image in before all others. None where that is this one.
+    fn first_of(&self, nodes: Vec<String>, id: ImageId) -> Option<String> {
         let own = std::iter::once(self.0.own.clone());
-        let first = others.into_iter().chain(own).max_by_key(|node| {
+        let first = self.awake(nodes).into_iter().chain(own).max_by_key(|node| {
             let place = format!("{id} {node}");
             *blake3::hash(place.as_bytes()).as_bytes()
         });

@@ -1,4 +1,5 @@
-//! Taking away what is of no use: bad data, and copies that nobody makes any more.
+//! Taking away what is of no use: bad data, and copies that nobody makes any more. What a dead process has left of one
+//! is put aside, for the next fill to go on with.
 
 use std::fmt;
 use std::io;
@@ -93,11 +94,15 @@ pub fn plan(
     Ok(waste)
 }
 
-/// Removes it, and says how many files were still there.
+/// Removes it, or puts its spans aside, and says how many files were still there.
 pub fn execute(layout: &Layout, waste: &[Waste], lock: &SpaceLock) -> io::Result<u64> {
     let mut gone = 0;
     for Waste { path, why, bytes } in waste {
-        if layout::remove(path)? {
+        let id = path.file_name().and_then(image_named);
+        if let (Why::Dead, Some(id)) = (why, id) {
+            parked::put(layout, id, lock)?;
+            gone += 1;
+        } else if layout::remove(path)? {
             if *why == Why::Invalid {
                 lock.went(layout, Area::Invalid, 1, *bytes);
             }

@@ -85,7 +85,7 @@ pub use queue::Queued;
 pub use queue_watch::QueueWatch;
 pub use rows::Known;
 pub use source::{Source, Supply};
-pub use told::Wanted;
+pub use told::{Want, Wanted};
 
 use std::collections::HashMap;
 use std::io;

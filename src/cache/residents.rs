@@ -40,7 +40,7 @@ struct Inner {
     pinned: HashMap<ImageId, Standing>,
     lives: Lives,
     /// What rules want to be here.
-    wanted: HashSet<ImageId>,
+    wanted: HashMap<ImageId, usize>,
 }
 
 /// A time as the order has it.
@@ -61,7 +61,7 @@ impl Residents {
                 pins: pins::Pins::default(),
                 pinned: HashMap::new(),
                 lives: Lives::default(),
-                wanted: HashSet::new(),
+                wanted: HashMap::new(),
             }),
         }
     }
@@ -75,8 +75,8 @@ impl Residents {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What rules want to be here, from now on.
-    pub fn want(&self, wanted: HashSet<ImageId>) {
+    /// What rules want to be here, from now on, and how many rules are more important than those.
+    pub fn want(&self, wanted: HashMap<ImageId, usize>) {
         self.lock().wanted = wanted;
     }
 
@@ -233,7 +233,7 @@ impl Residents {
                 None if inner.pinned.contains_key(&image.id) => continue,
                 None => tick(image.modified),
             };
-            let is_wanted = inner.wanted.contains(&image.id);
+            let is_wanted = inner.wanted.contains_key(&image.id);
             if !is_wanted
                 && inner.lives.is_over(image.id, used, all, tick(now))
                 && !pins::has(layout, image.id)

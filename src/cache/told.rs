@@ -4,7 +4,7 @@
 //! A service writes them where they are something new: when its rules have looked, at its start, and when it reads its
 //! options again. Nobody decides by them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -17,8 +17,17 @@ use super::layout::{self, Layout};
 use crate::config::Eviction;
 use crate::domain::ImageId;
 
-/// Images, and the names of the rules that want each of them.
-pub type Wanted = BTreeMap<ImageId, Vec<String>>;
+/// Images that rules want.
+pub type Wanted = BTreeMap<ImageId, Want>;
+
+/// Who wants an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Want {
+    /// How many rules are more important than all that want it.
+    pub rank: usize,
+    /// The names of those that do.
+    pub rules: Vec<String>,
+}
 
 /// What a service goes by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,10 +41,11 @@ pub struct Ways {
 const MOST: u64 = 16 * 1024 * 1024;
 
 impl Cache {
-    /// What rules want to be here from now on. It leaves for others last.
+    /// What rules want to be here from now on. It leaves for others last, and what the most important one wants after
+    /// all else.
     pub async fn want(&self, wanted: Wanted) {
-        let ids: HashSet<ImageId> = wanted.keys().copied().collect();
-        self.node.residents.want(ids);
+        let ranks = wanted.iter().map(|(id, want)| (*id, want.rank));
+        self.node.residents.want(ranks.collect());
         let noted = self.work(move |node| note(&node.layout, &wanted)).await;
         if let Err(error) = noted {
             tracing::debug!("what rules want is not noted: {error}");
@@ -60,8 +70,8 @@ impl Cache {
 /// Notes what is wanted; nothing at all where nothing is.
 fn note(layout: &Layout, wanted: &Wanted) -> io::Result<()> {
     let mut text = String::new();
-    for (id, rules) in wanted {
-        for rule in rules {
+    for (id, want) in wanted {
+        for rule in &want.rules {
             let _ = writeln!(text, "{id} {rule}");
         }
     }
@@ -144,7 +154,11 @@ mod tests {
         let (one, two) = (ImageId::random(), ImageId::random());
         assert!(by(&layout, one).unwrap().is_empty());
         let both = ["golden".to_owned(), "new ones".to_owned()];
-        let mut wanted = Wanted::from([(one, both.to_vec()), (two, both[..1].to_vec())]);
+        let want = |rules: &[String]| Want {
+            rank: 0,
+            rules: rules.to_vec(),
+        };
+        let mut wanted = Wanted::from([(one, want(&both)), (two, want(&both[..1]))]);
         note(&layout, &wanted).unwrap();
         assert_eq!(by(&layout, one).unwrap(), both);
         assert_eq!(by(&layout, two).unwrap(), both[..1]);

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Local, TimeDelta};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +12,9 @@ use crate::config::Schedule;
 
 /// The longest sleep: somebody may set the clock meanwhile, or the machine may sleep too.
 const NAP: Duration = Duration::from_secs(30);
+
+/// A clock that goes back by less does not repeat what was done. One that goes back further tells another time.
+const BACK: TimeDelta = TimeDelta::minutes(5);
 
 /// Runs `job` at every time of the schedule until `stop` is cancelled, never twice at once: a time that comes
 /// while it runs is skipped. A job that runs is finished.
@@ -25,25 +28,47 @@ pub async fn run<F>(
 {
     let now = || clock.now().with_timezone(&Local);
     let mut last = now();
-    // Never before the last time, or a clock that is set back would repeat what was done.
-    while let Some(next) = schedule.next_after(&last.max(now())) {
-        if stop.run_until_cancelled(until(next, &now)).await.is_none() {
-            return;
+    while let Some(next) = schedule.next_after(&after(last, now())) {
+        match stop.run_until_cancelled(until(next, &now)).await {
+            None => return,
+            Some(true) => {
+                last = next;
+                job().await;
+            }
+            Some(false) => {
+                tracing::warn!("the clock was set back: schedules go by the new time");
+                last = now();
+            }
         }
-        last = next;
-        job().await;
     }
     // A day that never comes.
     stop.cancelled().await;
 }
 
-async fn until(time: DateTime<Local>, now: &impl Fn() -> DateTime<Local>) {
+/// The time after which the next one is looked for.
+fn after(last: DateTime<Local>, now: DateTime<Local>) -> DateTime<Local> {
+    if last - now > BACK {
+        now
+    } else {
+        last.max(now)
+    }
+}
+
+/// Waits for a time. False where the clock was set back meanwhile.
+async fn until(time: DateTime<Local>, now: &impl Fn() -> DateTime<Local>) -> bool {
+    let mut before = now();
     // A difference that is negative has come.
-    while let Ok(left) = (time - now()).to_std()
+    while let Ok(left) = (time - before).to_std()
         && !left.is_zero()
     {
         sleep(left.min(NAP)).await;
+        let later = now();
+        if before - later > BACK {
+            return false;
+        }
+        before = later;
     }
+    true
 }
 
 #[cfg(test)]
@@ -79,6 +104,30 @@ mod tests {
         let clock = Clock::system();
         let now = || clock.now().with_timezone(&Local);
         let past = now() - chrono::TimeDelta::seconds(5);
-        timeout(LONG, until(past, &now)).await.expect("at once");
+        assert!(timeout(LONG, until(past, &now)).await.expect("at once"));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_a_day_stops_nothing() {
+        let begun = tokio::time::Instant::now();
+        let start = Clock::system().now();
+        let clock = Clock::from_fn(move || {
+            let gone = begun.elapsed();
+            let back = TimeDelta::days(i64::from(gone > Duration::from_millis(2500)));
+            start + TimeDelta::from_std(gone).unwrap() - back
+        });
+        let stop = CancellationToken::new();
+        let (ran, mut runs) = mpsc::unbounded_channel();
+        let schedule = Schedule::parse("* * * * * *").unwrap();
+        let task = tokio::spawn(run(schedule, clock, stop.clone(), move || {
+            ran.send(begun.elapsed()).unwrap();
+            std::future::ready(())
+        }));
+        let mut last = Duration::ZERO;
+        while last < Duration::from_secs(4) {
+            last = timeout(LONG, runs.recv()).await.unwrap().unwrap();
+        }
+        stop.cancel();
+        timeout(LONG, task).await.expect("it stops").unwrap();
     }
 }

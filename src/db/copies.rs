@@ -57,21 +57,10 @@ impl Db {
         }
     }
 
-    /// The number of a node that calls itself `name`, and what its rows say that it has. None where it has never
-    /// told anything.
-    pub async fn told_by(&self, name: &str) -> Result<Option<(i64, Vec<ImageId>)>> {
-        let node = {
-            let mut db = self.link.read().await?;
-            number(&mut db, name).await?
-        };
-        let Some(node) = node else {
-            return Ok(None);
-        };
-        let copies = self.copies_of(node).await?;
-        Ok(Some((
-            node,
-            copies.into_iter().map(|copy| copy.id).collect(),
-        )))
+    /// The number of a node that calls itself `name`. None where it has never told anything.
+    pub async fn number_of(&self, name: &str) -> Result<Option<i64>> {
+        let mut db = self.link.read().await?;
+        number(&mut db, name).await
     }
 
     /// What the rows say that a node has.

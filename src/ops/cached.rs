@@ -185,6 +185,8 @@ impl Glance {
         let cache = self.manager(caller).await?;
         let id = (id.parse()).map_err(|_| Error::ImageNotFound(id.to_owned()))?;
         cache.queue(id).await?;
+        // A rule may be fetching it, at the speed that is enough for the rule.
+        self.hasten(id);
         Ok(())
     }
 

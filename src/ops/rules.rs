@@ -101,11 +101,15 @@ impl Glance {
     async fn plans(&self, cache: &Cache, inventory: &Inventory) -> Result<Vec<Plan>> {
         let plans = plans(&self.db, self.prefetch_rules(), inventory).await?;
         let mut wanted = cache::Wanted::new();
-        for plan in &plans {
+        // The most important one comes first.
+        for (rank, plan) in plans.iter().enumerate() {
             let fitting = plan.images.iter();
-            for image in fitting.filter(|image| image.state != State::NoRoom) {
-                let rules = wanted.entry(image.id).or_default();
-                rules.push(plan.rule.clone());
+            for image in fitting.filter(|image| image.state.is_kept()) {
+                let want = wanted.entry(image.id).or_insert_with(|| cache::Want {
+                    rank,
+                    rules: Vec::new(),
+                });
+                want.rules.push(plan.rule.clone());
             }
         }
         cache.want(wanted).await;
@@ -120,7 +124,7 @@ impl Glance {
             .iter()
             .filter(|queued| queued.rule.as_ref() == Some(name))
         {
-            let is_wanted = |image: &Wanted| image.id == queued.id && image.state != State::NoRoom;
+            let is_wanted = |image: &Wanted| image.id == queued.id && image.state.is_kept();
             if !plan.images.iter().any(is_wanted) {
                 cache.unqueue(queued.id).await?;
             }

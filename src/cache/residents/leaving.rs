@@ -96,7 +96,7 @@ impl Residents {
     ) -> io::Result<Option<Vec<Placed>>> {
         let mut inner = self.lock();
         let aside = inner.set_aside_wanted();
-        let wanted: u64 = aside.iter().map(|(_, standing)| standing.size).sum();
+        let wanted: u64 = aside.iter().map(|(.., standing)| standing.size).sum();
         let may_leave = match wish.asker {
             Asker::Anybody => inner.order.bytes() + wanted,
             Asker::Rule => inner.order.bytes(),
@@ -107,13 +107,21 @@ impl Residents {
         if enough {
             took = inner.take(&mut chosen, layout, wish.best, looked, now);
         }
-        for (id, standing) in aside {
+        // Then what the least important of them want.
+        let mut aside = aside.into_iter().peekable();
+        while took.is_ok()
+            && (enough && wish.asker == Asker::Anybody && chosen.bytes < wish.needed)
+            && let Some(rank) = aside.peek().map(|(rank, ..)| *rank)
+        {
+            while let Some((_, id, standing)) = aside.next_if(|(other, ..)| *other == rank) {
+                inner.order.put(id, standing);
+            }
+            took = inner.take(&mut chosen, layout, wish.needed, looked, now);
+        }
+        for (_, id, standing) in aside {
             inner.order.put(id, standing);
         }
         took?;
-        if enough && wish.asker == Asker::Anybody {
-            inner.take(&mut chosen, layout, wish.needed, looked, now)?;
-        }
         if enough && chosen.bytes >= wish.least() && (looked || !chosen.missing) {
             return Ok(Some(chosen.leaving));
         }
@@ -126,16 +134,17 @@ impl Residents {
 }
 
 impl Inner {
-    /// Takes what rules want out of the order, and says where it stood.
-    fn set_aside_wanted(&mut self) -> Vec<(ImageId, Standing)> {
+    /// Takes what rules want out of the order, and says where it stood: what the least important of them want first.
+    fn set_aside_wanted(&mut self) -> Vec<(usize, ImageId, Standing)> {
         let mut aside = Vec::new();
-        for id in &self.wanted {
+        for (id, rank) in &self.wanted {
             let standing = self.order.standing(*id);
             if let Some(standing) = standing.filter(|standing| standing.place != Place::Left) {
                 self.order.forget(*id);
-                aside.push((*id, standing));
+                aside.push((*rank, *id, standing));
             }
         }
+        aside.sort_unstable_by_key(|(rank, ..)| std::cmp::Reverse(*rank));
         aside
     }
 

@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::runtime;
+use tokio::time::sleep;
 
 use super::Options;
 use crate::cache::{Expected, Finding, Fsck, Outcome, Record, Records, Repair, Scope, What};
@@ -14,6 +16,11 @@ use crate::clock::Clock;
 use crate::config::{CacheConfig, DatabaseConfig, Program, Sources, ToolConfig, hide_passwords};
 use crate::db::Db;
 use crate::domain::ImageId;
+
+/// How often one looks at rows that tell of no copy, and how long one waits for the next look: a service tells of what
+/// came and went within a few seconds.
+const LOOKS: u32 = 9;
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// What `fsck` is told.
 #[derive(Debug, clap::Args)]
@@ -60,18 +67,20 @@ fn check(wanted: &Wanted, options: &Options, console: &mut Console<'_>) -> Resul
     } else {
         Scope::Rules
     };
-    let mut findings = fsck.check(&database.records, scope)?;
-    findings.extend(database.told(&fsck)?);
-
+    let findings = fsck.check(&database.records, scope)?;
     let repairs = wanted.repair && !options.dry_run;
-    let outcomes = if repairs {
-        let mut outcomes = fsck.repair(findings, &database.records)?;
-        runtime.block_on(database.tell(&mut outcomes));
-        outcomes
+    let unchanged = |finding| (finding, Outcome::Left(String::new()));
+    let mut outcomes = if repairs {
+        fsck.repair(findings, &database.records)?
     } else {
-        let unchanged = |finding| (finding, Outcome::Left(String::new()));
         findings.into_iter().map(unchanged).collect()
     };
+    // Of what has just left as well.
+    let mut told = runtime.block_on(database.told(&fsck))?;
+    if repairs {
+        runtime.block_on(database.tell(&mut told));
+    }
+    outcomes.extend(told);
     report(&outcomes, repairs, &fsck, options, console)?;
     let is_left = |(finding, outcome): &(Finding, Outcome)| {
         finding.is_wrong() && matches!(outcome, Outcome::Left(_))
@@ -106,8 +115,10 @@ fn sources(wanted: &Wanted, options: &Options) -> Result<(CacheConfig, Option<Da
 #[derive(Default)]
 struct Known {
     records: Records,
-    /// This node, as others know it, and what they are told that it has.
-    node: Option<(Db, i64, HashSet<ImageId>)>,
+    /// Where the rows of this node stand, and its number there.
+    node: Option<(Db, i64)>,
+    /// The address of the database, without its password.
+    url: String,
 }
 
 impl Known {
@@ -132,33 +143,64 @@ impl Known {
         });
         let records: Records = records.collect();
         let node = match &cache.node_name {
-            Some(name) => db.told_by(name).await.map_err(failed)?,
+            Some(name) => db.number_of(name).await.map_err(failed)?,
             None => None,
         };
-        let node = node.map(|(node, copies)| (db, node, copies.into_iter().collect()));
-        Ok(Self { records, node })
+        Ok(Self {
+            records,
+            node: node.map(|node| (db, node)),
+            url: hide_passwords(&config.connection),
+        })
     }
 
-    /// Where the rows that other nodes read differ from what is here.
-    fn told(&self, fsck: &Fsck) -> Result<Vec<Finding>> {
-        let Some((_, _, told)) = &self.node else {
+    /// Where the rows that other nodes read differ from what is here; all of it is left as it is. A service writes its
+    /// rows a moment later: what passes is nothing wrong.
+    async fn told(&self, fsck: &Fsck) -> Result<Vec<(Finding, Outcome)>> {
+        let Some((db, node)) = &self.node else {
             return Ok(Vec::new());
         };
-        let here: HashSet<ImageId> = fsck.copies()?.into_iter().collect();
-        let mut findings: Vec<Finding> = (told.difference(&here))
-            .map(|id| Finding::new(id.as_str(), What::ToldInVain, Repair::Tell(*id)))
+        let mut in_vain: Option<HashSet<ImageId>> = None;
+        let mut untold = Vec::new();
+        for look in 0..LOOKS {
+            if look > 0 {
+                sleep(MOMENT).await;
+            }
+            let told = db
+                .copies_of(*node)
+                .await
+                .map_err(|source| Error::Database {
+                    url: self.url.clone(),
+                    source,
+                })?;
+            let told: HashSet<ImageId> = told.into_iter().map(|copy| copy.id).collect();
+            let here: HashSet<ImageId> = fsck.copies()?.into_iter().collect();
+            let mut gone: HashSet<ImageId> = told.difference(&here).copied().collect();
+            if let Some(before) = &in_vain {
+                gone.retain(|id| before.contains(id));
+            }
+            let is_over = gone.is_empty();
+            in_vain = Some(gone);
+            untold = here.difference(&told).copied().collect();
+            if is_over {
+                break;
+            }
+        }
+        let why = "a service tells it when it starts, or within a minute";
+        let in_vain = in_vain.into_iter().flatten();
+        let in_vain = in_vain.map(|id| (id, What::ToldInVain, Repair::Tell(id)));
+        let untold = untold.into_iter();
+        let untold = untold.map(|id| (id, What::Untold, Repair::Nothing(why)));
+        let mut findings: Vec<(Finding, Outcome)> = (in_vain.chain(untold))
+            .map(|(id, what, repair)| Finding::new(id.as_str(), what, repair))
+            .map(|finding| (finding, Outcome::Left(String::new())))
             .collect();
-        findings.extend((here.difference(told)).map(|id| {
-            let why = "a service tells it when it starts, or within a minute";
-            Finding::new(id.as_str(), What::Untold, Repair::Nothing(why))
-        }));
-        findings.sort_by(|one, other| one.path.cmp(&other.path));
+        findings.sort_by(|(one, _), (other, _)| one.path.cmp(&other.path));
         Ok(findings)
     }
 
     /// Takes rows away that speak of no copy.
     async fn tell(&self, outcomes: &mut [(Finding, Outcome)]) {
-        let Some((db, node, _)) = &self.node else {
+        let Some((db, node)) = &self.node else {
             return;
         };
         let gone: Vec<ImageId> = (outcomes.iter())
@@ -167,11 +209,13 @@ impl Known {
                 _ => None,
             })
             .collect();
-        if let Err(error) = db.tell_copies(*node, &[], &gone).await {
-            for (finding, outcome) in outcomes {
-                if matches!(finding.repair, Repair::Tell(_)) {
-                    *outcome = Outcome::Left(error.to_string());
-                }
+        let done = db.tell_copies(*node, &[], &gone).await;
+        for (finding, outcome) in outcomes {
+            if matches!(finding.repair, Repair::Tell(_)) {
+                *outcome = match &done {
+                    Ok(()) => Outcome::Done,
+                    Err(error) => Outcome::Left(error.to_string()),
+                };
             }
         }
     }

@@ -39,9 +39,16 @@ pub enum State {
     Missing,
     /// Beside what is more important there is no room for it: if it is here it may leave. The rule stops there.
     NoRoom,
+    /// It is larger than all the room there is for rules, and passed over.
+    TooLarge,
 }
 
 impl State {
+    /// Whether the rule keeps room for it.
+    pub(super) fn is_kept(self) -> bool {
+        !matches!(self, State::NoRoom | State::TooLarge)
+    }
+
     /// In a word, for people and scripts.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -51,6 +58,7 @@ impl State {
             State::Queued => "queued",
             State::Missing => "missing",
             State::NoRoom => "no-room",
+            State::TooLarge => "too-large",
         }
     }
 }
@@ -132,7 +140,9 @@ impl Room<'_> {
             self.left -= size;
             self.kept.insert(id);
         }
-        if !fits {
+        if !fits && size > self.inventory.room {
+            State::TooLarge
+        } else if !fits {
             State::NoRoom
         } else if self.inventory.cached.contains(&id) {
             State::Cached

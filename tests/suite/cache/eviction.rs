@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use glance::cache::{Cache, Known, Lookup};
+use glance::cache::{Cache, Known, Lookup, Want};
 use glance::clock::Clock;
 use glance::config::Eviction;
 use glance::domain::ImageId;
@@ -138,8 +138,11 @@ async fn what_rules_want_stays_for_rules_and_leaves_last_for_others() {
             image.fill(&cache).await;
         }
         let want = |images: &[&Image]| {
-            let rules = vec!["golden".to_owned()];
-            let wanted = images.iter().map(|image| (image.id, rules.clone()));
+            let want = Want {
+                rank: 0,
+                rules: vec!["golden".to_owned()],
+            };
+            let wanted = images.iter().map(|image| (image.id, want.clone()));
             cache.want(wanted.collect())
         };
         let new = Image::of(300);
@@ -355,4 +358,28 @@ async fn parts_that_nobody_has_open_count_and_leave_first() {
     Image::of(3_000_000).fill(&cache).await;
     assert_eq!(shelf.names(".glance/partial"), [""; 0]);
     assert!(whole.is_cached(&cache).await);
+}
+
+#[tokio::test]
+async fn what_the_most_important_rule_wants_leaves_after_all_else() {
+    for eviction in [Eviction::Lru, Eviction::S3Fifo] {
+        let mut shelf = Shelf::of_size(1000);
+        shelf.config.eviction = eviction;
+        let cache = shelf.open().await;
+        let images = [400, 300, 300].map(Image::of);
+        let mut wanted = Vec::new();
+        for (rank, image) in images.iter().enumerate() {
+            image.fill(&cache).await;
+            let rules = vec![format!("rule {rank}")];
+            wanted.push((image.id, Want { rank, rules }));
+        }
+        cache.want(wanted.into_iter().collect()).await;
+        for (size, left) in [(300, [true, true, false]), (600, [true, false, false])] {
+            let new = Image::of(size);
+            new.fill(&cache).await;
+            for (image, stays) in std::iter::zip(&images, left) {
+                assert_eq!(image.is_cached(&cache).await, stays, "{eviction:?} {size}");
+            }
+        }
+    }
 }

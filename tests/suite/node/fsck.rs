@@ -149,18 +149,38 @@ fn a_bad_span_is_all_that_is_fetched_again() {
     is_clean(&site);
 }
 
+/// The copy of an image becomes what a process has left that died before its commit.
+fn died_before_its_commit(site: &Site, image: &Image) {
+    let copy = site.cache(&image.id);
+    let inode = fs::metadata(&copy).unwrap().ino();
+    let promise = site.cache(format!(".glance/fills/{}.{inode}", image.id));
+    fs::write(promise, format!("{}\n", image.data.len())).unwrap();
+    let growing = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(&copy, growing).unwrap();
+    fs::rename(&copy, site.cache(format!("incomplete/{}", image.id))).unwrap();
+}
+
+#[test]
+fn what_a_dead_fill_leaves_is_put_aside_by_the_cleaner_as_well() {
+    let (site, images) = stopped(&[3 * SPAN]);
+    died_before_its_commit(&site, &images[0]);
+    assert_eq!(run(&mut site.job(CLEANER, None, &[])).quietly(), "");
+    assert_eq!(site.files("cache/incomplete"), [""; 0]);
+    assert_eq!(site.files("cache/.glance/partial"), [&*images[0].id]);
+    // All of it is there, so that no store is needed.
+    fs::remove_file(site.stored(&images[0])).unwrap();
+    let node = site.start();
+    node.serves(&images[0]);
+    node.caches(&images[0]);
+    node.stop();
+}
+
 #[test]
 fn what_a_dead_fill_leaves_is_put_aside_without_its_bad_spans() {
     let (site, images) = stopped(&[3 * SPAN]);
     let image = &images[0];
-    let copy = site.cache(&image.id);
-    flip(&copy, SPAN + 9);
-    let inode = fs::metadata(&copy).unwrap().ino();
-    let promise = site.cache(format!(".glance/fills/{}.{inode}", image.id));
-    fs::write(promise, format!("{}\n", 3 * SPAN)).unwrap();
-    let growing = fs::Permissions::from_mode(0o600);
-    fs::set_permissions(&copy, growing).unwrap();
-    fs::rename(&copy, site.cache(format!("incomplete/{}", image.id))).unwrap();
+    flip(site.cache(&image.id), SPAN + 9);
+    died_before_its_commit(&site, image);
     let told = [
         "was being filled by a process that died",
         "has 1 spans with bad bytes",

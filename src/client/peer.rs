@@ -18,7 +18,7 @@ use crate::domain::report::Profile;
 use crate::stream::{ByteRange, ByteStream};
 
 /// A node near by begins to answer within this time, or is not asked: there is still the store.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a node gave no copy. Never with a token in it.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,8 @@
 //! Copies of other nodes. Who brings an image in asks those that have told of one (see [`super::publish`]) before it
 //! reads the store: they are near, and may be there while the store is not.
 //!
-//! What comes from them is proven like what comes from a store, and where it proves wrong the next fill asks nobody.
+//! What comes from them is proven like what comes from a store, and a node whose data proves wrong is not asked again
+//! for a while.
 //! Each node judges for itself who may have the image: there, it is the service's own account that asks.
 
 mod turn;
@@ -30,8 +31,14 @@ use crate::telemetry::counters::Asked;
 /// So many are asked at most, one after the other.
 const MOST: usize = 3;
 
-/// How long one is left alone that did not answer.
+/// No more are asked when so much time has gone by.
+const ENOUGH: Duration = Duration::from_secs(3);
+
+/// How long one is left alone that did not answer, or broke off.
 const REST: Duration = Duration::from_secs(30);
+
+/// How long one is left alone whose data was not the image's.
+const DISTRUST: Duration = Duration::from_mins(10);
 
 /// What bytes from other nodes are counted as.
 pub const PEER: &str = "peer";
@@ -48,7 +55,7 @@ struct Inner {
     keystone: Option<Keystone>,
     /// What this node is called.
     own: String,
-    /// Nodes that did not answer, and when.
+    /// Nodes that are left alone, and until when.
     resting: Mutex<HashMap<String, Instant>>,
     /// Whose turn it is to be asked first.
     turn: AtomicUsize,
@@ -79,20 +86,24 @@ impl Peers {
         }))))
     }
 
-    /// An image of so many bytes, or a range of it, from a node that has a copy.
+    /// An image of so many bytes, or a range of it, from a node that has a copy, and which one that is.
     pub async fn open(
         &self,
         id: ImageId,
         size: u64,
         range: Option<ByteRange>,
-    ) -> Option<ByteStream> {
+    ) -> Option<(String, ByteStream)> {
+        let begun = Instant::now();
         for node in self.with(id).await {
+            if begun.elapsed() > ENOUGH {
+                break;
+            }
             match self.open_at(&node, id, size, range).await {
                 Ok(bytes) => {
                     tracing::info!(image.id = %id, node, "image {id} comes from the copy at {node}");
-                    return Some(bytes);
+                    return Some((node, bytes));
                 }
-                Err(NoCopy::Away(why)) => self.rest(id, node, &why),
+                Err(NoCopy::Away(why)) => self.rest(id, &node, &why),
                 Err(why) => {
                     tracing::info!(image.id = %id, node, "{node} gives no copy of image {id}: {why}");
                 }
@@ -122,17 +133,27 @@ impl Peers {
     /// Of these nodes the others, without those that rest.
     fn awake(&self, mut nodes: Vec<String>) -> Vec<String> {
         let mut resting = self.resting();
-        resting.retain(|_, since| since.elapsed() < REST);
+        resting.retain(|_, until| *until > Instant::now());
         nodes.retain(|node| {
             *node != self.0.own && node.starts_with("http") && !resting.contains_key(node)
         });
         nodes
     }
 
-    /// Leaves a node alone that did not answer.
-    fn rest(&self, id: ImageId, node: String, why: &str) {
-        tracing::warn!(image.id = %id, node, "{node} is not asked for copies for {REST:?}: {why}");
-        self.resting().insert(node, Instant::now());
+    /// Leaves a node alone that did not answer, or broke off.
+    pub fn rest(&self, id: ImageId, node: &str, why: &str) {
+        self.leave_alone(id, node, REST, why);
+    }
+
+    /// Leaves a node alone whose data was not the image's.
+    pub fn distrust(&self, id: ImageId, node: &str) {
+        self.leave_alone(id, node, DISTRUST, "its data was not the image's");
+    }
+
+    fn leave_alone(&self, id: ImageId, node: &str, time: Duration, why: &str) {
+        tracing::warn!(image.id = %id, node, "{node} is not asked for copies for {time:?}: {why}");
+        self.resting()
+            .insert(node.to_owned(), Instant::now() + time);
     }
 
     fn resting(&self) -> MutexGuard<'_, HashMap<String, Instant>> {

@@ -150,14 +150,20 @@ impl Glance {
     /// Says it once, as long as it is the same.
     fn tell_what_does_not_fit(&self, plan: &Plan) {
         let mut told = lock(&self.rules().told);
-        let Some(image) = plan.in_state(State::NoRoom).next() else {
+        let Some(image) = plan.images.iter().rfind(|image| !image.state.is_kept()) else {
             told.remove(&plan.rule);
             return;
         };
-        let text = format!(
-            "rule {} stops at image {} of {} bytes: beside what is more important the cache has no room for it",
-            plan.rule, image.id, image.size
-        );
+        let (rule, id, size) = (&plan.rule, image.id, image.size);
+        let text = if image.state == State::TooLarge {
+            format!(
+                "rule {rule} passes over image {id} of {size} bytes: the cache is smaller than that"
+            )
+        } else {
+            format!(
+                "rule {rule} stops at image {id} of {size} bytes: beside what is more important the cache has no room for it"
+            )
+        };
         if told.get(&plan.rule) != Some(&text) {
             tracing::warn!("{text}");
             told.insert(plan.rule.clone(), text);

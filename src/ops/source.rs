@@ -1,8 +1,10 @@
 //! An image's data in its stores, as one source that does not break: where a store fails or falls silent in the
 //! middle, reading goes on at that byte, at the next location or there again. A fill begins with what other nodes have.
 
+mod pace;
+
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,9 +21,14 @@ use crate::store::{self, Registry};
 use crate::stream::{Blob, ByteRange, ByteStream};
 use crate::telemetry::counters::{Counter, Counters};
 
+use pace::Pace;
+
 /// How long to wait before the second try to go on, and at most.
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Another node may send nothing for so long: there is the store.
+const PEER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The data of one image. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -36,6 +43,8 @@ struct Inner {
     counters: Counters,
     /// Who is asked before it by fills, which prove what they get.
     peers: Option<Peers>,
+    /// The nodes that something came from.
+    helped: Mutex<Vec<String>>,
 }
 
 impl StoreSource {
@@ -52,6 +61,7 @@ impl StoreSource {
             patience,
             counters: counters.clone(),
             peers,
+            helped: Mutex::default(),
         }))
     }
 
@@ -78,31 +88,37 @@ impl StoreSource {
             let bytes = Box::pin(bytes);
             return Ok((store, Blob { bytes, ..blob }));
         };
-        let bytes = self.steady(Some(location), blob.bytes, rest);
+        let bytes = self.steady(Place::Location(location), blob.bytes, rest);
         let size = blob.size;
         Ok((store, Blob { size, bytes }))
     }
 
     /// The same for a fill, from another node where one has a copy.
     async fn begin_fill(&self, range: Option<ByteRange>) -> store::Result<(String, Blob)> {
-        let Inner {
-            stores,
-            image,
-            peers,
-            ..
-        } = &*self.0;
-        let peers = peers.as_ref().filter(|_| !stores.suspects().has(image.id));
-        if let (Some(peers), Some(all)) = (peers, self.whole())
-            && let Some(bytes) = peers.open(image.id, all.end, range).await
+        if let Some((node, bytes)) = self.open_at_peer(range).await
+            && let Some(rest) = range.or(self.whole())
         {
-            let rest = range.unwrap_or(all);
             let blob = Blob {
                 size: Some(rest.len()),
-                bytes: self.steady(None, bytes, rest),
+                bytes: self.steady(Place::Peer(node), bytes, rest),
             };
             return Ok((PEER.to_owned(), blob));
         }
         self.begin(range, Reader::Service).await
+    }
+
+    /// All of it or the range of it from another node, and which one that is.
+    async fn open_at_peer(&self, range: Option<ByteRange>) -> Option<(String, ByteStream)> {
+        let Inner {
+            image,
+            peers,
+            helped,
+            ..
+        } = &*self.0;
+        let opened = peers.as_ref()?.open(image.id, image.size?, range).await?;
+        let mut helped = helped.lock().unwrap_or_else(PoisonError::into_inner);
+        helped.push(opened.0.clone());
+        Some(opened)
     }
 
     fn whole(&self) -> Option<ByteRange> {
@@ -113,15 +129,19 @@ impl StoreSource {
         })
     }
 
-    /// Data that is gone on with where it breaks. Without a location it comes from another node.
-    fn steady(&self, location: Option<usize>, bytes: ByteStream, rest: ByteRange) -> ByteStream {
-        let store = location.map_or(PEER.to_owned(), |location| self.store_at(location));
+    /// Data that is gone on with where it breaks.
+    fn steady(&self, from: Place, bytes: ByteStream, rest: ByteRange) -> ByteStream {
+        let store = match &from {
+            Place::Location(location) => self.store_at(*location),
+            Place::Peer(_) => PEER.to_owned(),
+        };
         let steady = Steady {
             source: self.clone(),
             bytes,
-            location,
+            from,
             count: self.0.counters.read_from(&store),
             rest,
+            pace: Pace::default(),
             tries: 0,
             failing: None,
             ended: 0,
@@ -194,7 +214,22 @@ impl cache::Source for StoreSource {
     }
 
     fn disproved(&self) {
-        self.0.stores.suspects().note(self.0.image.id);
+        let Inner {
+            stores,
+            image,
+            peers,
+            helped,
+            ..
+        } = &*self.0;
+        let helped = helped.lock().unwrap_or_else(PoisonError::into_inner);
+        match peers {
+            Some(peers) if !helped.is_empty() => {
+                for node in &*helped {
+                    peers.distrust(image.id, node);
+                }
+            }
+            _ => stores.suspects().note(image.id),
+        }
     }
 }
 
@@ -214,12 +249,18 @@ impl cache::Source for Filling {
     }
 }
 
+/// Where data comes from.
+enum Place {
+    Location(usize),
+    /// Another node.
+    Peer(String),
+}
+
 /// Data on its way.
 struct Steady {
     source: StoreSource,
     bytes: ByteStream,
-    /// Where it comes from; none where that is another node.
-    location: Option<usize>,
+    from: Place,
     /// Counts what comes from there.
     count: Counter,
     /// What has not come.
@@ -229,18 +270,24 @@ struct Steady {
     failing: Option<Instant>,
     /// How many locations had no more than this, since a byte came.
     ended: usize,
+    pace: Pace,
 }
 
 impl Steady {
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
-            let next = timeout(self.source.0.patience, self.bytes.next()).await;
+            let (patience, asked) = (self.patience(), Instant::now());
+            let next = timeout(patience, self.bytes.next()).await;
             let why = match next {
                 Ok(Some(Ok(bytes))) => {
                     let count = bytes.len() as u64;
                     self.count.inc_by(count);
                     self.rest.start = (self.rest.start + count).min(self.rest.end);
                     (self.tries, self.failing, self.ended) = (0, None, 0);
+                    let keeps_up = self.pace.note(asked.elapsed(), count);
+                    if !keeps_up && !self.rest.is_empty() && matches!(self.from, Place::Peer(_)) {
+                        self.go_on(io::Error::other("it is too slow")).await?;
+                    }
                     return Ok(Some(bytes));
                 }
                 // More than there should be is for others to judge.
@@ -260,9 +307,34 @@ impl Steady {
         }
     }
 
+    fn patience(&self) -> Duration {
+        let patience = self.source.0.patience;
+        match self.from {
+            Place::Location(_) => patience,
+            Place::Peer(_) => patience.min(PEER_PATIENCE),
+        }
+    }
+
+    /// Goes on at another node, where one has a copy.
+    async fn go_on_at_peer(&mut self, why: &io::Error) -> bool {
+        let (Place::Peer(node), Some(peers)) = (&self.from, &self.source.0.peers) else {
+            return false;
+        };
+        peers.rest(self.source.0.image.id, node, &why.to_string());
+        let Some((node, bytes)) = self.source.open_at_peer(Some(self.rest)).await else {
+            return false;
+        };
+        (self.from, self.bytes) = (Place::Peer(node), bytes);
+        true
+    }
+
     /// Opens what has not come yet: at every location, and again for as long as a store may send nothing. The
     /// error is the one that made it necessary.
     async fn go_on(&mut self, mut why: io::Error) -> io::Result<()> {
+        self.pace = Pace::default();
+        if self.go_on_at_peer(&why).await {
+            return Ok(());
+        }
         let Inner {
             stores,
             image,
@@ -284,14 +356,14 @@ impl Steady {
                 let pause = PAUSE.saturating_mul(2_u32.saturating_pow(round - 1));
                 sleep(pause.min(LONGEST_PAUSE)).await;
             }
-            let first = match self.location {
-                Some(location) => (location + 1) % places,
-                None => stores.suspects().first(image),
+            let first = match self.from {
+                Place::Location(location) => (location + 1) % places,
+                Place::Peer(_) => stores.suspects().first(image),
             };
             let opened = self.source.open_at(Some(self.rest), Reader::Service, first);
             match opened.await {
                 Ok((location, blob)) => {
-                    self.location = Some(location);
+                    self.from = Place::Location(location);
                     self.count =
                         (self.source.0.counters).read_from(&self.source.store_at(location));
                     self.bytes = blob.bytes;

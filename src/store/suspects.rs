@@ -26,11 +26,6 @@ impl Suspects {
         *suspects.entry(id).or_default() += 1;
     }
 
-    /// Whether anything that came of an image was wrong.
-    pub fn has(&self, id: ImageId) -> bool {
-        self.lock().contains_key(&id)
-    }
-
     /// How many images these are.
     pub fn count(&self) -> usize {
         self.lock().len()

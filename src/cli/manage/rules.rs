@@ -104,8 +104,10 @@ fn summary(plan: &Plan, rules: &[PrefetchRule]) -> String {
     let here = here.concat();
     let fits = if plan.fits() {
         "all fit"
-    } else {
+    } else if count(State::NoRoom) > 0 {
         "it stops where there is no room"
+    } else {
+        "what is larger than the cache is passed over"
     };
     format!(
         "Rule {}{when}: {} images{here}, {} to ask for ({}); {fits}",
@@ -188,9 +190,10 @@ fn ask(
     if options.json {
         console.json(&json!({ "queued": queued }))?;
     }
-    Ok(if plans.iter().all(Plan::fits) {
-        Exit::Success
-    } else {
+    let stops = |plan: &Plan| plan.in_state(State::NoRoom).next().is_some();
+    Ok(if plans.iter().any(stops) {
         Exit::Failure
+    } else {
+        Exit::Success
     })
 }

@@ -60,7 +60,7 @@ impl Peers {
                 }
                 Ok(known) if known.queued => QUEUED,
                 Err(NoCopy::Away(why)) => {
-                    self.rest(id, first, &why);
+                    self.rest(id, &first, &why);
                     continue;
                 }
                 // Its wish may come in this moment, and a fill may come to its end while it is looked for.

@@ -13,7 +13,7 @@ use crate::domain::{Image, ImageId};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     pub rule: String,
-    /// The latest first. After one without room none follows.
+    /// The latest first. After one without room none follows; one that is larger than all room is passed over.
     pub images: Vec<Wanted>,
 }
 
@@ -78,7 +78,7 @@ impl Plan {
     /// Whether there is room for all that the rule wants.
     #[must_use]
     pub fn fits(&self) -> bool {
-        self.in_state(State::NoRoom).next().is_none()
+        self.images.iter().all(|image| image.state.is_kept())
     }
 }
 

@@ -113,6 +113,7 @@ fn what_another_node_has_wrong_is_nobodys_image() {
         "{}",
         two.log()
     );
+    two.says("is not asked for copies for 600s: its data was not the image's");
     two.stop();
     one.stop();
 }
@@ -257,5 +258,34 @@ fn who_would_be_first_and_is_gone_is_not_waited_for() {
         one.caches(image);
     }
     one.says("is not asked for copies for");
+    one.stop();
+}
+
+#[test]
+fn where_one_node_breaks_off_another_is_asked_before_the_store() {
+    let (first, one) = node_beside(None, "");
+    let (_second, two) = node_beside(Some(&first), "");
+    let images = [one.image(9 * MIB), one.image(9 * MIB)];
+    let database = first.database();
+    for (number, image) in std::iter::zip(70.., &images) {
+        let (address, _) = half(image);
+        has_told(&one, &first, image);
+        database.run(&format!(
+            "INSERT INTO node_reference (node_reference_id, node_reference_url) \
+             VALUES ({number}, 'http://{address}')"
+        ));
+        database.run(&format!(
+            "INSERT INTO cached_images (image_id, last_accessed, last_modified, size, hits, \
+             checksum, node_reference_id) \
+             VALUES ('{}', '2030-01-02 03:04:05', '2030-01-02 03:04:05', {}, 0, '', {number})",
+            image.id,
+            image.data.len()
+        ));
+        fs::remove_file(first.stored(image)).unwrap();
+        two.serves(image);
+        two.caches(image);
+    }
+    assert_eq!(two.lines_with(&["reading on at byte"]), 0, "{}", two.log());
+    two.stop();
     one.stop();
 }

@@ -280,11 +280,12 @@ fn the_tool_shows_what_rules_want_and_asks_for_it() {
     let wanted = &seen["rules"][1];
     assert_eq!(
         (&wanted["fits"], &wanted["bytes_missing"]),
-        (&json!(false), &json!(0))
+        (&json!(false), &json!(1024))
     );
     let image = |image: &Image, why: &str, state: &str| json!({"image_id": image.id, "name": null, "size": image.data.len(), "why": why, "state": state});
-    let first = image(&large, "1 of the newest 2", "no-room");
-    assert_eq!(wanted["images"], json!([first]));
+    let first = image(&large, "1 of the newest 2", "too-large");
+    let second = image(&small, "2 of the newest 2", "missing");
+    assert_eq!(wanted["images"], json!([first, second]));
     assert_eq!(
         site.files("cache/queue"),
         [""; 0],

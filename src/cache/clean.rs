@@ -101,6 +101,7 @@ pub fn execute(layout: &Layout, waste: &[Waste], lock: &SpaceLock) -> io::Result
         let id = path.file_name().and_then(image_named);
         if let (Why::Dead, Some(id)) = (why, id) {
             parked::put(layout, id, lock)?;
+            // Either way it is in `incomplete/` no more.
             gone += 1;
         } else if layout::remove(path)? {
             if *why == Why::Invalid {

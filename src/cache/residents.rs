@@ -39,7 +39,7 @@ struct Inner {
     /// Copies that are pinned stand outside of the order.
     pinned: HashMap<ImageId, Standing>,
     lives: Lives,
-    /// What rules want to be here.
+    /// What rules want to be here, and how many rules are more important than all that want it.
     wanted: HashMap<ImageId, usize>,
 }
 

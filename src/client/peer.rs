@@ -73,6 +73,7 @@ impl PeerApi {
             _ => Ok(Box::pin(answer.bytes_stream().map_err(io::Error::other))),
         }
     }
+
     /// What the node at this address knows of an image; a call that the original has not.
     pub async fn profile(
         &self,

@@ -2,8 +2,7 @@
 //! reads the store: they are near, and may be there while the store is not.
 //!
 //! What comes from them is proven like what comes from a store, and a node whose data proves wrong is not asked again
-//! for a while.
-//! Each node judges for itself who may have the image: there, it is the service's own account that asks.
+//! for a while. Each node judges for itself who may have the image: there, it is the service's own account that asks.
 
 mod turn;
 

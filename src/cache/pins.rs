@@ -27,6 +27,11 @@ impl Cache {
         self.work(move |node| remove(&node.layout, id)).await
     }
 
+    /// Bytes of whole copies that are pinned, as far as this process knows them.
+    pub fn pinned_bytes(&self) -> u64 {
+        self.node.residents.pinned_bytes()
+    }
+
     /// The images that are pinned, and by what.
     pub async fn pinned(&self) -> Result<report::Pins> {
         self.work(|node| report(&node.layout)).await

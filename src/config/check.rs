@@ -113,6 +113,8 @@ pub fn check(settings: &Settings, problems: &mut Problems) -> Vec<Warning> {
                 place: entry.place(),
                 instead: (known.section, known.option),
             });
+        } else if options::rule_of(section).is_some() {
+            problems.note(Err::<(), _>(Error::NoOptionOfRule(Box::new(entry.place()))));
         } else {
             warnings.push(Warning::UnknownOption(entry.place()));
         }

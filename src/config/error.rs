@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::options;
+
 /// Why glance does not start with what it was given.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -31,6 +33,9 @@ pub enum Error {
     Reference { place: Box<Place>, name: String },
     #[error("{place}: the value refers to itself")]
     Circle { place: Box<Place> },
+    /// Elsewhere what nobody knows has no effect. Here it would make the rule mean more images than it says.
+    #[error("{0} is no option of a rule; those are {names}", names = options::of_a_rule())]
+    NoOptionOfRule(Box<Place>),
     #[error("[{section}] {option} is not set: it must be {must}")]
     Missing {
         section: String,

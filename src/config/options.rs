@@ -78,6 +78,13 @@ pub fn rule_of(section: &str) -> Option<&str> {
     section.strip_prefix("image_cache_prefetch:")
 }
 
+/// The names of the options that a rule may have, with commas between them.
+pub fn of_a_rule() -> String {
+    let of_a_rule = TABLE.iter().filter(|known| known.section == RULE);
+    let names: Vec<&str> = of_a_rule.map(|known| known.option).collect();
+    names.join(", ")
+}
+
 /// Every known option, in the order in which they are printed.
 pub fn all() -> &'static [Known] {
     &TABLE

@@ -144,6 +144,9 @@ pub fn summary(loaded: &Loaded<Config>) -> Summary {
     for (name, what) in lines {
         let _ = writeln!(text, "{name:14}{what}");
     }
+    for rule in config.cache.iter().flat_map(|cache| &cache.rules) {
+        let _ = writeln!(text, "{:14}{}: {}", "Prefetch", rule.name, rule.when());
+    }
     for warning in &loaded.warnings {
         let _ = writeln!(text, "{:14}{warning}", "Warning");
     }

@@ -140,7 +140,7 @@ fn wrong_values_are_refused_with_their_place() {
 fn what_has_no_effect_is_told_once() {
     let site = Site::new(&format!(
         "{DATABASE}[DEFAULT]\nbogus = 1\nbogus = 2\nworkers = 4\nregistry_host = r\nuse_syslog = true\n\
-         use_journal = false\nlogdir = /l\n[image_cache_prefetch:a]\nanything = 1\non = upload\n"
+         use_journal = false\nlogdir = /l\n[other]\nanything = 1\n"
     ));
     assert_eq!(
         site.warnings(),
@@ -152,7 +152,7 @@ fn what_has_no_effect_is_told_once() {
             "glance-api.conf:8: [DEFAULT] use_syslog has no meaning here: logs go to a file or to \
              standard error, which journald keeps",
             "glance-api.conf:10: [DEFAULT] logdir is deprecated, write [DEFAULT] log_dir",
-            "glance-api.conf:12: [image_cache_prefetch:a] anything is unknown and has no effect",
+            "glance-api.conf:12: [other] anything is unknown and has no effect",
         ]
     );
     assert_eq!(

@@ -78,6 +78,11 @@ fn a_rule_that_is_wrong_is_refused_by_its_section_option_and_value() {
             "schedule = often",
             "schedule = often: must be five fields as in crontab(5), or six with seconds first",
         ),
+        (
+            "on = upload\ntags = gold",
+            "tags is no option of a rule; those are bandwidth, concurrency, family, newest, on, priority, \
+             project, property, schedule, tag, visibility",
+        ),
     ] {
         let site = with(&format!("[image_cache_prefetch:a]\n{lines}\n"));
         let line = 5 + lines.lines().count();

@@ -50,7 +50,7 @@ impl Failures {
                 failure.until = now + rest;
                 tracing::warn!(
                     image.id = %id,
-                    "image {id} was not fetched and stays in the queue: {reason}; next try in {rest:?}"
+                    "image {id} was not fetched: {reason}; it is tried again in {rest:?} if it is still queued"
                 );
             }
         }

@@ -19,6 +19,8 @@ pub struct Holdings {
     pub limit: u64,
     /// Bytes that are taken, room promised to fills included.
     pub used: u64,
+    /// Bytes of whole copies that are pinned.
+    pub pinned: u64,
     /// Bytes that the disk has free.
     pub free: u64,
     /// Whole copies.
@@ -156,6 +158,11 @@ impl Holdings {
                 "Bytes that copies take, room promised to fills included",
                 self.used,
             ),
+            (
+                "pinned",
+                "Bytes of copies that never leave to make room",
+                self.pinned,
+            ),
             ("free", "Bytes that the disk has free", self.free),
             (
                 "min_free",
@@ -238,6 +245,7 @@ mod tests {
         counters.began("/v2/images/{id}/file", "GET", took);
         let holdings = Holdings {
             limit: u64::MAX,
+            pinned: 5,
             queued: 2,
             waiting: 3,
             ..Holdings::default()
@@ -255,6 +263,7 @@ mod tests {
             r#"glance_http_requests_total{route="/v2/images/{id}/file",method="GET",status="206"} 1"#,
             r#"glance_http_first_byte_seconds_bucket{route="/v2/images/{id}/file",method="GET",le="0.005"} 1"#,
             "glance_cache_limit_bytes 18446744073709551615",
+            "glance_cache_pinned_bytes 5",
             "glance_cache_min_free_bytes 0",
             "glance_cache_queue_length 2",
             "glance_cache_queue_oldest_seconds 3",

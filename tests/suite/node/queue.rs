@@ -98,16 +98,13 @@ fn what_cannot_be_fetched_stays_queued_and_the_log_says_why() {
     File::create(site.cache("queue/notes.txt")).unwrap();
 
     let stays = |image: &Image, why: &str| {
-        node.says(&format!(
-            "image {} was not fetched and stays in the queue: {why}",
-            image.id
-        ));
+        node.says(&format!("image {} was not fetched: {why}", image.id));
     };
     stays(&empty, "it is queued");
     stays(&lost, "");
     stays(&bad, "expected sha512");
     node.says(&format!(
-        "image {nobody} was not fetched and stays in the queue: the database knows no such image"
+        "image {nobody} was not fetched: the database knows no such image"
     ));
     node.says("\"notes.txt\" in the queue of the cache is no image id");
     let mut queued = vec![empty.id.clone(), lost.id, bad.id.clone(), nobody];

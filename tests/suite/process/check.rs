@@ -75,6 +75,34 @@ fn a_rule_without_a_name_fails_check_and_start() {
 }
 
 #[test]
+fn rules_are_listed_and_a_misspelt_selector_widens_none() {
+    let home = Home::with("");
+    let rule = |selector: &str| {
+        home.configure(&format!(
+            "image_cache_dir = {}/cache\n[image_cache_prefetch:gold]\n{selector} = gold\n\
+             schedule = 0 3 * * *\non = upload",
+            home.dir.path().display()
+        ));
+    };
+    rule("tag");
+    let (code, text) = checked(&home);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("Prefetch      gold: on upload, at \"0 3 * * *\"\n"),
+        "{text}"
+    );
+    rule("tags");
+    for ended in [home.check(), home.command().output().unwrap()] {
+        assert_eq!(ended.status.code(), Some(1));
+        let told = String::from_utf8(ended.stderr).unwrap();
+        assert!(
+            told.contains("[image_cache_prefetch:gold] tags is no option of a rule"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn a_policy_that_cannot_be_read_fails_the_check() {
     let home = Home::with("");
     home.write("policy.yaml", "get_images: \"role:x\n");

@@ -1,5 +1,7 @@
 //! Clients that do not take what they asked for.
 
+use socket2::SockRef;
+
 use super::*;
 
 #[tokio::test]
@@ -28,6 +30,9 @@ async fn of_what_a_client_does_not_take_the_kernel_holds_little() {
     let server = start(patient()).await;
     let request = "GET /endless HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut client = server.client(request).await;
+    // What the client's own kernel holds is no part of it, and would grow as it likes.
+    let own = SockRef::from(&client);
+    own.set_recv_buffer_size(128 << 10).unwrap();
     // Who has taken much gets large buffers.
     let mut taken = vec![0; 64 << 20];
     client.read_exact(&mut taken).await.unwrap();
@@ -40,6 +45,5 @@ async fn of_what_a_client_does_not_take_the_kernel_holds_little() {
         }
         held = now;
     }
-    // The rest is in the buffers of the client.
-    assert!(held < 4 << 20, "{held}");
+    assert!(held < 2 << 20, "{held}");
 }

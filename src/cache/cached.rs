@@ -112,7 +112,7 @@ impl CachedImage {
     fn stream(self, range: ByteRange) -> ByteStream {
         let checked = self.node.copies.rules.checks_what_leaves();
         // What is not proven yet waits for that in any case.
-        let checked = |copy: &Arc<Copy>| checked || copy.proving.is_some();
+        let checked = |copy: &Arc<Copy>| checked || copy.proving.is_some() || copy.is_moved();
         if !self.copy.as_ref().is_some_and(checked) {
             return read_file(self.file, range);
         }

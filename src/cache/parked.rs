@@ -146,18 +146,21 @@ pub fn remove_orphans(layout: &Layout, lock: &SpaceLock) -> io::Result<u64> {
 pub fn orphans(layout: &Layout, _lock: &SpaceLock) -> io::Result<Vec<OsString>> {
     let mut names = files(&layout.tables())?;
     names.retain(|(name, _)| {
-        let kept = image_named(name).is_some_and(|id| {
-            let inode = Table::open(layout, id)
-                .ok()
-                .flatten()
-                .map(|table| table.inode);
-            let places = [layout.image(id), layout.part(id), layout.partial(id)];
-            let mut found = places
-                .iter()
-                .filter_map(|path| fs::symlink_metadata(path).ok());
-            found.any(|found| Some(found.ino()) == inode)
-        });
-        !kept
+        let id = image_named(name);
+        let table = id.zip(id.and_then(|id| Table::open(layout, id).ok().flatten()));
+        !table.is_some_and(|(id, table)| speaks_for_any(layout, id, &table))
     });
     Ok(names.into_iter().map(|(name, _)| name).collect())
+}
+
+/// Whether a table speaks for a file of its image, or for a copy that was moved.
+fn speaks_for_any(layout: &Layout, id: ImageId, table: &Table) -> bool {
+    let found = |path| fs::symlink_metadata(path).ok();
+    let copy = found(layout.image(id));
+    let moved = copy
+        .as_ref()
+        .is_some_and(|copy| copy.is_file() && table.proves(copy.len()));
+    let places = [copy, found(layout.part(id)), found(layout.partial(id))];
+    let mut found = places.iter().flatten();
+    moved || found.any(|found| found.ino() == table.inode)
 }

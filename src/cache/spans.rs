@@ -8,7 +8,8 @@
 //! ```text
 //! 0    "glspans1"
 //! 8    size of the image, u64; all ones where it is not known yet
-//! 16   inode of the data file, u64: a table never speaks for a file that somebody put in its place
+//! 16   inode of the data file, u64: a table does not speak for a file that somebody put in its place, before that
+//!      file has turned out to have the same bytes, see [`moved`]
 //! 24   bytes that a fill has written without a gap, u64: how far other processes may read along; all ones
 //!      where it goes no further
 //! 32   size of a span, u32
@@ -20,6 +21,7 @@
 //!
 //! Numbers are little-endian.
 
+mod moved;
 mod verified;
 
 use std::fmt;
@@ -38,6 +40,7 @@ const HEADER: u64 = 256;
 const HEADER_BYTES: usize = 256;
 const PROOF_AT: usize = 40;
 const SIZE_AT: u64 = 8;
+const INODE_AT: u64 = 16;
 const FILLED_AT: u64 = 24;
 const PROOF_BYTES: usize = 200;
 const UNKNOWN: u64 = u64::MAX;
@@ -117,6 +120,8 @@ impl Table {
     /// must be there before room can be made.
     pub fn begin(&self) -> io::Result<()> {
         if self.file.metadata()?.len() > 0 {
+            // What comes now is not proven.
+            self.forget_verified()?;
             return self.set_filled(0);
         }
         let mut header = [0; HEADER_BYTES];

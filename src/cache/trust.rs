@@ -5,7 +5,7 @@
 //! touching anything. A change time of just now is no witness: another change may follow within the same tick
 //! of the clock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::growing::Progress;
 use super::pieces::Known;
 use super::spans::{Proof, Table};
-use super::sums::{self, Sum, bytes_of};
+use super::sums::{self, Sum, bytes_of, spans_of};
 use crate::config::Verify;
 use crate::domain::ImageId;
 use crate::domain::report::Verifier;
@@ -67,6 +67,8 @@ pub struct Copy {
     table: Mutex<Option<Arc<Table>>>,
     /// Checksums of what was read to prove it, where there is no table (yet).
     read: Mutex<Vec<Sum>>,
+    /// Spans that nobody has compared yet with the table, which was made for another file.
+    unseen: Mutex<HashSet<u64>>,
     trusted: Mutex<Trusted>,
     /// What is known of spans that are checked piece by piece.
     pub known: Known,
@@ -84,7 +86,10 @@ struct Trusted {
 
 impl Copy {
     pub fn new(id: ImageId, (inode, size): (u64, u64), proof: Proof, table: Option<Table>) -> Self {
+        let moved = table.as_ref().filter(|table| table.inode != inode);
+        let unseen = moved.map(|_| (0..spans_of(size)).collect());
         Self {
+            unseen: Mutex::new(unseen.unwrap_or_default()),
             id,
             size,
             inode,
@@ -140,6 +145,37 @@ impl Copy {
         self.table().map_or_else(noted, |table| table.sum(span))
     }
 
+    fn unseen(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.unseen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether its table was made for another file, and not all of this one has been compared with it.
+    pub fn is_moved(&self) -> bool {
+        !self.unseen().is_empty()
+    }
+
+    /// Notes that a span of the file is what the table says. With the last one the table is this file's. Blocks.
+    pub fn saw(&self, span: u64, now: DateTime<Utc>) {
+        let mut unseen = self.unseen();
+        if !unseen.remove(&span) || !unseen.is_empty() {
+            return;
+        }
+        let (id, table) = (self.id, self.table());
+        let bound = table.map_or(Ok(()), |table| {
+            table.note_verified(now, Verifier::Serve)?;
+            table.bind(self.inode)
+        });
+        match bound {
+            Ok(()) => {
+                tracing::info!(image.id = %id, "the copy of image {id} lies in another file, and was found right");
+            }
+            // The next process compares it again.
+            Err(error) => {
+                tracing::debug!(image.id = %id, "the table of spans of image {id} cannot be written: {error}");
+            }
+        }
+    }
+
     fn trusted(&self) -> MutexGuard<'_, Trusted> {
         self.trusted.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,6 +201,7 @@ impl Copy {
         if sums::sum_of(file, bytes_of(span, span + 1, self.size)).ok() != Some(sum) {
             return Ok(Checked::Bad);
         }
+        self.saw(span, now);
         let after = Touch::of(&file.metadata()?);
         if before == after && before.is_settled(now) {
             let mut trusted = self.trusted();

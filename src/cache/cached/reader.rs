@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 
 use super::CachedImage;
 use crate::cache::leaving::{Leaving, Next};
+use crate::cache::node::blocking;
 use crate::cache::sums::{bytes_of, span_at};
 use crate::cache::trust::{Checked, Copy, Touch};
 use crate::config::Verify;
@@ -117,6 +118,14 @@ impl CachedImage {
             Leaving::begin(Arc::clone(&self.file), &copy.known, (span, sum), part).await
         };
         if let Some(leaving) = begin().await {
+            if copy.is_moved() {
+                let (copy, now) = (Arc::clone(copy), self.node.clock.now());
+                let seen = move || {
+                    copy.saw(span_at(span.start), now);
+                    Ok(())
+                };
+                blocking(seen).await?;
+            }
             return Ok(leaving);
         }
         self.mend(part.start).await?;

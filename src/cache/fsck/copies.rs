@@ -24,6 +24,9 @@ pub fn check(layout: &Layout, records: &Records, findings: &mut Vec<Finding>) ->
         };
         let wrong = wrong.or_else(|| match (&table, mine) {
             (_, Some(table)) => against_table(id, found.len(), table),
+            (Some(table), None) if may_be_moved(table, found.len(), records.get(&id)) => {
+                Some((What::Moved, MOVED))
+            }
             (Some(table), None) => (!is_of_another(layout, id, table))
                 .then_some((What::OthersTable, Repair::Forget(id))),
             (None, None) => layout
@@ -48,6 +51,16 @@ pub fn check(layout: &Layout, records: &Records, findings: &mut Vec<Finding>) ->
 }
 
 const UNKNOWN: Repair = Repair::Nothing("another database may know it");
+
+const MOVED: Repair = Repair::Nothing("it is the copy's when all of the copy was compared with it");
+
+/// Whether a table that was made for another file is as good for this one.
+fn may_be_moved(table: &Table, size: u64, record: Option<&Record>) -> bool {
+    match record {
+        Some(Record::Image(expected)) => table.proves_as(size, &Proof::of(&expected.checksums)),
+        _ => table.proves(size),
+    }
+}
 
 /// Whether the table speaks for a part or a fill of the image.
 fn is_of_another(layout: &Layout, id: ImageId, table: &Table) -> bool {

@@ -27,7 +27,12 @@ impl Finding {
     pub fn is_wrong(&self) -> bool {
         !matches!(
             self.what,
-            What::Invalid | What::Unknown | What::Unproven | What::Untold | What::Aside
+            What::Invalid
+                | What::Unknown
+                | What::Unproven
+                | What::Untold
+                | What::Aside
+                | What::Moved
         )
     }
 
@@ -70,6 +75,10 @@ pub enum What {
 
     #[error("has a table of spans that is of another file, or cannot be read")]
     OthersTable,
+    #[error(
+        "lies in another file than the one that its table of spans was made for, as after a restore"
+    )]
+    Moved,
     #[error("has {found} bytes, and its table of spans says {wanted}")]
     TableSize { found: u64, wanted: u64 },
     #[error("lacks the checksums of {0} of its spans")]

@@ -26,6 +26,11 @@ impl Table {
         self.file.write_all_at(&note, VERIFIED_AT)
     }
 
+    /// Notes that not all of the data is known to be right.
+    pub fn forget_verified(&self) -> io::Result<()> {
+        self.file.write_all_at(&[0; VERIFIED_BYTES], VERIFIED_AT)
+    }
+
     /// When all of the data was last found right, and by whom, as far as that was noted.
     pub fn verified(&self) -> io::Result<Option<Verified>> {
         let mut note = [0; VERIFIED_BYTES];

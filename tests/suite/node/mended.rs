@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, symlink};
+use std::process::Command;
 
 use super::MIB;
 use super::fsck::{fsck, is_clean, is_mended, stopped};
@@ -54,4 +55,43 @@ fn what_stands_in_the_place_of_the_index_is_named() {
     assert!(found.out.contains(told), "{found:?}");
     fs::remove_file(&index).unwrap();
     is_mended(&site, "is not there, and there are copies");
+}
+
+#[test]
+fn a_directory_that_was_restored_from_a_backup_loses_nothing() {
+    let (site, images) = stopped(&[5 * MIB, MIB]);
+    let backup = site.path("backup");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(site.path("cache"))
+        .arg(&backup)
+        .status();
+    assert!(copied.unwrap().success());
+    fs::remove_dir_all(site.path("cache")).unwrap();
+    fs::rename(backup, site.path("cache")).unwrap();
+    let told = fsck(&site, &["--repair"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    let moved = format!("note: {}: lies in another file than", images[0].id);
+    assert!(told.out.contains(&moved), "{told:?}");
+
+    for image in &images {
+        fs::remove_file(site.stored(image)).unwrap();
+    }
+    let node = site.start();
+    for image in &images {
+        node.serves(image);
+    }
+    assert_eq!(
+        node.lines_with(&["verified the copy of image"]),
+        0,
+        "none is hashed"
+    );
+    assert_eq!(
+        node.lines_with(&["lies in another file, and was found right"]),
+        2
+    );
+    node.stop();
+    is_clean(&site);
+    let told = fsck(&site, &[]);
+    assert!(!told.out.contains("another file"), "{told:?}");
 }

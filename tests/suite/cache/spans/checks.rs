@@ -67,7 +67,7 @@ async fn a_bad_copy_that_cannot_be_repaired_breaks_off() {
 }
 
 /// Who last found all of a copy right.
-async fn verifier(cache: &Cache, id: ImageId) -> Option<Verifier> {
+pub(super) async fn verifier(cache: &Cache, id: ImageId) -> Option<Verifier> {
     let profile = cache.profile(id).await.unwrap();
     profile.verified.map(|verified| verified.by)
 }

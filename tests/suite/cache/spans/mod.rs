@@ -11,6 +11,7 @@ use glance::stream::{Blob, ByteRange};
 use super::support::{Image, SPAN, blob_of, collect, flip, range};
 
 mod checks;
+mod moved;
 mod parts;
 
 /// A store that has an image, and counts what is asked of it.

@@ -22,8 +22,9 @@ pub fn files(layout: &Layout, now: DateTime<Utc>) -> io::Result<Vec<Placed>> {
     let mut waste = clean::plan(layout, Duration::ZERO, now, &lock)?;
     // Bad data is for somebody to look at.
     waste.retain(|waste| waste.why != Why::Invalid);
-    clean::execute(layout, &waste, &lock)?;
+    // Before the rest, which takes the tables away that speak for no file any more.
     parked::remove_useless(layout, &lock)?;
+    clean::execute(layout, &waste, &lock)?;
     for draft in queue::drafts(layout)? {
         layout::remove(&draft)?;
     }

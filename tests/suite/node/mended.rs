@@ -36,6 +36,23 @@ fn the_sum_by_which_room_is_given_away_is_checked() {
     is_clean(&site);
 }
 
+/// A process may die between the file of a part and the first span in it.
+#[test]
+fn a_part_that_has_no_span_leaves_at_a_start_with_its_table() {
+    let (site, _) = stopped(&[]);
+    let node = site.start();
+    let image = node.image(MIB);
+    assert_eq!(node.range(&image, "bytes=0-9").status, 206);
+    node.kill();
+    let [part, table] = ["partial", "spans"].map(|dir| format!(".glance/{dir}/{}", image.id));
+    let table = File::options().write(true).open(site.cache(table));
+    // Of its one span there is no checksum.
+    table.unwrap().write_all_at(&[0; 32], 256).unwrap();
+    site.start().kill();
+    assert!(!site.cache(part).exists());
+    is_clean(&site);
+}
+
 #[test]
 fn what_stands_in_the_place_of_the_index_is_named() {
     let (site, _) = stopped(&[MIB]);

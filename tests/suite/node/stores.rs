@@ -1,6 +1,7 @@
 //! Stores that fail in the middle of an image, and clients that do not notice.
 
-use std::time::{Duration, Instant};
+use std::io::ErrorKind::{ConnectionReset, UnexpectedEof};
+use std::thread;
 
 use glance::domain::checksum::HashAlgorithm;
 use serde_json::json;
@@ -25,7 +26,7 @@ fn site(origin: &Origin, cached: bool) -> Site {
     };
     let site = Site::with(&format!("show_multiple_locations = true\n{room}"), "");
     site.adds(&format!(
-        "[glance_store]\nstores = file, http\n[server]\nstore_timeout = 1\n\
+        "[glance_store]\nstores = file, http\n[server]\nstore_timeout = 60\n\
          [import_filtering_opts]\nallowed_ports = [{}]\nallowed_hosts = [127.0.0.1]",
         origin.port()
     ));
@@ -56,11 +57,12 @@ fn located(node: &Node, origin: &Origin, places: &[String]) -> Image {
 
 /// Downloads an image from these places, through the cache and past it, and sees that the rest of it was asked
 /// for of `second`.
-fn is_read_on(places: &[&str], second: &str) {
+fn is_read_on(places: &[&str], second: &str, options: &str) {
     let runtime = Runtime::new().unwrap();
-    for cached in [true, false] {
+    let is_read_on = |cached| {
         let origin = runtime.block_on(Origin::new());
         let site = site(&origin, cached);
+        site.adds(options);
         let node = site.start();
         let places = places.iter().map(|place| format!("/{place}/{SIZE}"));
         let image = located(&node, &origin, &places.collect::<Vec<_>>());
@@ -80,22 +82,28 @@ fn is_read_on(places: &[&str], second: &str) {
             assert_eq!(origin.asked().len(), before);
         }
         node.stop();
-    }
+    };
+    // Side by side, for both may have to wait.
+    thread::scope(|scope| {
+        scope.spawn(|| is_read_on(true));
+        is_read_on(false);
+    });
 }
 
 #[test]
 fn a_store_that_breaks_in_the_middle_is_read_on_at_that_byte_at_the_next_location() {
-    is_read_on(&["short", "bytes"], "bytes");
+    is_read_on(&["short", "bytes"], "bytes", "");
 }
 
 #[test]
 fn a_store_that_falls_silent_in_the_middle_is_read_on_at_that_byte_at_the_next_location() {
-    is_read_on(&["stall", "bytes"], "bytes");
+    // So long that no other answer takes it, however busy the machine is.
+    is_read_on(&["stall", "bytes"], "bytes", "[server]\nstore_timeout = 5");
 }
 
 #[test]
 fn a_store_that_breaks_once_is_read_on_there_where_there_is_no_other() {
-    is_read_on(&["flaky"], "flaky");
+    is_read_on(&["flaky"], "flaky", "");
 }
 
 #[test]
@@ -107,12 +115,15 @@ fn a_store_that_only_falls_silent_breaks_the_connection_and_holds_nothing() {
         site.adds("[server]\nstore_timeout = 0.5");
         let node = site.start();
         let image = located(&node, &origin, &[format!("/stall/{SIZE}")]);
-        let begun = Instant::now();
         let opened = node.open(&image).unwrap();
         // On a busy machine it may not even have begun.
-        assert!(opened.status == 503 || opened.rest().is_err());
-        let took = begun.elapsed();
-        assert!(took < Duration::from_secs(40), "{took:?}");
+        if opened.status != 503 {
+            let error = opened.rest().expect_err("a half is no image");
+            assert!(
+                matches!(error.kind(), UnexpectedEof | ConnectionReset),
+                "nobody broke the connection: {error}"
+            );
+        }
         if cached {
             until("nobody brings it in", || {
                 site.files("cache/incomplete").is_empty()
@@ -129,7 +140,6 @@ fn a_store_that_is_away_for_seconds_in_the_middle_is_waited_for() {
     for cached in [true, false] {
         let origin = runtime.block_on(Origin::new());
         let site = site(&origin, cached);
-        site.adds("[server]\nstore_timeout = 20");
         let node = site.start();
         let image = located(&node, &origin, &[format!("/away/{SIZE}")]);
         node.serves(&image);
@@ -157,7 +167,6 @@ fn what_is_read_on_past_the_cache_is_proven_as_well() {
     for (kind, right) in [("rests", true), ("rots", false)] {
         let origin = runtime.block_on(Origin::new());
         let site = site(&origin, true);
-        site.adds("[server]\nstore_timeout = 60");
         let [filler, follower] = [site.start(), site.start()];
         let image = located(&filler, &origin, &[format!("/{kind}/{SIZE}")]);
         // Nobody can go on with the fill when it breaks.
@@ -181,8 +190,8 @@ fn nobody_gets_a_whole_image_whose_beginning_a_broken_fill_had_wrong() {
     let runtime = Runtime::new().unwrap();
     let origin = runtime.block_on(Origin::new());
     let site = site(&origin, true);
-    // The store is asked again after 0.1, 0.3 and 0.7 seconds, and after the third refusal no more.
-    site.adds("[server]\nstore_timeout = 0.7");
+    // The store is asked again after 0.1, 0.3, 0.7, 1.5, 3.1 and 6.3 seconds, and after the sixth refusal no more.
+    site.adds("[server]\nstore_timeout = 5");
     let node = site.start();
     let image = located(&node, &origin, &[format!("/lies/{SIZE}")]);
     if let Ok(answer) = node.download(&image) {

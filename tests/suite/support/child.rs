@@ -1,7 +1,9 @@
 //! Our programs as children of a test, and how long one waits for what they do.
 
 use std::ffi::OsStr;
+use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -134,8 +136,17 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     came.unwrap_or_else(|| panic!("in vain: {what}"));
 }
 
-/// A port that was free a moment ago.
+/// A port that is free, and stays so: it is none of those that the kernel gives to whoever asks for any, and no other
+/// test of this process gets it.
 pub(crate) fn unused_port() -> u16 {
-    let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a socket");
-    socket.local_addr().expect("an address").port()
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 18_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    // Another process of tests begins elsewhere.
+    let begin = std::process::id().wrapping_mul(997);
+    eventually(|| {
+        let next = begin.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(FIRST + next % COUNT).expect("a port");
+        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
+    })
 }

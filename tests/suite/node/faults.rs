@@ -134,6 +134,20 @@ fn files_of_other_users_in_the_cache_directory_keep_nobody_from_it() {
     node.stop();
 }
 
+/// Downloads an image until that takes less time than anybody waits for an index, a second, and says how often it was
+/// downloaded. On a busy machine this may be one of many; where each waits for the index it is none.
+#[track_caller]
+fn undelayed(node: &Node, image: &Image) -> u64 {
+    let mut downloads = 0;
+    until("a download is not delayed", || {
+        let begun = Instant::now();
+        node.serves(image);
+        downloads += 1;
+        begun.elapsed() < Duration::from_millis(900)
+    });
+    downloads
+}
+
 #[test]
 fn an_index_that_a_foreign_process_holds_delays_no_download_and_loses_no_hit() {
     let site = Site::new();
@@ -150,32 +164,24 @@ fn an_index_that_a_foreign_process_holds_delays_no_download_and_loses_no_hit() {
     };
     eventually(hold);
 
-    let begun = Instant::now();
-    for _ in 0..5 {
-        node.serves(&known);
-    }
+    let mut hits = undelayed(&node, &known);
     node.serves(&new);
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(3), "{took:?}");
     until("it is cached", || site.copies().contains(&new.id));
     // Who asks what there is is answered, and so is a process that starts now.
     let listing = node.listing();
-    assert_eq!((listing[&known.id], listing[&new.id]), (5, 0));
+    assert_eq!((listing[&known.id], listing[&new.id]), (hits, 0));
     let other = site.start();
-    let begun = Instant::now();
-    other.serves(&known);
+    hits += undelayed(&other, &known);
     other.serves(&new);
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(3), "{took:?}");
     assert_eq!(other.listing().len(), 2);
 
     holder.execute_batch("ROLLBACK").unwrap();
-    eventually(|| (node.listing()[&known.id] == 6).then_some(()));
+    eventually(|| (node.listing()[&known.id] == hits).then_some(()));
     node.stop();
     other.stop();
     let node = site.start();
     let listing = node.listing();
-    assert_eq!((listing[&known.id], listing[&new.id]), (6, 1));
+    assert_eq!((listing[&known.id], listing[&new.id]), (hits, 1));
     node.stop();
     is_clean(&site);
 }
@@ -276,7 +282,8 @@ fn who_reads_an_image_that_is_taken_from_them_reads_to_the_end_and_not_again() {
             assert_eq!(part.status, status, "{warm}");
             give(&image);
             assert!(begin(&image).rest().unwrap() == image.data);
-            until("cached", || site.copies().contains(&image.id));
+            node.says(&format!("cached image {}", image.id));
+            assert!(site.copies().contains(&image.id));
         }
         assert_eq!(node.lines_with(&["cached image", &image.id]), 1);
     };

@@ -10,7 +10,7 @@ use super::http;
 use super::process::{Image, Node};
 use super::site::Site;
 use super::{KIB, MIB};
-use crate::support::{Exposition, eventually, unused_port};
+use crate::support::{Exposition, eventually, until, unused_port};
 
 const SPAN: usize = 4 * MIB;
 
@@ -43,7 +43,7 @@ fn downloads_and_fills_are_counted_where_they_happen() {
     let node = site.start();
     let image = node.image(2 * SPAN + 5);
     node.serves(&image);
-    node.caches(&image);
+    node.has_cached(&image);
     for _ in 0..2 {
         node.serves(&image);
     }
@@ -155,7 +155,7 @@ fn an_address_of_its_own_tells_nobody_else() {
 /// A node with a page at this address, where an image comes slowly and another one is used.
 fn busy(options: &str) -> (Site, Node, SocketAddr, [Image; 2]) {
     let own = SocketAddr::from(([127, 0, 0, 1], unused_port()));
-    let rule = "[image_cache_prefetch:slow]\non = upload\ntag = slow\nbandwidth = 256KiB/s\n";
+    let rule = "[image_cache_prefetch:slow]\non = upload\ntag = slow\nbandwidth = 64KiB/s\n";
     let site = Site::with("", &format!("[metrics]\nlisten = {own}\n{options}\n{rule}"));
     let node = site.start();
     let hot = node.image(100 * KIB);
@@ -164,9 +164,11 @@ fn busy(options: &str) -> (Site, Node, SocketAddr, [Image; 2]) {
     node.serves(&hot);
     let slow = node.image_as(8 * MIB, &json!({"tags": ["slow"]}));
     let numbers = || http::ask(own, "GET", "/metrics", "", b"").unwrap().text();
-    eventually(|| {
-        let grows = numbers().contains("\nglance_cache_growing 1\n");
-        grows.then_some(())
+    until("it grows, and nobody reads any more", || {
+        let numbers = numbers();
+        let told = ["glance_cache_growing 1", "glance_open_downloads 0"];
+        told.iter()
+            .all(|told| numbers.contains(&format!("\n{told}\n")))
     });
     (site, node, own, [hot, slow])
 }

@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -60,6 +59,7 @@ fn who_brings_an_image_in_asks_the_nodes_that_have_it_and_the_store_last() {
 
     has_told(&two, &first, &image);
     two.says(&format!("comes from the copy at http://{}", one.address));
+    two.says(&format!("cached image {}", image.id));
     assert_eq!(
         two.lines_with(&["store=peer", "outcome=cached"]),
         1,
@@ -115,9 +115,8 @@ fn a_node_that_stands_still_is_not_waited_for() {
     let image = one.image(MIB);
     has_told(&one, &first, &image);
     one.signal(Signal::STOP);
-    let begun = Instant::now();
+    // Who waited for it would wait as long as it stands.
     two.serves(&image);
-    assert!(begun.elapsed() < Duration::from_secs(20), "{}", two.log());
     two.says("is not asked for copies for");
     one.signal(Signal::CONT);
     two.stop();

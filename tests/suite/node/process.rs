@@ -182,9 +182,19 @@ impl Node {
         wait_for(listed).unwrap_or_else(|| panic!("it was not cached: {}", self.log()));
     }
 
+    /// Waits until the image is in the cache, and all is told and counted that goes with it: that comes after the
+    /// copy.
+    #[track_caller]
+    pub(super) fn has_cached(&self, image: &Image) {
+        self.caches(image);
+        self.says(&format!("cached image {}", image.id));
+    }
+
     /// The log, without what only looked.
     pub(super) fn log(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap();
+        // What is just being written counts when it is whole.
+        let (log, _) = log.rsplit_once('\n').unwrap_or_default();
         let lines = log.lines().filter(|line| !line.contains("path=/v2/cache "));
         lines.flat_map(|line| [line, "\n"]).collect()
     }

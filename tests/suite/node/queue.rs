@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::process::{Image, Node};
 use super::site::Site;
 use super::{MIB, eventually};
-use crate::support::CACHE_MANAGE;
+use crate::support::{CACHE_MANAGE, until};
 
 /// That every one of them can be had without the store.
 pub(super) fn are_cached(site: &Site, node: &Node, images: &[Image]) {
@@ -75,7 +75,8 @@ fn what_is_wanted_at_once_does_not_rest() {
     let [resting, hurried] = [(); 2].map(|()| node.image(MIB));
     touch(&site, &resting);
     node.ask("PUT", &format!("/v2/cache/{}", hurried.id));
-    node.caches(&hurried);
+    // It leaves the queue after it has come.
+    node.has_cached(&hurried);
     assert_eq!(node.queued(), json!([resting.id]));
     let taken_back = node.ask("DELETE", &format!("/v2/queued_images/{}", resting.id));
     assert_eq!(taken_back.status, 200);
@@ -134,7 +135,10 @@ fn two_processes_share_a_queue_and_fetch_each_image_once() {
     eventually(|| site.files("cache/queue").is_empty().then_some(()));
     for image in &images {
         let cached = |node: &Node| node.lines_with(&["cached image", &image.id]);
-        assert_eq!(nodes.iter().map(cached).sum::<usize>(), 1);
+        let cached = || nodes.iter().map(cached).sum::<usize>();
+        // The line comes after the copy.
+        until("one tells of it", || cached() > 0);
+        assert_eq!(cached(), 1);
         assert_eq!(
             nodes
                 .iter()

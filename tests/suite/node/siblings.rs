@@ -6,6 +6,7 @@ use super::process::Node;
 use super::site::Site;
 use super::stampede::stampede;
 use super::{MIB, eventually};
+use crate::support::until;
 
 #[test]
 fn a_stampede_on_two_processes_is_one_fill() {
@@ -18,10 +19,15 @@ fn a_stampede_on_two_processes_is_one_fill() {
         assert_eq!(node.lines_with(&["source=store"]), 0, "{}", node.log());
         assert_eq!(node.lines_with(&["broke"]), 0, "{}", node.log());
     }
-    let filled = nodes
-        .each_ref()
-        .map(|node| node.lines_with(&["cached image"]));
-    assert_eq!(filled.iter().sum::<usize>(), 1);
+    let filled = || {
+        let lines = nodes
+            .each_ref()
+            .map(|node| node.lines_with(&["cached image"]));
+        lines.iter().sum::<usize>()
+    };
+    // The line comes after the copy.
+    until("one tells of it", || filled() > 0);
+    assert_eq!(filled(), 1);
     nodes.into_iter().for_each(Node::stop);
     assert_eq!(site.copies(), [image.id]);
     assert_eq!(site.files("cache/incomplete"), [""; 0]);

@@ -1,6 +1,7 @@
 //! SIGTERM, and what outlasts it; a store and a cache directory that come and go.
 
 use std::fs::{self, Permissions};
+use std::io::ErrorKind::DirectoryNotEmpty;
 use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 use std::time::Duration;
@@ -89,7 +90,11 @@ fn a_cache_directory_that_vanishes_is_made_anew() {
     let image = node.image(MIB);
     node.serves(&image);
     node.caches(&image);
-    fs::remove_dir_all(site.path("cache")).unwrap();
+    // The service may just be writing into it.
+    eventually(|| match fs::remove_dir_all(site.path("cache")) {
+        Err(error) if error.kind() == DirectoryNotEmpty => None,
+        removed => Some(removed.unwrap()),
+    });
     node.serves(&image);
     node.caches(&image);
     node.stop();

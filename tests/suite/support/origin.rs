@@ -172,8 +172,7 @@ async fn answer(
     let (kind, number) = (parts.next().unwrap_or_default(), parts.next());
     let number: usize = number.and_then(|number| number.parse().ok()).unwrap_or(0);
     let is_away = match kind {
-        "lies" => (1..=6).contains(&before),
-        "away" => (1..=6).contains(&before),
+        "lies" | "away" => (1..=6).contains(&before),
         _ => false,
     };
     if is_away && method == "GET" {

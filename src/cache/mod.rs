@@ -103,8 +103,8 @@ use crate::telemetry::counters::{Counters, Reason};
 use node::{Node, blocking};
 use residents::Asker;
 
-/// How long the end of the process waits for fills to let go.
-const FILLS_END: Duration = Duration::from_secs(5);
+/// How long the end of the process waits for fills to let go: one that is proven may still wait for its disk.
+const FILLS_END: Duration = Duration::from_secs(15);
 
 /// What the image's record says its data is.
 #[derive(Debug, Clone)]

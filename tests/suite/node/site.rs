@@ -51,7 +51,13 @@ impl Site {
     pub(super) fn with(default: &str, image_cache: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let database = Database::beside(home.path());
-        let url = database.url().to_owned();
+        // On a busy machine others may have the file for long.
+        let patience = if database.url().starts_with("sqlite:") {
+            "?timeout=60"
+        } else {
+            ""
+        };
+        let url = format!("{}{patience}", database.url());
         let site = Self {
             home,
             processes: AtomicU64::new(0),

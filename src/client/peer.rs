@@ -6,8 +6,10 @@ use std::io;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use http::StatusCode;
 use http::header::{CACHE_CONTROL, RANGE};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::credentials::Hidden;
@@ -16,9 +18,6 @@ use super::transport::{Trust, innermost};
 use crate::domain::ImageId;
 use crate::domain::report::Profile;
 use crate::stream::{ByteRange, ByteStream};
-
-/// A node near by begins to answer within this time, or is not asked: there is still the store.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a node gave no copy. Never with a token in it.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +34,16 @@ pub enum NoCopy {
 #[derive(Debug)]
 pub struct PeerApi {
     http: reqwest::Client,
+    /// A node near by begins to answer within this time, or is not asked: there is still the store.
+    patience: Duration,
 }
 
 impl PeerApi {
     /// Prepares to ask nodes, over TLS where it says so; nothing is sent yet.
-    pub fn new(trust: &Trust, https: bool) -> Result<Self> {
+    pub fn new(trust: &Trust, https: bool, patience: Duration) -> Result<Self> {
         Ok(Self {
             http: trust.client(https)?,
+            patience,
         })
     }
 
@@ -60,7 +62,7 @@ impl PeerApi {
         if let Some(range) = range {
             request = request.header(RANGE, format!("bytes={}-{}", range.start, range.end - 1));
         }
-        let answer = timely(request.send()).await?;
+        let answer = self.timely(request.send()).await?;
         let (wanted, length) = match range {
             None => (StatusCode::OK, size),
             Some(range) => (StatusCode::PARTIAL_CONTENT, range.len()),
@@ -82,28 +84,66 @@ impl PeerApi {
         token: Option<&Hidden>,
     ) -> std::result::Result<Profile, NoCopy> {
         let request = self.get(node, &format!("/v2/cache_node/{id}"), token);
-        let answer = timely(request.send()).await?;
+        let answer = self.timely(request.send()).await?;
         if !answer.status().is_success() {
             return Err(NoCopy::Refused(answer.status()));
         }
-        timely(answer.json()).await
+        self.timely(answer.json()).await
+    }
+
+    /// Who brings an image in, by the node at this address: `own`, unless somebody asked before. `instead_of` is where
+    /// nothing was to be had. A call that the original has not.
+    pub async fn lead(
+        &self,
+        node: &str,
+        id: ImageId,
+        own: &str,
+        instead_of: Option<&str>,
+        token: Option<&Hidden>,
+    ) -> std::result::Result<String, NoCopy> {
+        let path = format!("/v2/cache_node/{id}/lead");
+        let wish = json!({"node": own, "instead_of": instead_of});
+        let request = self.ask(Method::PUT, node, &path, token).json(&wish);
+        let answer = self.timely(request.send()).await?;
+        if !answer.status().is_success() {
+            return Err(NoCopy::Refused(answer.status()));
+        }
+        let Lead { node } = self.timely(answer.json()).await?;
+        Ok(node)
     }
 
     fn get(&self, node: &str, path: &str, token: Option<&Hidden>) -> reqwest::RequestBuilder {
-        let request = self
-            .http
-            .get(format!("{}{path}", node.trim_end_matches('/')));
+        self.ask(Method::GET, node, path, token)
+    }
+
+    fn ask(
+        &self,
+        method: Method,
+        node: &str,
+        path: &str,
+        token: Option<&Hidden>,
+    ) -> reqwest::RequestBuilder {
+        let url = format!("{}{path}", node.trim_end_matches('/'));
+        let request = self.http.request(method, url);
         match token {
             Some(token) => request.header("X-Auth-Token", token.reveal()),
             None => request,
         }
     }
+
+    async fn timely<T>(
+        &self,
+        answer: impl Future<Output = reqwest::Result<T>>,
+    ) -> std::result::Result<T, NoCopy> {
+        let patience = self.patience;
+        let answer = timeout(patience, answer).await;
+        let answer = answer.map_err(|_| NoCopy::Away(format!("not within {patience:?}")))?;
+        answer.map_err(|error| NoCopy::Away(innermost(&error).to_string()))
+    }
 }
 
-async fn timely<T>(
-    answer: impl Future<Output = reqwest::Result<T>>,
-) -> std::result::Result<T, NoCopy> {
-    let answer = timeout(PATIENCE, answer).await;
-    let answer = answer.map_err(|_| NoCopy::Away(format!("not within {PATIENCE:?}")))?;
-    answer.map_err(|error| NoCopy::Away(innermost(&error).to_string()))
+/// Who brings an image in.
+#[derive(Deserialize)]
+struct Lead {
+    node: String,
 }

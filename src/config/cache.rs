@@ -57,6 +57,8 @@ pub struct CacheConfig {
 pub struct PeersConfig {
     /// `[image_cache] peer_ca_file`: who vouches for their certificates, in PEM; none is whom the system believes.
     pub ca_file: Option<PathBuf>,
+    /// `[image_cache] peer_timeout`: how soon a node has to begin its answer.
+    pub timeout: Duration,
 }
 
 /// Which copies leave first.
@@ -191,6 +193,7 @@ impl CacheConfig {
             peers: if ours.flag("peers")? {
                 Some(PeersConfig {
                     ca_file: ours.path("peer_ca_file")?,
+                    timeout: ours.seconds("peer_timeout")?,
                 })
             } else {
                 None

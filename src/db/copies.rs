@@ -123,6 +123,17 @@ impl Db {
         .collect()
     }
 
+    /// What all nodes are called, sorted.
+    pub async fn node_names(&self) -> Result<Vec<String>> {
+        let mut db = self.link.read().await?;
+        query("SELECT node_reference_url AS name FROM node_reference ORDER BY node_reference_url")
+            .fetch_all(&mut db)
+            .await?
+            .iter()
+            .map(|row| row.get("name"))
+            .collect()
+    }
+
     /// The nodes that say they have a copy of the image, sorted.
     pub async fn nodes_with(&self, id: ImageId) -> Result<Vec<String>> {
         let mut db = self.link.read().await?;

@@ -1,9 +1,13 @@
-//! Copies of other nodes. Who brings an image in asks those that have told of one (see [`super::publish`]) before it
-//! reads the store: they are near, and may be there while the store is not.
+//! Copies of other nodes. Who brings an image in asks those that have told of one (see [`super::publish`]), and then the
+//! one that is bringing it in at the moment, before it reads the store: they are near, and may be there while the store
+//! is not.
 //!
 //! What comes from them is proven like what comes from a store, and a node whose data proves wrong is not asked again
 //! for a while. Each node judges for itself who may have the image: there, it is the service's own account that asks.
 
+mod copy;
+mod feed;
+mod lead;
 mod turn;
 
 use std::collections::HashMap;
@@ -12,28 +16,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::download::{Download, RequestedRange, Source, expected};
-use super::measured::{Answer, measured};
-use super::{Error, Glance, Result};
+use super::Glance;
 use crate::auth::Keystone;
-use crate::cache::Lookup;
 use crate::client::{self, Hidden, NoCopy, PeerApi, Trust};
 use crate::config::CacheConfig;
 use crate::db::Db;
 use crate::domain::report::Profile;
-use crate::domain::{Caller, Image, ImageId};
+use crate::domain::{Image, ImageId};
 use crate::stream::{ByteRange, ByteStream};
-use crate::telemetry::counters::Asked;
+
+pub use feed::Feed;
+use feed::Feeds;
+use lead::Leads;
 
 /// So many are asked at most, one after the other.
 const MOST: usize = 3;
 
-/// No more are asked when so much time has gone by.
-const ENOUGH: Duration = Duration::from_secs(3);
-
-/// How long one is left alone that did not answer, or broke off.
+/// How long one is left alone that did not answer, or broke off; twice as long each time, up to [`DISTRUST`].
 const REST: Duration = Duration::from_secs(30);
 
 /// How long one is left alone whose data was not the image's.
@@ -54,10 +56,29 @@ struct Inner {
     keystone: Option<Keystone>,
     /// What this node is called.
     own: String,
-    /// Nodes that are left alone, and until when.
-    resting: Mutex<HashMap<String, Instant>>,
+    /// `[image_cache] peer_timeout`
+    timeout: Duration,
+    resting: Mutex<HashMap<String, Rest>>,
     /// Whose turn it is to be asked first.
     turn: AtomicUsize,
+    feeds: Feeds,
+    leads: Leads,
+}
+
+/// What another node gives.
+pub(super) struct Given {
+    pub node: String,
+    pub bytes: ByteStream,
+    /// Whether the node may have to wait for a store itself.
+    pub grows: bool,
+}
+
+/// A node that is left alone, or was.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    until: Instant,
+    /// For how long that was.
+    time: Duration,
 }
 
 impl Peers {
@@ -77,36 +98,74 @@ impl Peers {
         let https = peers.ca_file.is_some() || own.starts_with("https:");
         Ok(Some(Self(Arc::new(Inner {
             db: db.clone(),
-            api: PeerApi::new(&trust, https)?,
+            api: PeerApi::new(&trust, https, peers.timeout)?,
             keystone: keystone.cloned(),
             own: own.clone(),
+            timeout: peers.timeout,
             resting: Mutex::default(),
             turn: AtomicUsize::new(0),
+            feeds: Feeds::default(),
+            leads: Leads::default(),
         }))))
     }
 
-    /// An image of so many bytes, or a range of it, from a node that has a copy, and which one that is.
-    pub async fn open(
+    /// An image of so many bytes, or a range of it, from a node that has it or brings it in.
+    pub(super) async fn open(
         &self,
         id: ImageId,
         size: u64,
         range: Option<ByteRange>,
-    ) -> Option<(String, ByteStream)> {
+    ) -> Option<Given> {
         let nodes = self.with(id).await;
         let begun = Instant::now();
         for node in nodes {
-            if begun.elapsed() > ENOUGH {
-                break;
+            if begun.elapsed() > self.enough() {
+                return None;
             }
-            match self.open_at(&node, id, size, range).await {
-                Ok(bytes) => {
-                    tracing::info!(image.id = %id, node, "image {id} comes from the copy at {node}");
-                    return Some((node, bytes));
-                }
-                Err(NoCopy::Away(why)) => self.rest(id, &node, &why),
-                Err(why) => {
-                    tracing::info!(image.id = %id, node, "{node} gives no copy of image {id}: {why}");
-                }
+            if let Some(bytes) = self.try_open(&node, id, size, range).await {
+                return Some(Given {
+                    node,
+                    bytes,
+                    grows: false,
+                });
+            }
+        }
+        let spent = begun.elapsed();
+        self.open_at_lead(id, size, range, spent).await
+    }
+
+    /// Other nodes may read along with a fill of this image from now on, where it reads a store.
+    pub fn follow(&self, id: ImageId, feed: watch::Receiver<Feed>) {
+        self.0.feeds.note(id, feed);
+    }
+
+    /// How long one that has begun may send nothing: there is the store.
+    pub fn patience(&self) -> Duration {
+        self.0.timeout.mul_f32(2.5)
+    }
+
+    /// No more are asked when so much time has gone by.
+    fn enough(&self) -> Duration {
+        self.0.timeout.mul_f32(1.5)
+    }
+
+    /// The same from this node.
+    async fn try_open(
+        &self,
+        node: &str,
+        id: ImageId,
+        size: u64,
+        range: Option<ByteRange>,
+    ) -> Option<ByteStream> {
+        match self.open_at(node, id, size, range).await {
+            Ok(bytes) => {
+                self.resting().remove(node);
+                tracing::info!(image.id = %id, node, "image {id} comes from the copy at {node}");
+                return Some(bytes);
+            }
+            Err(NoCopy::Away(why)) => self.rest(id, node, &why),
+            Err(why) => {
+                tracing::info!(image.id = %id, node, "{node} gives no copy of image {id}: {why}");
             }
         }
         None
@@ -132,17 +191,21 @@ impl Peers {
 
     /// Of these nodes the others, without those that rest.
     fn awake(&self, mut nodes: Vec<String>) -> Vec<String> {
-        let mut resting = self.resting();
-        resting.retain(|_, until| *until > Instant::now());
+        let (mut resting, now) = (self.resting(), Instant::now());
+        // One that was well for as long as it rested is as good as new.
+        resting.retain(|_, rest| rest.until + rest.time > now);
         nodes.retain(|node| {
-            *node != self.0.own && node.starts_with("http") && !resting.contains_key(node)
+            let rests = resting.get(node).is_some_and(|rest| rest.until > now);
+            *node != self.0.own && node.starts_with("http") && !rests
         });
         nodes
     }
 
     /// Leaves a node alone that did not answer, or broke off.
     pub fn rest(&self, id: ImageId, node: &str, why: &str) {
-        self.leave_alone(id, node, REST, why);
+        let before = self.resting().get(node).map(|rest| rest.time);
+        let time = before.map_or(REST, |before| (before * 2).min(DISTRUST));
+        self.leave_alone(id, node, time, why);
     }
 
     /// Leaves a node alone whose data was not the image's.
@@ -152,11 +215,11 @@ impl Peers {
 
     fn leave_alone(&self, id: ImageId, node: &str, time: Duration, why: &str) {
         tracing::warn!(image.id = %id, node, "{node} is not asked for copies for {time:?}: {why}");
-        self.resting()
-            .insert(node.to_owned(), Instant::now() + time);
+        let until = Instant::now() + time;
+        self.resting().insert(node.to_owned(), Rest { until, time });
     }
 
-    fn resting(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+    fn resting(&self) -> MutexGuard<'_, HashMap<String, Rest>> {
         // A map is whole whatever happened to the thread that held it.
         (self.0.resting.lock()).unwrap_or_else(PoisonError::into_inner)
     }
@@ -201,35 +264,6 @@ impl Peers {
 }
 
 impl Glance {
-    /// Opens a whole copy that this node has, and nothing else: [`Error::NotCached`] where it has none.
-    pub async fn download_copy(
-        &self,
-        caller: &Caller,
-        id: ImageId,
-        range: Option<RequestedRange>,
-    ) -> Result<Download> {
-        let image = self.readable(caller, id).await?;
-        let range = match (range, image.size) {
-            (Some(range), Some(size)) => Some(range.resolve(size)?),
-            _ => None,
-        };
-        let cache = self.caching().ok_or(Error::NotCached(id))?;
-        let Lookup::Cached(copy) = cache.peek(id, &expected(&image)).await else {
-            return Err(Error::NotCached(id));
-        };
-        let copy = copy.repaired_from(Arc::new(self.source(&image)));
-        let mut blob = copy.read(range);
-        blob.size = range.map(|range| range.len()).or(image.size).or(blob.size);
-        let asked = range.map_or(Asked::Whole, |_| Asked::Range);
-        let blob = measured(&self.counters, Answer::Hit, asked, blob);
-        Ok(Download {
-            image,
-            range,
-            source: Source::Cache,
-            blob: Some(blob),
-        })
-    }
-
     /// The other nodes, for who brings the image in: where it can be proven that what they have is its data.
     pub(super) fn peers_for(&self, image: &Image) -> Option<Peers> {
         let proven = image.size.is_some() && image.checksums.proof().is_some();

@@ -2,33 +2,26 @@
 //! middle, reading goes on at that byte, at the next location or there again. A fill begins with what other nodes have.
 
 mod pace;
+mod steady;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tokio::time::{Instant, sleep, timeout};
-use tracing::warn;
+use futures_util::TryStreamExt as _;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
-use super::peers::{PEER, Peers};
+use super::peers::{Feed, Given, PEER, Peers};
 use crate::cache::{self, Claim, Need, Supply};
 use crate::domain::Image;
 use crate::store::registry::Reader;
 use crate::store::{self, Registry};
 use crate::stream::{Blob, ByteRange, ByteStream};
-use crate::telemetry::counters::{Counter, Counters};
+use crate::telemetry::counters::Counters;
 
-use pace::Pace;
-
-/// How long to wait before the second try to go on, and at most.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// Another node may send nothing for so long: there is the store.
-const PEER_PATIENCE: Duration = Duration::from_secs(5);
+use steady::{Place, Steady};
 
 /// The data of one image. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -45,6 +38,8 @@ struct Inner {
     peers: Option<Peers>,
     /// The nodes that something came from.
     helped: Mutex<Vec<String>>,
+    /// Where a fill has its data from, for nodes that would read along.
+    feed: watch::Sender<Feed>,
 }
 
 impl StoreSource {
@@ -62,6 +57,7 @@ impl StoreSource {
             counters: counters.clone(),
             peers,
             helped: Mutex::default(),
+            feed: watch::Sender::new(Feed::Sought),
         }))
     }
 
@@ -95,30 +91,36 @@ impl StoreSource {
 
     /// The same for a fill, from another node where one has a copy.
     async fn begin_fill(&self, range: Option<ByteRange>) -> store::Result<(String, Blob)> {
-        if let Some((node, bytes)) = self.open_at_peer(range).await
+        if let Some(given) = self.open_at_peer(range).await
             && let Some(rest) = range.or(self.whole())
         {
+            let Given { node, bytes, grows } = given;
             let blob = Blob {
                 size: Some(rest.len()),
-                bytes: self.steady(Place::Peer(node), bytes, rest),
+                bytes: self.steady(Place::Peer { node, grows }, bytes, rest),
             };
             return Ok((PEER.to_owned(), blob));
         }
-        self.begin(range, Reader::Service).await
+        let begun = self.begin(range, Reader::Service).await?;
+        self.0.feed.send_replace(Feed::Store);
+        Ok(begun)
     }
 
-    /// All of it or the range of it from another node, and which one that is.
-    async fn open_at_peer(&self, range: Option<ByteRange>) -> Option<(String, ByteStream)> {
+    /// All of it or the range of it from another node.
+    async fn open_at_peer(&self, range: Option<ByteRange>) -> Option<Given> {
         let Inner {
             image,
             peers,
             helped,
+            feed,
             ..
         } = &*self.0;
-        let opened = peers.as_ref()?.open(image.id, image.size?, range).await?;
+        feed.send_replace(Feed::Sought);
+        let given = peers.as_ref()?.open(image.id, image.size?, range).await?;
         let mut helped = helped.lock().unwrap_or_else(PoisonError::into_inner);
-        helped.push(opened.0.clone());
-        Some(opened)
+        helped.push(given.node.clone());
+        feed.send_replace(Feed::Peer);
+        Some(given)
     }
 
     fn whole(&self) -> Option<ByteRange> {
@@ -131,26 +133,15 @@ impl StoreSource {
 
     /// Data that is gone on with where it breaks.
     fn steady(&self, from: Place, bytes: ByteStream, rest: ByteRange) -> ByteStream {
-        let store = match &from {
+        Steady::new(self.clone(), from, bytes, rest).read()
+    }
+
+    /// What bytes from there are counted as.
+    fn name_of(&self, place: &Place) -> String {
+        match place {
             Place::Location(location) => self.store_at(*location),
-            Place::Peer(_) => PEER.to_owned(),
-        };
-        let steady = Steady {
-            source: self.clone(),
-            bytes,
-            from,
-            count: self.0.counters.read_from(&store),
-            rest,
-            pace: Pace::default(),
-            tries: 0,
-            failing: None,
-            ended: 0,
-        };
-        let bytes = stream::try_unfold(steady, |mut steady| async move {
-            let next = steady.next().await?;
-            Ok::<_, io::Error>(next.map(|bytes| (bytes, steady)))
-        });
-        Box::pin(bytes)
+            Place::Peer { .. } => PEER.to_owned(),
+        }
     }
 
     /// What the store of a location is called: by its name, or where it has none by its scheme, which some store
@@ -190,6 +181,9 @@ impl StoreSource {
 
     /// What a claim needs: its first bytes are opened now, so that whoever asks hears why they cannot be had.
     pub async fn supply(&self, claim: &Claim) -> store::Result<Supply> {
+        if let Some(peers) = &self.0.peers {
+            peers.follow(self.0.image.id, self.0.feed.subscribe());
+        }
         let need = claim.need();
         let first = match need {
             Need::Nothing => None,
@@ -246,137 +240,5 @@ impl cache::Source for Filling {
 
     fn disproved(&self) {
         self.0.disproved();
-    }
-}
-
-/// Where data comes from.
-enum Place {
-    Location(usize),
-    /// Another node.
-    Peer(String),
-}
-
-/// Data on its way.
-struct Steady {
-    source: StoreSource,
-    bytes: ByteStream,
-    from: Place,
-    /// Counts what comes from there.
-    count: Counter,
-    /// What has not come.
-    rest: ByteRange,
-    /// How often it was gone on with, since a byte came, and since when.
-    tries: u32,
-    failing: Option<Instant>,
-    /// How many locations had no more than this, since a byte came.
-    ended: usize,
-    pace: Pace,
-}
-
-impl Steady {
-    async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        loop {
-            let (patience, asked) = (self.patience(), Instant::now());
-            let next = timeout(patience, self.bytes.next()).await;
-            let why = match next {
-                Ok(Some(Ok(bytes))) => {
-                    let count = bytes.len() as u64;
-                    self.count.inc_by(count);
-                    self.rest.start = (self.rest.start + count).min(self.rest.end);
-                    (self.tries, self.failing, self.ended) = (0, None, 0);
-                    let keeps_up = self.pace.note(asked.elapsed(), count);
-                    if !keeps_up && !self.rest.is_empty() && matches!(self.from, Place::Peer(_)) {
-                        self.go_on(io::Error::other("it is too slow")).await?;
-                    }
-                    return Ok(Some(bytes));
-                }
-                // More than there should be is for others to judge.
-                Ok(None) | Err(_) if self.rest.is_empty() => return Ok(None),
-                Ok(None) => {
-                    self.ended += 1;
-                    if self.ended > self.source.0.image.locations.len() {
-                        // It is all they have: whoever compares it with the image finds it wrong.
-                        return Ok(None);
-                    }
-                    io::Error::other("the store sent too few bytes")
-                }
-                Ok(Some(Err(error))) => error,
-                Err(_) => io::Error::other("the store sends nothing"),
-            };
-            self.go_on(why).await?;
-        }
-    }
-
-    fn patience(&self) -> Duration {
-        let patience = self.source.0.patience;
-        match self.from {
-            Place::Location(_) => patience,
-            Place::Peer(_) => patience.min(PEER_PATIENCE),
-        }
-    }
-
-    /// Goes on at another node, where one has a copy.
-    async fn go_on_at_peer(&mut self, why: &io::Error) -> bool {
-        let (Place::Peer(node), Some(peers)) = (&self.from, &self.source.0.peers) else {
-            return false;
-        };
-        peers.rest(self.source.0.image.id, node, &why.to_string());
-        let Some((node, bytes)) = self.source.open_at_peer(Some(self.rest)).await else {
-            return false;
-        };
-        (self.from, self.bytes) = (Place::Peer(node), bytes);
-        true
-    }
-
-    /// Opens what has not come yet: at every location, and again for as long as a store may send nothing. The
-    /// error is the one that made it necessary.
-    async fn go_on(&mut self, mut why: io::Error) -> io::Result<()> {
-        self.pace = Pace::default();
-        if self.go_on_at_peer(&why).await {
-            return Ok(());
-        }
-        let Inner {
-            stores,
-            image,
-            patience,
-            ..
-        } = &*self.source.0;
-        let places = image.locations.len().max(1);
-        let failing = *self.failing.get_or_insert_with(Instant::now);
-        let is_early = |tries: u32| u64::from(tries) < places as u64;
-        while is_early(self.tries) || failing.elapsed() < *patience {
-            self.tries += 1;
-            self.source.0.counters.store_failovers.inc();
-            let at = self.rest.start;
-            warn!(image.id = %image.id, at, error = %why,
-                "a store failed in the middle of image {}, reading on at byte {at}", image.id);
-            // The other locations first, at once; then each of them again, after a while.
-            let round = self.tries / u32::try_from(places).unwrap_or(u32::MAX);
-            if round > 0 {
-                let pause = PAUSE.saturating_mul(2_u32.saturating_pow(round - 1));
-                sleep(pause.min(LONGEST_PAUSE)).await;
-            }
-            let first = match self.from {
-                Place::Location(location) => (location + 1) % places,
-                Place::Peer(_) => stores.suspects().first(image),
-            };
-            let opened = self.source.open_at(Some(self.rest), Reader::Service, first);
-            match opened.await {
-                Ok((location, blob)) => {
-                    self.from = Place::Location(location);
-                    self.count =
-                        (self.source.0.counters).read_from(&self.source.store_at(location));
-                    self.bytes = blob.bytes;
-                    return Ok(());
-                }
-                // Nothing is there at this byte.
-                Err(_) if self.ended > 0 => {
-                    self.bytes = Box::pin(stream::empty());
-                    return Ok(());
-                }
-                Err(error) => why = io::Error::other(error),
-            }
-        }
-        Err(why)
     }
 }

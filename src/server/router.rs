@@ -79,6 +79,7 @@ fn routes(glance: &Glance) -> Router<Glance> {
         .route("/v2/cache/pins/{id}", put(cache::pin).delete(cache::unpin).only())
         .route("/v2/cache/nodes/{id}", get(cache::nodes).allow("GET"))
         .route("/v2/cache_nodes", get(cache::all_nodes).only())
+        .route("/v2/cache_node/{id}/lead", put(cache::lead).only())
         .route("/v2/schemas/image", get(schemas::image).allow("GET"))
         .route("/v2/schemas/images", get(schemas::images).allow("GET"))
         .route("/v2/metadefs/resource_types", absent("GET"))

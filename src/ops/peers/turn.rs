@@ -1,5 +1,5 @@
 //! Of the nodes that are to bring the same image in ahead of time, by the queue or by a rule, one reads the store. The
-//! others wait until it has a copy, and take that.
+//! others wait until it has begun, and read along with it.
 //!
 //! Who it is nobody has to agree on: each image puts the nodes into an order of its own (rendezvous hashing). Nobody
 //! waits for who comes later in it, so that there is no circle; and no client waits here.
@@ -21,12 +21,6 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How long it may leave the image in its queue: it may have much to do before.
 const QUEUED: Duration = Duration::from_secs(10);
 
-/// How long its copy may stand still.
-const STILL: Duration = Duration::from_mins(1);
-
-/// A copy that has just come is told of within this time, or is not waited for.
-const TOLD: Duration = Duration::from_secs(5);
-
 impl Glance {
     /// Waits while another node is about to have a copy of an image that is wanted here ahead of time.
     pub async fn give_way(&self, cache: &Cache, image: &Image) {
@@ -40,37 +34,26 @@ impl Glance {
 
 impl Peers {
     async fn give_way(&self, id: ImageId) {
-        let nodes = self.0.db.nodes().await.unwrap_or_default();
-        let nodes: Vec<String> = nodes.into_iter().map(|node| node.name).collect();
-        let (mut here, mut since) = (0, Instant::now());
+        let nodes = self.0.db.node_names().await.unwrap_or_default();
+        let since = Instant::now();
         let (mut waited, mut absent) = (false, false);
         loop {
             let Some(first) = self.first_of(nodes.clone(), id) else {
                 return;
             };
-            let most = match self.profile_at(&first, id).await {
-                Ok(known) if known.state == State::Cached => {
-                    return self.until_told(&first, id).await;
-                }
-                Ok(known) if known.state == State::Growing => {
-                    if known.here > here {
-                        (here, since) = (known.here, Instant::now());
-                    }
-                    STILL
-                }
-                Ok(known) if known.queued => QUEUED,
+            match self.profile_at(&first, id).await {
+                // It has a copy, or makes one.
+                Ok(known) if matches!(known.state, State::Cached | State::Growing) => return,
+                Ok(known) if known.queued => {}
                 Err(NoCopy::Away(why)) => {
                     self.rest(id, &first, &why);
                     continue;
                 }
-                // Its wish may come in this moment, and a fill may come to its end while it is looked for.
-                Ok(_) if !std::mem::replace(&mut absent, true) => {
-                    sleep(LOOK).await;
-                    continue;
-                }
+                // Its wish may come in this moment.
+                Ok(_) if !absent => absent = true,
                 Ok(_) | Err(NoCopy::Refused(_) | NoCopy::OtherSize(_)) => return,
-            };
-            if since.elapsed() >= most {
+            }
+            if since.elapsed() >= QUEUED {
                 return;
             }
             if !waited {
@@ -81,20 +64,8 @@ impl Peers {
         }
     }
 
-    /// Waits until it can be known of a node that it has the image.
-    async fn until_told(&self, node: &String, id: ImageId) {
-        let since = Instant::now();
-        while since.elapsed() < TOLD {
-            let nodes = self.0.db.nodes_with(id).await;
-            if nodes.is_ok_and(|nodes| nodes.contains(node)) {
-                return;
-            }
-            sleep(LOOK).await;
-        }
-    }
-
     /// Of these nodes and this one, who is to bring an image in before all others. None where that is this one.
-    fn first_of(&self, nodes: Vec<String>, id: ImageId) -> Option<String> {
+    pub(super) fn first_of(&self, nodes: Vec<String>, id: ImageId) -> Option<String> {
         let own = std::iter::once(self.0.own.clone());
         let first = self.awake(nodes).into_iter().chain(own).max_by_key(|node| {
             let place = format!("{id} {node}");

@@ -6,10 +6,10 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use crate::domain::Caller;
-use crate::ops::Glance;
 use crate::ops::cached::Clear;
+use crate::ops::{Error, Glance};
 use crate::server::error::Result;
-use crate::server::extract::{NoBody, Path, Query};
+use crate::server::extract::{Json, NoBody, Path, Query};
 use crate::server::fault::Fault;
 use crate::server::view::{self, Document, Empty, Listing};
 
@@ -112,6 +112,23 @@ pub async fn nodes(
 /// `GET /v2/cache_nodes`, a call of our own
 pub async fn all_nodes(State(glance): State<Glance>, caller: Caller) -> Result<impl IntoResponse> {
     view::written(&glance.cache_nodes(&caller).await?)
+}
+
+/// `PUT /v2/cache_node/{id}/lead`, a call of our own, which nodes make
+pub async fn lead(
+    State(glance): State<Glance>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(wish): Json,
+) -> Result<impl IntoResponse> {
+    let id = (id.parse()).map_err(|_| Error::NoSuchImage(id))?;
+    let Some(asker) = wish["node"].as_str() else {
+        let sentence = "node must be the URL of the node that asks.";
+        return Err(Fault::new(StatusCode::BAD_REQUEST, sentence.to_owned()));
+    };
+    let instead_of = wish["instead_of"].as_str();
+    let node = glance.lead(&caller, id, asker, instead_of).await?;
+    Ok(Document(json!({"node": node})))
 }
 
 /// `POST /v2/cache/clean`

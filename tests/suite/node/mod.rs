@@ -11,6 +11,7 @@ mod fsck;
 mod full;
 mod http;
 mod jobs;
+mod leads;
 mod limit;
 mod mended;
 mod metrics;

@@ -15,19 +15,25 @@ use crate::support::{until, unused_port};
 
 /// A node with a cache of its own, on the database and store of the first.
 fn node_beside(first: Option<&Site>, image_cache: &str) -> (Site, Node) {
+    let site = site_beside(first, image_cache);
+    let node = site.start();
+    (site, node)
+}
+
+/// The site of such a node. It waits for others as long as a busy machine takes.
+pub(super) fn site_beside(first: Option<&Site>, image_cache: &str) -> Site {
     let port = unused_port();
     let site = Site::with(
         &format!(
             "image_cache_driver = centralized_db\nworker_self_reference_url = http://127.0.0.1:{port}\n\
              bind_port = {port}"
         ),
-        &format!("peers = true\n{image_cache}"),
+        &format!("peers = true\npeer_timeout = 60\n{image_cache}"),
     );
     if let Some(first) = first {
         site.shares_with(first);
     }
-    let node = site.start();
-    (site, node)
+    site
 }
 
 /// Brings the image in, and waits until the others can know of it.
@@ -123,7 +129,7 @@ fn what_another_node_has_wrong_is_nobodys_image() {
 #[test]
 fn a_node_that_stands_still_is_not_waited_for() {
     let (first, one) = node_beside(None, "");
-    let (_second, two) = node_beside(Some(&first), "");
+    let (_second, two) = node_beside(Some(&first), "peer_timeout = 1");
     let image = one.image(MIB);
     has_told(&one, &first, &image);
     one.signal(Signal::STOP);

@@ -13,7 +13,7 @@ use super::process::{Image, Node};
 use super::site::Site;
 use crate::support::{Origin, until};
 
-const SIZE: usize = 9 * MIB + 5;
+pub(super) const SIZE: usize = 9 * MIB + 5;
 
 const PATCH: &str = "application/openstack-images-v2.1-json-patch";
 
@@ -25,16 +25,21 @@ fn site(origin: &Origin, cached: bool) -> Site {
         "image_cache_max_size = 0"
     };
     let site = Site::with(&format!("show_multiple_locations = true\n{room}"), "");
-    site.adds(&format!(
-        "[glance_store]\nstores = file, http\n[server]\nstore_timeout = 60\n\
-         [import_filtering_opts]\nallowed_ports = [{}]\nallowed_hosts = [127.0.0.1]",
-        origin.port()
-    ));
+    site.adds(&reading(origin));
     site
 }
 
+/// What lets a node read from `origin`.
+pub(super) fn reading(origin: &Origin) -> String {
+    format!(
+        "[glance_store]\nstores = file, http\n[server]\nstore_timeout = 60\n\
+         [import_filtering_opts]\nallowed_ports = [{}]\nallowed_hosts = [127.0.0.1]",
+        origin.port()
+    )
+}
+
 /// An image whose data is at these places of the web server, in this order.
-fn located(node: &Node, origin: &Origin, places: &[String]) -> Image {
+pub(super) fn located(node: &Node, origin: &Origin, places: &[String]) -> Image {
     let image = Image {
         data: Origin::bytes(SIZE),
         ..node.create()

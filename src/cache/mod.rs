@@ -200,10 +200,7 @@ impl Cache {
             Ok(images) => cache.node.reconcile(images).await,
             Err(error) => cache.node.trouble.begin(&error),
         }
-        if config.rules.is_empty() {
-            // Nobody else would note that there are no rules any more.
-            cache.want(Wanted::new()).await;
-        }
+        cache.recall_wanted(&config.rules).await;
         cache.tell_ways().await;
         tokio::spawn(recount::run(Arc::downgrade(&cache.node)));
         tokio::spawn(expire::run(Arc::downgrade(&cache.node)));

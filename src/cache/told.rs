@@ -2,7 +2,7 @@
 //! line for each image and rule; `.glance/ways`, in which order copies leave, and for how long they may stay unused.
 //!
 //! A service writes them where they are something new: when its rules have looked, at its start, and when it reads its
-//! options again. Nobody decides by them.
+//! options again. The next one goes by what was wanted until its own rules have looked.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::Cache;
 use super::format;
 use super::layout::{self, Layout};
-use crate::config::Eviction;
+use crate::config::{Eviction, PrefetchRule};
 use crate::domain::ImageId;
 
 /// Images that rules want.
@@ -50,6 +50,29 @@ impl Cache {
         if let Err(error) = noted {
             tracing::debug!("what rules want is not noted: {error}");
         }
+    }
+
+    /// Goes by what these rules wanted when they last looked: it stays over a restart. What others wanted, which are
+    /// not there any more, is forgotten.
+    pub(super) async fn recall_wanted(&self, rules: &[PrefetchRule]) {
+        let known = match self.work(|node| known(&node.layout)).await {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::debug!("what rules wanted is not known: {error}");
+                Vec::new()
+            }
+        };
+        let mut wanted = Wanted::new();
+        for (rank, rule) in rules.iter().enumerate() {
+            for (id, _) in known.iter().filter(|(_, name)| *name == rule.name) {
+                let want = wanted.entry(*id).or_insert_with(|| Want {
+                    rank,
+                    rules: Vec::new(),
+                });
+                want.rules.push(rule.name.clone());
+            }
+        }
+        self.want(wanted).await;
     }
 
     /// Notes what this process goes by.
@@ -126,12 +149,19 @@ fn write(layout: &Layout, path: &Path, text: &str) -> io::Result<()> {
 
 /// The rules that want an image.
 pub fn by(layout: &Layout, id: ImageId) -> io::Result<Vec<String>> {
+    let known = known(layout)?.into_iter();
+    let of_image = known.filter(|(wanted, _)| *wanted == id);
+    Ok(of_image.map(|(_, rule)| rule).collect())
+}
+
+/// Images and rules that want them.
+fn known(layout: &Layout) -> io::Result<Vec<(ImageId, String)>> {
     let text = read(&layout.wanted())?;
-    let rules = text.lines().filter_map(|line| {
-        let (name, rule) = line.split_once(' ')?;
-        (name == id.as_str()).then(|| rule.to_owned())
+    let lines = text.lines().filter_map(|line| {
+        let (id, rule) = line.split_once(' ')?;
+        Some((id.parse().ok()?, rule.to_owned()))
     });
-    Ok(rules.collect())
+    Ok(lines.collect())
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -70,6 +70,36 @@ fn an_image_that_another_node_took_is_seen_in_the_database() {
 }
 
 #[test]
+fn what_a_rule_wants_stays_over_a_restart_until_it_looks_again() {
+    let site = Site::with("", "queue_settle = 0\nttl = 1");
+    site.adds("[image_cache_prefetch:gold]\nschedule = 0 0 29 2 *\ntag = gold\n");
+    let node = site.start();
+    let gold = node.image_as(MIB, &json!({"tags": ["gold"]}));
+    rules(&site, &[], 0);
+    node.caches(&gold);
+    node.stop();
+    let node = site.start();
+    // What came later and leaves shows that the time of the other is over as well.
+    let plain = node.image(MIB);
+    node.serves(&plain);
+    node.says(&format!("cached image {}", plain.id));
+    until("what nobody wants leaves", || {
+        cached(&node) == ids(&[&gold])
+    });
+    node.stop();
+
+    // A rule that is not there any more wants nothing.
+    let path = site.path("glance-api.conf");
+    let conf = fs::read_to_string(&path).unwrap();
+    fs::write(&path, conf.replace("prefetch:gold]", "prefetch:silver]")).unwrap();
+    let node = site.start();
+    until("nobody wants the other any more", || {
+        cached(&node).is_empty()
+    });
+    node.stop();
+}
+
+#[test]
 fn what_came_while_nobody_looked_is_brought_in_at_the_start() {
     let site = Site::new();
     let node = site.start();

@@ -102,6 +102,10 @@ async fn run_prune(node: &Arc<Node>) -> io::Result<Vec<(Placed, Reason)>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use chrono::TimeDelta;
+
     use super::*;
     use crate::clock::Clock;
     use crate::config::CacheConfig;
@@ -113,7 +117,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut config = CacheConfig::at(dir.path().to_owned());
         config.max_size = 1000;
-        let cache = Cache::open(config, Clock::system(), Counters::default()).await;
+        let minutes = Arc::new(AtomicI64::new(0));
+        let clock = {
+            let minutes = Arc::clone(&minutes);
+            Clock::from_fn(move || {
+                Clock::system().now() + TimeDelta::minutes(minutes.load(Ordering::Relaxed))
+            })
+        };
+        let cache = Cache::open(config, clock, Counters::default()).await;
         let ids: Vec<ImageId> = (0..3).map(|_| ImageId::random()).collect();
         for id in &ids {
             std::fs::write(dir.path().join(id.as_str()), [7; 300]).unwrap();
@@ -122,8 +133,8 @@ mod tests {
         // There is room, there is none, it has grown in place and takes all of it.
         for (bytes, left) in [(100, 3), (500, 1), (1000, 0)] {
             std::fs::write(&path, vec![7; bytes]).unwrap();
-            // So long a tally is believed while there is such a file.
-            tokio::time::sleep(Duration::from_millis(1100)).await;
+            // For less than that a tally is believed while there is such a file.
+            minutes.fetch_add(2, Ordering::Relaxed);
             once(&cache.node, false).await.unwrap();
             let here = ids
                 .iter()

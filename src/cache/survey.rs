@@ -97,7 +97,6 @@ mod tests {
     use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
-    use std::time::{Duration, Instant};
 
     use chrono::TimeDelta;
 
@@ -139,22 +138,26 @@ mod tests {
             fs::write(layout.image(ImageId::random()), b"").unwrap();
         }
         let now = Clock::system().now();
-        let (ended, begun) = (AtomicBool::new(false), Instant::now());
-        let (longest, counting) = thread::scope(|scope| {
-            let counter = scope.spawn(|| {
-                let survey = take(&layout, limits(0), now).unwrap();
-                ended.store(true, Ordering::Relaxed);
-                assert_eq!(survey.copies, 20_000);
-                begun.elapsed()
-            });
-            let mut longest = Duration::ZERO;
-            while !ended.load(Ordering::Relaxed) {
-                let asked = Instant::now();
-                drop(SpaceLock::take(&layout).unwrap());
-                longest = longest.max(asked.elapsed());
-            }
-            (longest, counter.join().unwrap())
-        });
-        assert!(longest < counting / 2, "{longest:?} of {counting:?}");
+        // How often there is room to be had while somebody counts. The machine may let one of the two wait for the
+        // other once, but not always.
+        let asked_meanwhile = || {
+            let (begun, ended) = (AtomicBool::new(false), AtomicBool::new(false));
+            thread::scope(|scope| {
+                let counter = scope.spawn(|| {
+                    begun.store(true, Ordering::Relaxed);
+                    let survey = take(&layout, limits(0), now).unwrap();
+                    ended.store(true, Ordering::Relaxed);
+                    assert_eq!(survey.copies, 20_000);
+                });
+                let mut asked = 0;
+                while !ended.load(Ordering::Relaxed) {
+                    drop(SpaceLock::take(&layout).unwrap());
+                    asked += u32::from(begun.load(Ordering::Relaxed));
+                }
+                counter.join().unwrap();
+                asked
+            })
+        };
+        assert!((0..5).any(|_| asked_meanwhile() > 100));
     }
 }

@@ -322,6 +322,11 @@ mod tests {
         crate::clock::Clock::system().now()
     }
 
+    /// When no tally of now is believed any more that ends, however long the counting took.
+    fn later() -> DateTime<Utc> {
+        now() + TimeDelta::seconds(LONGEST + 3)
+    }
+
     fn copies(layout: &Layout) -> (u64, u64) {
         let lock = SpaceLock::take(layout).unwrap();
         let copies = lock.tally(layout, now()).unwrap().copies;
@@ -360,9 +365,8 @@ mod tests {
         fs::write(&path, [7; 30]).unwrap();
         assert_eq!(copies(&layout), (1, 30));
         fs::write(&path, [7; 60]).unwrap();
-        let later = now() + TimeDelta::seconds(3);
         let lock = SpaceLock::take(&layout).unwrap();
-        assert_eq!(lock.tally(&layout, later).unwrap().copies.bytes, 60);
+        assert_eq!(lock.tally(&layout, later()).unwrap().copies.bytes, 60);
     }
 
     #[test]
@@ -375,9 +379,8 @@ mod tests {
         file.set_modified(old.into()).unwrap();
         assert_eq!(copies(&layout), (0, 0));
         fs::write(&path, [7; 60]).unwrap();
-        let later = now() + TimeDelta::seconds(2);
         let lock = SpaceLock::take(&layout).unwrap();
-        assert_eq!(lock.tally(&layout, later).unwrap().strange, 60);
+        assert_eq!(lock.tally(&layout, later()).unwrap().strange, 60);
     }
 
     #[test]

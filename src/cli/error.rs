@@ -261,11 +261,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_api_that_is_not_there_is_told_with_the_way_around_it() {
-        // A port that was free a moment ago: nobody listens on it.
-        let port = std::net::TcpListener::bind(("127.0.0.1", 0))
-            .and_then(|socket| socket.local_addr())
-            .unwrap()
-            .port();
+        // A socket that has a port and does not listen: nobody else gets it.
+        let held = tokio::net::TcpSocket::new_v4().unwrap();
+        held.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let port = held.local_addr().unwrap().port();
         let api = client::ImageApi::new(
             client::Address::new("0.0.0.0", port).unwrap(),
             client::Credentials::None { missing: vec![] },

@@ -28,8 +28,12 @@ pub async fn run<F>(
 {
     let now = || clock.now().with_timezone(&Local);
     let mut last = now();
-    while let Some(next) = schedule.next_after(&after(last, now())) {
-        match stop.run_until_cancelled(until(next, &now)).await {
+    loop {
+        let begun = now();
+        let Some(next) = schedule.next_after(&after(last, begun)) else {
+            break;
+        };
+        match stop.run_until_cancelled(until(next, begun, &now)).await {
             None => return,
             Some(true) => {
                 last = next;
@@ -54,9 +58,12 @@ fn after(last: DateTime<Local>, now: DateTime<Local>) -> DateTime<Local> {
     }
 }
 
-/// Waits for a time. False where the clock was set back meanwhile.
-async fn until(time: DateTime<Local>, now: &impl Fn() -> DateTime<Local>) -> bool {
-    let mut before = now();
+/// Waits for a time. False where the clock was set back since it was as `before`.
+async fn until(
+    time: DateTime<Local>,
+    mut before: DateTime<Local>,
+    now: &impl Fn() -> DateTime<Local>,
+) -> bool {
     // A difference that is negative has come.
     while let Ok(left) = (time - before).to_std()
         && !left.is_zero()
@@ -77,7 +84,7 @@ mod tests {
     use tokio::sync::mpsc;
     use tokio::time::timeout;
 
-    const LONG: Duration = Duration::from_secs(20);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[tokio::test]
     async fn a_job_runs_at_its_times_until_the_stop() {
@@ -104,7 +111,11 @@ mod tests {
         let clock = Clock::system();
         let now = || clock.now().with_timezone(&Local);
         let past = now() - chrono::TimeDelta::seconds(5);
-        assert!(timeout(LONG, until(past, &now)).await.expect("at once"));
+        assert!(
+            timeout(LONG, until(past, now(), &now))
+                .await
+                .expect("at once")
+        );
     }
 
     #[tokio::test]

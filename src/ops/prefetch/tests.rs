@@ -79,6 +79,14 @@ async fn images_are_fetched_in_order_and_leave_the_queue() {
     assert_eq!(cache.queued().await.unwrap(), images[5..]);
 }
 
+/// Waits until so many have been fetched at once, and a moment in which more could come.
+async fn until_there_are(enough: usize, most: &AtomicUsize) {
+    while most.load(Ordering::SeqCst) < enough {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
 #[tokio::test]
 async fn no_more_than_the_workers_are_fetched_at_once() {
     let dir = tempfile::tempdir().unwrap();
@@ -89,7 +97,7 @@ async fn no_more_than_the_workers_are_fetched_at_once() {
     let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let fetch = async |_, _| {
         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        until_there_are(3, &most).await;
         now.fetch_sub(1, Ordering::SeqCst);
         Fetched::Cached
     };
@@ -160,7 +168,14 @@ async fn what_somebody_wants_comes_before_what_rules_want_in_their_order() {
     let order = fetched_for(&rules, &cache, 1, 5, fetch).await;
     let expected = [4, 3, 2, 1, 0].map(|at: usize| images[at]);
     assert_eq!(order, expected);
-    assert!(cache.queued().await.unwrap().is_empty());
+    // The last one was fetched, and is about to leave.
+    let leaving = async {
+        while !cache.queued().await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let left = tokio::time::timeout(Duration::from_mins(1), leaving).await;
+    left.expect("it stays");
 }
 
 #[tokio::test]
@@ -191,7 +206,7 @@ async fn for_a_rule_no_more_are_fetched_at_once_than_it_says() {
             Ordering::SeqCst,
         );
         most.fetch_max(all.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        until_there_are(4, &most).await;
         ones.fetch_sub(is_one, Ordering::SeqCst);
         all.fetch_sub(1, Ordering::SeqCst);
         Fetched::Cached

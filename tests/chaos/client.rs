@@ -43,7 +43,7 @@ impl Client<'_> {
             match what {
                 Ok(what) => self.notes.saw(what),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let told = "a client waited in vain for half a minute";
+                    let told = "a client waited in vain for a minute";
                     self.notes.complain(told.to_owned());
                 }
                 Err(_) => {

@@ -10,7 +10,8 @@ use crate::chance::Chance;
 use crate::flips::Place;
 use crate::site::Site;
 
-const NOBODY: &str = "0f6dd1b4-9b0d-4a3e-8e0a-111111111111";
+/// An image that nobody has.
+pub const NOBODY: &str = "0f6dd1b4-9b0d-4a3e-8e0a-111111111111";
 
 /// Does some harm, and says what.
 pub fn do_some(site: &Site, images: &[Image], chance: &mut Chance) -> io::Result<&'static str> {

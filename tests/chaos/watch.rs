@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::damage::NOBODY;
 use crate::notes::Notes;
 use crate::site::{LIMIT, Site};
 
@@ -34,7 +35,11 @@ pub fn limit(site: &Site, ended: &AtomicBool, notes: &Notes) {
 /// Bytes of the files in a directory: those that have blocks on the disk.
 fn taken(dir: &Path, counts: impl Fn(&str) -> bool) -> u64 {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let files = entries.filter(|entry| counts(&entry.file_name().to_string_lossy()));
+    // What others put there asks for no room, and the cache may be full already.
+    let files = entries.filter(|entry| {
+        let name = entry.file_name();
+        name != NOBODY && counts(&name.to_string_lossy())
+    });
     let found = files.filter_map(|entry| entry.metadata().ok());
     found
         .filter(fs::Metadata::is_file)

@@ -1,8 +1,10 @@
 """A node to drive: a glance-api with its state in a temporary directory, and the commands that ask it."""
 
+import contextlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -63,10 +65,18 @@ class Failed(Exception):
     """A step did not go as it should."""
 
 
+# Below those that the kernel gives to whoever asks for any, so that nobody gets one in between.
+PORTS = iter(random.sample(range(20000, 30000), 1000))
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody has, and that this process gives away once."""
+    for port in PORTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
 
 class Node:
@@ -113,11 +123,11 @@ class Node:
         if self.server and self.server.poll() is None:
             self.server.send_signal(signal.SIGTERM)
             try:
-                self.server.wait(30)
+                self.server.wait(120)
             except subprocess.TimeoutExpired:
                 os.killpg(self.server.pid, signal.SIGKILL)
                 self.server.wait(10)
-                raise Failed("SIGTERM did not end the server within 30 s") from None
+                raise Failed("SIGTERM did not end the server within 120 s") from None
         return self.server.returncode
 
     def log_end(self):
@@ -171,7 +181,7 @@ class Node:
 
     def document(self, image):
         """What the API itself says of an image."""
-        return json.load(urllib.request.urlopen(f"{self.url}/v2/images/{image}", timeout=10))
+        return json.load(urllib.request.urlopen(f"{self.url}/v2/images/{image}", timeout=60))
 
     def manage(self, *arguments, **kwargs):
         return self.run(self.bin_dir / "glance-cache-manage", "-p", self.port, *arguments, **kwargs)
@@ -198,7 +208,7 @@ class Node:
         (self.state / "images.away").rename(self.state / "images")
 
     @staticmethod
-    def until(holds, what, seconds=30):
+    def until(holds, what, seconds=60):
         end = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > end:

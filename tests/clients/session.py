@@ -230,7 +230,7 @@ def manage_lists_as_it_always_did(s):
 
 @step
 def manage_queues_and_waits(s):
-    s.node.manage("queue-image", "-f", "--wait", "--timeout", "60", s.iso_id, s.qcow2_id)
+    s.node.manage("queue-image", "-f", "--wait", "--timeout", "100", s.iso_id, s.qcow2_id)
     equal(set(s.node.cached()), {s.iso_id, s.qcow2_id})
     table = s.node.manage("list-cached").splitlines()
     equal(table[0], "Found 2 cached images...")
@@ -259,7 +259,7 @@ def a_terminal_sees_how_far_it_has_come(s):
     ours, theirs = pty.openpty()
     try:
         out = s.node.manage(
-            "queue-image", "-f", "--wait", "--timeout", "60", "-v", s.iso_id, s.qcow2_id, stderr=theirs,
+            "queue-image", "-f", "--wait", "--timeout", "100", "-v", s.iso_id, s.qcow2_id, stderr=theirs,
         )
         shown = os.read(ours, 1 << 16).decode()
     finally:
@@ -271,7 +271,7 @@ def a_terminal_sees_how_far_it_has_come(s):
 
 @step
 def manage_refuses_to_wait_for_what_is_not_there(s):
-    s.node.manage("queue-image", "-f", "--wait", "--timeout", "60", MISSING, ok=(1,))
+    s.node.manage("queue-image", "-f", "--wait", "--timeout", "100", MISSING, ok=(1,))
     equal(s.node.queued(), [])
 
 
@@ -331,7 +331,7 @@ def the_pruner_takes_the_cache_back_to_its_limit(s):
 @step
 def the_prefetcher_fetches_through_the_api(s):
     s.node.manage("queue-image", "-f", s.iso_id)
-    report = json.loads(s.node.job("prefetcher", "--json", "--timeout", "60"))
+    report = json.loads(s.node.job("prefetcher", "--json", "--timeout", "100"))
     equal((report["cached"], report["failed"]), ([s.iso_id], []))
     equal(set(s.node.cached()), {s.iso_id})
 

@@ -53,7 +53,7 @@ def a_private_image_comes_from_the_copy_of_another_node(s):
             status, _, body = two.ask("GET", f"/v2/cache/nodes/{image}", admin)
             return status == 200 and json.loads(body) == [one.url]
 
-        two.until(told, "the second node knows of the copy", 30)
+        two.until(told, "the second node knows of the copy")
         (one.state / "images").rename(one.state / "away")
         # Who may not have it does not get it from a copy either.
         equal(two.status(s.keystone.token("demo2", "demo2"), path), 404)

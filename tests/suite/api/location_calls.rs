@@ -59,7 +59,7 @@ async fn a_new_location_makes_its_image_active_and_is_hashed_afterwards() {
     let origin = Origin::new().await;
     let cloud = with(&origin, "").await;
     let path = queued(&cloud).await;
-    let url = origin.url("/bytes/4000");
+    let url = origin.url("/held/4000");
     add(&cloud, &path, &json!({"url": url})).await;
     let locked = cloud.member().get(&path).await.json();
     assert_eq!(locked["status"], "queued");
@@ -70,6 +70,7 @@ async fn a_new_location_makes_its_image_active_and_is_hashed_afterwards() {
         .await;
     assert_eq!(again.status, StatusCode::CONFLICT);
     assert_eq!(again.sentence(), "Image has active task");
+    origin.let_go();
 
     let (image, task) = ended(&cloud, &path).await;
     assert_eq!(

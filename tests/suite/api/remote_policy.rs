@@ -118,7 +118,8 @@ async fn a_server_that_does_not_answer_refuses_in_time_and_so_does_its_opposite(
             StatusCode::FORBIDDEN,
             "{rule}"
         );
-        assert!(start.elapsed() < Duration::from_secs(10));
+        // Without the option it is a minute.
+        assert!(start.elapsed() < Duration::from_secs(50));
     }
     judge.leave().await;
     let cloud = where_deletion_is(&format!("not {}", judge.says("no")), "").await;

@@ -26,45 +26,51 @@ fn entries(dir: &Path, count: u32) {
     }
 }
 
-/// How long the middle one of some claims takes. Each of them drives others out where there is no room.
+/// How long the fastest of some claims takes. Each of them drives others out where there is no room.
 async fn claim_time(cache: &Cache, size: usize) -> Duration {
-    let mut times = Vec::new();
+    let mut fastest = Duration::MAX;
     for _ in 0..31 {
         let image = Image::of(size);
         let expected = image.expected();
         let start = Instant::now();
         let found = cache.lookup(image.id, &expected).await;
-        times.push(start.elapsed());
+        fastest = fastest.min(start.elapsed());
         match found {
             Lookup::Missing(claim) => claim.fill_whole(image.blob()).await.unwrap(),
             other => panic!("no claim: {other:?}"),
         }
     }
-    times.sort();
-    times[times.len() / 2]
+    fastest
+}
+
+/// How long it takes to read the names of all files, at best.
+fn reading_time(shelf: &Shelf) -> Duration {
+    let read = |_| {
+        let start = Instant::now();
+        let names = std::fs::read_dir(shelf.dir.path()).unwrap();
+        assert!(names.count() > 90_000);
+        start.elapsed()
+    };
+    (0..5).map(read).min().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_claim_takes_no_longer_among_a_hundred_thousand_copies() {
-    let mut measured = Vec::new();
-    for count in [1_000, 100_000] {
-        let shelf = Shelf::of_size(u64::from(count) + 400);
-        entries(shelf.dir.path(), count);
-        let cache = shelf.open().await;
-        let free = claim_time(&cache, 10).await;
-        // From now on somebody has to leave for each.
-        let full = claim_time(&cache, 40).await;
-        println!("{count} copies: a claim takes {free:?}, {full:?} where copies leave for it");
-        measured.push((free, full));
-        cache.close().await;
-    }
-    let [(free, full), (free_of_many, full_of_many)] = measured[..] else {
-        panic!("{measured:?}");
-    };
-    // To look at every file takes a hundred times as long.
-    let noise = Duration::from_millis(2);
-    assert!(free_of_many < free * 5 + noise, "{measured:?}");
-    assert!(full_of_many < full * 5 + noise, "{measured:?}");
+async fn a_claim_among_a_hundred_thousand_copies_looks_at_few_of_them() {
+    let count = 100_000;
+    let shelf = Shelf::of_size(u64::from(count) + 400);
+    entries(shelf.dir.path(), count);
+    let cache = shelf.open().await;
+    let free = claim_time(&cache, 10).await;
+    // From now on somebody has to leave for each.
+    let full = claim_time(&cache, 40).await;
+    // Of each the fastest: whatever else this machine does, some of them are not held up.
+    let all = reading_time(&shelf);
+    println!("a claim takes {free:?}, {full:?} where copies leave for it; all names take {all:?}");
+    assert!(
+        free < all / 2 && full < all / 2,
+        "{free:?} {full:?} {all:?}"
+    );
+    cache.close().await;
 }
 
 #[tokio::test]
@@ -324,15 +330,15 @@ async fn an_index_that_another_process_holds_keeps_no_download_waiting_for_room(
     .await;
     let other = Connection::open(shelf.path("cache.db")).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let start = Instant::now();
-    for _ in 0..10 {
+    let mut times = Vec::new();
+    for _ in 0..11 {
+        let start = Instant::now();
         Image::of(400).fill(&cache).await;
+        times.push(start.elapsed());
     }
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        start.elapsed()
-    );
+    times.sort();
+    // Who waits for the index waits for a second.
+    assert!(times[5] < Duration::from_secs(1), "{times:?}");
     other.execute_batch("ROLLBACK").unwrap();
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use glance::cache::{Cache, Directory, Lookup};
@@ -70,11 +71,8 @@ async fn hits_reach_the_file_by_themselves_and_at_the_latest_at_the_end() {
     cache.close().await;
     assert_eq!(rows(&shelf)[image.id.as_str()], 2);
     assert_eq!(shelf.names("incomplete"), [""; 0]);
-    let beside: Vec<_> = shelf
-        .names("")
-        .into_iter()
-        .filter(|name| name.starts_with("cache.db"))
-        .collect();
+    let mut beside = shelf.names("");
+    beside.retain(|name| name.starts_with("cache.db"));
     assert_eq!(beside, ["cache.db"]);
 }
 
@@ -145,9 +143,9 @@ async fn a_directory_of_the_original_is_served_at_once_and_can_go_back() {
         sql.split_whitespace().collect()
     };
     let anew = Shelf::new();
-    anew.open().await.close().await;
-    Image::of(1).fill(&anew.open().await).await;
-    until("created", async || anew.path("cache.db").exists()).await;
+    let fresh = anew.open().await;
+    Image::of(1).fill(&fresh).await;
+    fresh.close().await;
     assert_eq!(
         schema(&shelf.path("cache.db")),
         schema(&anew.path("cache.db"))
@@ -363,12 +361,16 @@ async fn an_index_that_another_process_holds_delays_nobody_and_loses_no_hit() {
 
     let other = Connection::open(shelf.path("cache.db")).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let started = std::time::Instant::now();
+    let mut times = Vec::new();
     for _ in 0..10 {
+        let started = Instant::now();
         image.download(&cache).await;
         Image::of(1000).fill(&cache).await;
+        times.push(started.elapsed());
     }
-    assert!(started.elapsed() < std::time::Duration::from_secs(5));
+    times.sort();
+    // Who waits for the index waits for a second.
+    assert!(times[5] < Duration::from_secs(1), "{times:?}");
     assert_eq!(cache.entries().await.unwrap().len(), 11);
     assert_eq!(hits(&cache, &image).await, 10);
     other.execute_batch("ROLLBACK").unwrap();

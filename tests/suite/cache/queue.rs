@@ -62,8 +62,8 @@ async fn a_file_that_anyone_puts_there_is_noticed() {
         let next = watch.next(&HashSet::new(), &HashSet::new(), no_rules).await;
         (next.id, watch)
     });
-    // Half of the slow sweep: it must be the watch that noticed.
-    let soon = Duration::from_secs(15);
+    // Less than the slow sweep: it must be the watch that noticed.
+    let soon = Duration::from_secs(25);
     tokio::task::yield_now().await;
     std::fs::write(shelf.path("queue").join(first.as_str()), b"").unwrap();
     let (found, watch) = tokio::time::timeout(soon, waiting).await.unwrap().unwrap();

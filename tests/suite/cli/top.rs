@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::live::Live;
 use super::{IMAGE, Node, OTHER};
+use crate::support::until;
 
 #[test]
 fn a_frame_of_a_directory_tells_space_and_copies() {
@@ -40,6 +41,8 @@ fn a_frame_of_an_api_tells_what_downloads_found() {
         live.download(IMAGE, "");
     }
     live.download(OTHER, "");
+    // Its copy is in its place a moment after its last byte has left.
+    until("the second copy", || live.node.has(OTHER));
     let told = live.manage(&["top", "--once"]).quietly();
     assert!(
         told.contains(

@@ -1,5 +1,6 @@
 //! A server that goes away and comes back: what is in between can be cut.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use glance::db::{Db, Error, make_schema};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::support::{PATIENCE, unused_port};
 
 /// The wire to a server.
 struct Wire {
@@ -21,7 +23,8 @@ struct Wire {
 
 impl Wire {
     async fn to(there: &str) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        // Nobody gets it while the wire is cut.
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], unused_port()))).await;
         Self {
             here: listener.local_addr().unwrap(),
             there: there.to_owned(),
@@ -36,9 +39,23 @@ impl Wire {
     }
 
     async fn mend(&mut self) {
-        let listener = TcpListener::bind(self.here).await.unwrap();
+        let listener = listen(self.here).await;
         self.carrying = tokio::spawn(carry(listener, self.there.clone()));
     }
+}
+
+/// A process that another test has just started has the old socket for a moment, too.
+async fn listen(here: SocketAddr) -> TcpListener {
+    let listening = async {
+        loop {
+            match TcpListener::bind(here).await {
+                Ok(listener) => return listener,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse),
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, listening).await.expect("a port of ours")
 }
 
 async fn carry(listener: TcpListener, there: String) {
@@ -62,12 +79,15 @@ async fn a_server_that_goes_away_is_found_again() {
         let (before, rest) = url.split_once('@').unwrap();
         let (there, name) = rest.split_once('/').unwrap();
         let mut wire = Wire::to(there).await;
-        let config = DatabaseConfig::at(format!("{before}@{}/{name}", wire.here));
+        let config = DatabaseConfig {
+            patience: PATIENCE * 2,
+            ..DatabaseConfig::at(format!("{before}@{}/{name}", wire.here))
+        };
         let db = Db::open(&config).await.unwrap();
         db.ping().await.unwrap();
         for _ in 0..2 {
             wire.cut().await;
-            let asked = timeout(Duration::from_secs(10), db.ping()).await;
+            let asked = timeout(PATIENCE, db.ping()).await;
             let asked = asked.expect("nobody waits for a server that is away");
             assert!(matches!(asked, Err(Error::Unavailable(_))), "{asked:?}");
             wire.mend().await;

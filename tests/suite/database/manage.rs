@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::support::unused_port;
 
 const MADE: &str = "Database is synced successfully.\n";
 const CURRENT: &str = "2024_1_contract01\n";
@@ -135,10 +136,7 @@ fn the_service_does_not_start_without_a_schema_and_says_what_to_run() {
 
 #[test]
 fn a_server_that_is_away_is_tried_again_as_often_as_configured() {
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|socket| socket.local_addr())
-        .unwrap()
-        .port();
+    let port = unused_port();
     for scheme in ["mysql+pymysql", "postgresql+psycopg2"] {
         let url = format!("{scheme}://glance:secret@127.0.0.1:{port}/glance");
         let start = Instant::now();

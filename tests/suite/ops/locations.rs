@@ -1,14 +1,12 @@
 //! Locations that are on their way when the service ends.
 
-use std::time::Duration;
-
 use glance::config::stores::{DriverConfig, HttpStoreConfig, StoreConfig};
 use glance::domain::uri_filter::UriFilter;
 use glance::domain::{Caller, Status};
 use serde_json::json;
 
 use super::{assemble, config, eventually, image};
-use crate::support::Origin;
+use crate::support::{Origin, PATIENCE};
 
 #[tokio::test]
 async fn an_end_of_the_service_leaves_no_image_locked() {
@@ -49,7 +47,7 @@ async fn an_end_of_the_service_leaves_no_image_locked() {
     })
     .await;
 
-    let finished = tokio::time::timeout(Duration::from_secs(10), glance.finish());
+    let finished = tokio::time::timeout(PATIENCE, glance.finish());
     finished.await.expect("it did not end");
     for (id, status, places) in [(plain, Status::Active, 1), (proven, Status::Queued, 0)] {
         let there = glance.db.image(id).await.unwrap().unwrap();

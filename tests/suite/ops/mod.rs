@@ -24,6 +24,8 @@ use glance::policy::Policy;
 use glance::store::Registry;
 use glance::telemetry::counters::Counters;
 
+use crate::support::PATIENCE;
+
 /// The service on a directory of its own, without a cache.
 async fn service(dir: &Path) -> Glance {
     assemble(config(dir)).await
@@ -174,9 +176,9 @@ fn config(dir: &Path) -> Config {
     }
 }
 
-/// Waits until it is so; what is promised "soon" must come within seconds.
+/// Waits until it is so, which is to be.
 async fn eventually<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
-    let waited = tokio::time::timeout(Duration::from_secs(10), async {
+    let waited = tokio::time::timeout(PATIENCE, async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }

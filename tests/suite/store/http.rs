@@ -1,7 +1,7 @@
 //! The store that reads what web servers have.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use glance::config::stores::HttpStoreConfig;
@@ -12,7 +12,7 @@ use glance::store::{Error, Store};
 use glance::stream::{Blob, ByteRange};
 
 use super::{contents, stream_of};
-use crate::support::Origin;
+use crate::support::{Origin, PATIENCE, Running, until, unused_port};
 
 fn as_shipped() -> HttpStoreConfig {
     HttpStoreConfig {
@@ -41,9 +41,14 @@ fn these(origins: &[&Origin]) -> UriFilter {
 }
 
 async fn store() -> HttpStore {
+    waiting(PATIENCE).await
+}
+
+/// A store that waits so long for a server.
+async fn waiting(time: Duration) -> HttpStore {
     let patience = Patience {
-        connect: Duration::from_secs(2),
-        silence: Duration::from_secs(2),
+        connect: time,
+        silence: time,
     };
     HttpStore::with_patience(&as_shipped(), patience)
         .await
@@ -172,9 +177,7 @@ async fn what_is_not_there_is_told_from_a_server_that_fails_or_is_away() {
         "{failed:?}"
     );
 
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let away = format!("http://{}/bytes/5", listener.local_addr().unwrap());
-    drop(listener);
+    let away = format!("http://127.0.0.1:{}/bytes/5", unused_port());
     let size = store.size(&at(away.clone())).await;
     assert!(matches!(size, Err(Error::BadAddress(_))), "{size:?}");
     let data = store.get(&at(away), None).await;
@@ -183,19 +186,23 @@ async fn what_is_not_there_is_told_from_a_server_that_fails_or_is_away() {
 
 #[tokio::test]
 async fn nobody_waits_for_a_server_that_says_nothing() {
-    let (store, origin) = (store().await, Origin::new().await);
-    let begun = Instant::now();
-    let silent = store.get(&at(origin.url("/silent")), None).await;
-    assert!(
-        matches!(silent, Err(Error::RemoteUnavailable)),
-        "{silent:?}"
-    );
-    for path in ["/stall/1000000", "/short/1000000"] {
-        let blob = store.get(&at(origin.url(path)), None).await.unwrap();
-        let broken = blob.bytes.try_collect::<Vec<_>>().await.unwrap_err();
-        assert!(!broken.to_string().contains("127.0.0.1"), "{broken}");
-    }
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    let origin = Origin::new().await;
+    let store = waiting(Duration::from_secs(3)).await;
+    let asking = async {
+        let silent = store.get(&at(origin.url("/silent")), None).await;
+        assert!(
+            matches!(silent, Err(Error::RemoteUnavailable)),
+            "{silent:?}"
+        );
+        for path in ["/stall/1000000", "/short/1000000"] {
+            let blob = store.get(&at(origin.url(path)), None).await.unwrap();
+            let broken = blob.bytes.try_collect::<Vec<_>>().await.unwrap_err();
+            assert!(!broken.to_string().contains("127.0.0.1"), "{broken}");
+        }
+    };
+    // The server would say nothing for ever.
+    let asked = tokio::time::timeout(PATIENCE, asking).await;
+    asked.expect("somebody waits for it");
 }
 
 #[tokio::test]
@@ -240,10 +247,9 @@ async fn certificates_are_looked_at_where_the_operator_wants_it() {
         eprintln!("skipped: there is no openssl to make certificates");
         return;
     }
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
-    let mut server = Command::new("openssl")
+    let port = unused_port();
+    let mut server = Command::new("openssl");
+    server
         .args([
             "s_server",
             "-quiet",
@@ -253,23 +259,14 @@ async fn certificates_are_looked_at_where_the_operator_wants_it() {
         ])
         .args(["-key", "key.pem", "-cert", "cert.pem"])
         .current_dir(dir.path())
-        .stdin(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+        .stdin(std::process::Stdio::null());
+    let _server = Running::start(&mut server);
     // The file that it serves is an answer as a whole.
     let answer = b"HTTP/1.0 200 OK\r\n\r\nencrypted on its way";
     std::fs::write(dir.path().join("image"), answer).unwrap();
-    let listening = async {
-        while tokio::net::TcpStream::connect(("127.0.0.1", port))
-            .await
-            .is_err()
-        {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), listening)
-        .await
-        .unwrap();
+    until("it listens", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
 
     let ask = async |config: HttpStoreConfig| {
         let store = HttpStore::open(&config).await.unwrap();
@@ -292,8 +289,6 @@ async fn certificates_are_looked_at_where_the_operator_wants_it() {
         ..strict.clone()
     };
     let (shipped, strict, named) = (ask(as_shipped()).await, ask(strict).await, ask(named).await);
-    server.kill().unwrap();
-    server.wait().unwrap();
     assert_eq!(shipped.unwrap(), b"encrypted on its way");
     assert!(strict.is_err());
     assert_eq!(named.unwrap(), b"encrypted on its way");

@@ -17,6 +17,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use super::child::unused_port;
+
 /// A question that came.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
@@ -115,7 +117,9 @@ pub(crate) fn certificate() -> (rcgen::Certificate, KeyPair) {
 }
 
 async fn listener() -> (TcpListener, std::net::SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    // Nobody gets it when this one has left.
+    let listener = TcpListener::bind(("127.0.0.1", unused_port())).await;
+    let listener = listener.expect("a port of ours");
     let address = listener.local_addr().expect("an address");
     (listener, address)
 }

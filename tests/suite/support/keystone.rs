@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::child::unused_port;
 use super::limits::Limited;
 
 /// How it answers questions about tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
     Well,
-    /// After a while.
+    /// After a while, in which a crowd comes.
     Slow,
     /// Never.
     Silent,
@@ -48,8 +49,10 @@ pub(crate) struct FakeKeystone {
 
 impl FakeKeystone {
     pub(crate) async fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
+        // Nobody gets it when this one has left.
+        let port = unused_port();
+        let listener = TcpListener::bind(("127.0.0.1", port)).await;
+        let listener = listener.expect("a port of ours");
         let inner = Arc::new(Inner {
             mood: Mutex::new(Mood::Well),
             revoked: Mutex::default(),
@@ -134,7 +137,7 @@ async fn answer(State(keystone): State<Arc<Inner>>, request: Request) -> Respons
     keystone.validated.fetch_add(1, Ordering::SeqCst);
     let newest = format!("service-{}", keystone.issued.load(Ordering::SeqCst));
     match mood {
-        Mood::Slow => tokio::time::sleep(Duration::from_millis(300)).await,
+        Mood::Slow => tokio::time::sleep(Duration::from_secs(2)).await,
         Mood::Silent => std::future::pending().await,
         Mood::Nonsense(status) => {
             let status = StatusCode::from_u16(status).expect("a status");

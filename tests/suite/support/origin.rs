@@ -7,13 +7,16 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::child::unused_port;
 
 /// `/bytes/N`: so many bytes. `/plain/N`: the same without parts. `/unsized/N`: without saying how many.
 /// `/slow/N`: takes its time, and notes `left /slow/N` when nobody listens any more.
 /// `/short/N`: ends halfway. `/flaky/N`: does so the first time. `/stall/N`: falls silent halfway.
 /// `/away/N`: ends halfway, and is away for the next six requests. `/rests/N`: falls silent halfway the first time.
 /// `/rotten/N`: with a wrong byte. `/rots/N`: the same, and falls silent halfway the first time.
-/// `/silent`: says nothing at all. `/status/CODE`. `/to/CODE?URL`: redirects.
+/// `/held/N`: tells nothing of it before [`Origin::let_go`]. `/silent`: says nothing at all. `/status/CODE`. `/to/CODE?URL`: redirects.
 #[derive(Debug)]
 pub(crate) struct Origin {
     address: SocketAddr,
@@ -27,11 +30,14 @@ struct Log {
     requests: Mutex<Vec<String>>,
     ranges: Mutex<Vec<String>>,
     credentials: Mutex<Vec<String>>,
+    let_go: CancellationToken,
 }
 
 impl Origin {
     pub(crate) async fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        // Nobody gets it when this one has left.
+        let listener = TcpListener::bind(("127.0.0.1", unused_port())).await;
+        let listener = listener.expect("a port of ours");
         let address = listener.local_addr().expect("an address");
         let log = Arc::<Log>::default();
         let noted = Arc::clone(&log);
@@ -74,6 +80,11 @@ impl Origin {
     /// What was asked with credentials so far.
     pub(crate) fn asked_with_credentials(&self) -> Vec<String> {
         self.log.credentials.lock().expect("the log").clone()
+    }
+
+    /// From now on nothing is held back.
+    pub(crate) fn let_go(&self) {
+        self.log.let_go.cancel();
     }
 
     /// Goes away, with every connection.
@@ -138,6 +149,9 @@ async fn serve(stream: TcpStream, log: &Log) -> std::io::Result<()> {
             log.requests.lock().expect("the log").push(left);
             return Ok(());
         }
+        if target.starts_with("/held/") {
+            log.let_go.cancelled().await;
+        }
         if !answer(&mut stream, method, target, range, before).await? {
             return Ok(());
         }
@@ -199,7 +213,7 @@ async fn answer(
             );
             (head, part, true)
         }
-        "bytes" | "plain" | "slow" | "rotten" => (
+        "bytes" | "plain" | "slow" | "rotten" | "held" => (
             format!("200 OK\r\nContent-Length: {number}\r\n"),
             bytes,
             true,

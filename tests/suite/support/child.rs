@@ -1,13 +1,14 @@
 //! Our programs as children of a test, and how long one waits for what they do.
 
 use std::ffi::OsStr;
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Socket, Type};
 
 pub(crate) const API: &str = env!("CARGO_BIN_EXE_glance-api");
 pub(crate) const CACHE_MANAGE: &str = env!("CARGO_BIN_EXE_glance-cache-manage");
@@ -147,6 +148,10 @@ pub(crate) fn unused_port() -> u16 {
     eventually(|| {
         let next = begin.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
         let port = u16::try_from(FIRST + next % COUNT).expect("a port");
-        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
+        // It does not listen: a process that another test starts right now has it for a moment, too.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_reuse_address(true).expect("a socket of ours");
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        socket.bind(&address.into()).ok().map(|()| port)
     })
 }

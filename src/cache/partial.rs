@@ -367,6 +367,8 @@ impl Partial {
             // Nobody has it open any more.
             lock.came(&self.layout, Area::Parts, 1, found.blocks() * 512);
         }
+        // With the room, and not a moment later: until then nobody else may remove the part or go on with it.
+        let _ = fs2::FileExt::unlock(&self.file);
         self.give_back_room()
     }
 }

@@ -143,6 +143,8 @@ impl Drop for Unrecorded {
             }
             remove(&self.hidden);
         }
+        // A process that is being started has the file for a moment, too.
+        let _ = self.file.unlock();
     }
 }
 

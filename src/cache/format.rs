@@ -26,6 +26,10 @@ pub enum Mark {
 
 impl Mark {
     pub fn read(layout: &Layout) -> io::Result<Self> {
+        // A pipe would wait for its other end.
+        if fs::symlink_metadata(layout.format()).is_ok_and(|found| !found.is_file()) {
+            return Ok(Self::Torn);
+        }
         let text = match fs::read(layout.format()) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Absent),
@@ -58,6 +62,11 @@ pub fn check(layout: &Layout) -> io::Result<()> {
 pub fn mark(layout: &Layout) -> io::Result<()> {
     if matches!(Mark::read(layout)?, Mark::Known | Mark::Newer(_)) {
         return Ok(());
+    }
+    match fs::symlink_metadata(layout.format()) {
+        Ok(found) if found.is_dir() => fs::remove_dir(layout.format())?,
+        Ok(found) if !found.is_file() => fs::remove_file(layout.format())?,
+        _ => {}
     }
     fs::write(layout.format(), format!("{FORMAT}\n"))?;
     layout.adopt(&fs::File::open(layout.format())?)

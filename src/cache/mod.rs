@@ -75,7 +75,7 @@ pub use clean::{Waste, Why};
 pub use directory::Directory;
 pub use entry::{Entry, hot};
 pub use error::{Error, Result};
-pub use fsck::{Finding, Fsck, Outcome, Record, Records, Repair, Scope, What};
+pub use fsck::{Finding, Fsck, Outcome, Record, Records, Repair, Scope, Weight, What};
 pub use growing::Growing;
 pub use inventory::Inventory;
 pub use layout::Placed;

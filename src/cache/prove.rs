@@ -137,13 +137,9 @@ impl Proving {
         let inode = self.file.metadata()?.ino();
         let proof = Proof::of(&self.expected.checksums);
         let made = self.drop_part().and_then(|()| {
-            let table = Table::create(&self.node.layout, id, inode, Some(size), &proof)?;
-            table.begin()?;
-            for (span, sum) in (0..).zip(sums) {
-                table.set(span, sum)?;
-            }
-            table.note_verified(self.node.clock.now(), Verifier::Serve)?;
-            Ok(table)
+            let noted = (self.node.clock.now(), Verifier::Serve);
+            let layout = &self.node.layout;
+            Table::of_proven(layout, id, (inode, size), &proof, &sums, noted)
         });
         match made {
             Ok(table) => self.copy.set_table(table),

@@ -11,6 +11,7 @@ use super::parked;
 use super::queue;
 use super::space::SpaceLock;
 use super::tally::Tally;
+use super::told;
 
 /// Creates what is missing, removes what nobody goes on with, and says which copies there are: what is left
 /// to do is to make the index agree with them.
@@ -25,7 +26,7 @@ pub fn files(layout: &Layout, now: DateTime<Utc>) -> io::Result<Vec<Placed>> {
     // Before the rest, which takes the tables away that speak for no file any more.
     parked::remove_useless(layout, &lock)?;
     clean::execute(layout, &waste, &lock)?;
-    for draft in queue::drafts(layout)? {
+    for draft in [queue::drafts(layout)?, told::drafts(layout)?].concat() {
         layout::remove(&draft)?;
     }
     lock.keep(Tally::default().completed(layout, now)?);

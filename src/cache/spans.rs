@@ -33,7 +33,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use super::layout::{self, Layout};
 use super::sums::{SPAN, Sum, spans_of};
 use crate::domain::ImageId;
-use crate::domain::checksum::Checksums;
+use crate::domain::checksum::{Checksums, HashAlgorithm};
 
 const MAGIC: &[u8; 8] = b"glspans1";
 const HEADER: u64 = 256;
@@ -62,6 +62,12 @@ impl Proof {
                     format!("{algorithm}:{value}")
                 }),
         )
+    }
+
+    /// The digest, where it is one that we can compute.
+    pub fn digest(&self) -> Option<(HashAlgorithm, &str)> {
+        let (name, value) = self.0.split_once(':')?;
+        Some((name.parse().ok()?, value))
     }
 
     /// The image's record names no digest.

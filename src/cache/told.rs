@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Cache;
 use super::format;
 use super::layout::{self, Layout};
+use super::space::SpaceLock;
 use crate::config::{Eviction, PrefetchRule};
 use crate::domain::ImageId;
 
@@ -138,13 +139,26 @@ fn write(layout: &Layout, path: &Path, text: &str) -> io::Result<()> {
     if read(path)? == text {
         return Ok(());
     }
-    layout.prepare()?;
-    // It comes whole, also where two processes write the same.
+    // It comes whole, also where two processes write the same. Drafts that are there without the lock are of processes
+    // that died.
+    let _lock = SpaceLock::take(layout)?;
     let draft = path.with_extension(std::process::id().to_string());
     let mut file = File::create(&draft)?;
     layout.adopt(&file)?;
     file.write_all(text.as_bytes())?;
     fs::rename(draft, path)
+}
+
+/// What was not written to its end. For who has the lock.
+pub fn drafts(layout: &Layout) -> io::Result<Vec<PathBuf>> {
+    let own = layout::files(&layout.own())?.into_iter();
+    let own = own.map(|(name, _)| layout.own().join(name));
+    let is_draft = |path: &PathBuf| {
+        let process = path.extension().and_then(|process| process.to_str());
+        let told = [layout.wanted(), layout.ways()].contains(&path.with_extension(""));
+        told && process.is_some_and(|process| process.parse::<u32>().is_ok())
+    };
+    Ok(own.filter(is_draft).collect())
 }
 
 /// The rules that want an image.

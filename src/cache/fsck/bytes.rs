@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 use super::{Finding, Record, Records, Repair, What, inside};
-use crate::cache::layout::{Layout, files, image_named, names, open_existing};
-use crate::cache::spans::Table;
+use crate::cache::layout::{Layout, files, image_named, names, open_readable};
+use crate::cache::spans::{Proof, Table};
 use crate::cache::sums::{self, bytes_of, spans_of};
 use crate::domain::ImageId;
 use crate::domain::checksum::Checksums;
@@ -21,21 +21,21 @@ pub fn check(layout: &Layout, records: &Records, dead: &[ImageId]) -> io::Result
     let mut findings = Vec::new();
     for image in layout.contents()?.images {
         let id = image.id;
-        let Some(file) = open_existing(&layout.image(id))? else {
+        // What cannot be read is told of already.
+        let Some(file) = open_readable(&layout.image(id))? else {
             continue;
         };
-        let found = match own_table(layout, id, &file)? {
+        let found = match copy_table(layout, id, &file)? {
             // That is told already, and its spans are not where they should be.
-            Some(table) if table.size.is_some_and(|size| size != image.size) => None,
-            Some(table) => bad_spans(&file, &table).map(|bad| {
-                let (what, all) = (bad.len() as u64, spans_of(image.size));
-                let repair = if what == all {
-                    Repair::Leave(id)
-                } else {
-                    Repair::Park(id, bad)
-                };
-                (What::BadSpans { bad: what, all }, repair)
-            }),
+            Some(table) if table.size != Some(image.size) => None,
+            Some(table) => {
+                let inode = file.metadata()?.ino();
+                let moved =
+                    (table.inode != inode).then_some((What::Moved, Repair::Bind(id, inode)));
+                let bad = bad_spans(&file, &table);
+                let bad = bad.map(|bad| bad_copy(id, &file, &table, bad, records));
+                bad.transpose()?.or(moved)
+            }
             None => match records.get(&id) {
                 Some(Record::Image(expected)) => (!has_digest(&file, &expected.checksums)?)
                     .then_some((What::BadDigest, Repair::Leave(id))),
@@ -56,7 +56,7 @@ pub fn check(layout: &Layout, records: &Records, dead: &[ImageId]) -> io::Result
     let parts = parts.map(|id| (id, layout.part(id)));
     let dead = dead.iter().map(|id| (*id, layout.partial(*id)));
     for (id, path) in parts.chain(dead) {
-        let Some(file) = open_existing(&path)? else {
+        let Some(file) = open_readable(&path)? else {
             continue;
         };
         if let Some(table) = own_table(layout, id, &file)?
@@ -72,6 +72,37 @@ pub fn check(layout: &Layout, records: &Records, dead: &[ImageId]) -> io::Result
         }
     }
     Ok(findings)
+}
+
+/// A copy some of whose spans are not what its table says.
+fn bad_copy(
+    id: ImageId,
+    file: &File,
+    table: &Table,
+    bad: Vec<u64>,
+    records: &Records,
+) -> io::Result<(What, Repair)> {
+    let (count, all) = (bad.len() as u64, spans_of(table.size.unwrap_or(0)));
+    if let Some(Record::Image(expected)) = records.get(&id)
+        && expected.checksums.proof().is_some()
+        && has_digest(file, &expected.checksums)?
+    {
+        let proof = Proof::of(&expected.checksums);
+        return Ok((What::BadTable { bad: count, all }, Repair::Prove(id, proof)));
+    }
+    let repair = if count == all {
+        Repair::Leave(id)
+    } else {
+        Repair::Park(id, bad)
+    };
+    Ok((What::BadSpans { bad: count, all }, repair))
+}
+
+/// The table that speaks for an open copy, or may turn out to.
+pub fn copy_table(layout: &Layout, id: ImageId, file: &File) -> io::Result<Option<Table>> {
+    let found = file.metadata()?;
+    let table = Table::open(layout, id)?;
+    Ok(table.filter(|table| table.inode == found.ino() || table.proves(found.len())))
 }
 
 /// The table that speaks for an open file.

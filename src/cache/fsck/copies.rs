@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
 use super::{Finding, Record, Records, Repair, What, inside};
-use crate::cache::layout::{Layout, files, image_named, open_existing};
+use crate::cache::layout::{Layout, files, image_named, is_others, open_existing};
 use crate::cache::spans::{Proof, Table};
 use crate::cache::sums::spans_of;
 use crate::domain::ImageId;
@@ -12,8 +12,14 @@ use crate::domain::ImageId;
 pub fn check(layout: &Layout, records: &Records, findings: &mut Vec<Finding>) -> io::Result<()> {
     for image in layout.contents()?.images {
         let id = image.id;
-        let Some(file) = open_existing(&layout.image(id))? else {
-            continue;
+        let file = match open_existing(&layout.image(id)) {
+            Ok(Some(file)) => file,
+            Ok(None) => continue,
+            Err(error) if is_others(&layout.image(id), &error) => {
+                findings.push(Finding::new(id.as_str(), What::Unreadable, UNREADABLE));
+                continue;
+            }
+            Err(error) => return Err(error),
         };
         let found = file.metadata()?;
         let table = Table::open(layout, id)?;
@@ -23,7 +29,7 @@ pub fn check(layout: &Layout, records: &Records, findings: &mut Vec<Finding>) ->
             (None, _) => None,
         };
         let wrong = wrong.or_else(|| match (&table, mine) {
-            (_, Some(table)) => against_table(id, found.len(), table),
+            (_, Some(table)) => against_table(id, found.len(), table, records.get(&id)),
             (Some(table), None) if may_be_moved(table, found.len(), records.get(&id)) => {
                 Some((What::Moved, MOVED))
             }
@@ -49,6 +55,8 @@ pub fn check(layout: &Layout, records: &Records, findings: &mut Vec<Finding>) ->
     }
     Ok(())
 }
+
+const UNREADABLE: Repair = Repair::Nothing("ask as the user of the service, or as root");
 
 const UNKNOWN: Repair = Repair::Nothing("another database may know it");
 
@@ -93,14 +101,34 @@ fn against_record(
     let proof = Proof::of(&expected.checksums);
     let other = table
         .is_some_and(|table| !proof.is_none() && !table.proof.is_none() && table.proof != proof);
-    other.then_some((What::OtherData, Repair::Leave(id)))
+    // The head of the table may be wrong as well as the copy.
+    other.then_some((What::OtherData, Repair::Prove(id, proof)))
 }
 
-fn against_table(id: ImageId, found: u64, table: &Table) -> Option<(What, Repair)> {
-    if let Some(wanted) = table.size
-        && wanted != found
-    {
-        return Some((What::TableSize { found, wanted }, Repair::Leave(id)));
+fn against_table(
+    id: ImageId,
+    found: u64,
+    table: &Table,
+    record: Option<&Record>,
+) -> Option<(What, Repair)> {
+    let Some(wanted) = table.size else {
+        return Some((What::OthersTable, Repair::Forget(id)));
+    };
+    if wanted != found {
+        let repair = match record {
+            Some(Record::Image(expected)) => {
+                let proof = Proof::of(&expected.checksums);
+                match proof.digest() {
+                    Some(_) => Repair::Prove(id, proof),
+                    // It has the size of the image, and one knows no more of any copy of this image.
+                    None if expected.size.is_some() => Repair::Forget(id),
+                    None => Repair::Leave(id),
+                }
+            }
+            _ if table.proof.digest().is_some() => Repair::Prove(id, table.proof.clone()),
+            _ => Repair::Leave(id),
+        };
+        return Some((What::TableSize { found, wanted }, repair));
     }
     let lacking = spans_of(found).saturating_sub(table.here());
     (lacking > 0).then_some((What::Unsummed(lacking), Repair::Forget(id)))

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::kind::Kind;
+use super::prove::Hashed;
+use crate::cache::spans::Proof;
 use crate::domain::ImageId;
 
 /// Something that is not as the rules have it.
@@ -23,23 +26,32 @@ impl Finding {
         }
     }
 
-    /// Whether it breaks a rule, as opposed to something that is only worth knowing.
-    pub fn is_wrong(&self) -> bool {
-        !matches!(
-            self.what,
-            What::Invalid
-                | What::Unknown
-                | What::Unproven
-                | What::Untold
-                | What::Aside
-                | What::Moved
-        )
+    /// How much it matters.
+    pub fn weight(&self) -> Weight {
+        match self.what {
+            What::Foreign
+            | What::Alien(_)
+            | What::Fresh
+            | What::Lent { .. }
+            | What::Invalid
+            | What::Unknown
+            | What::Unproven
+            | What::Untold
+            | What::Aside
+            | What::Moved => Weight::Note,
+            What::Unreadable | What::IndexAway(_) | What::NoAnswer(_) => Weight::Unchecked,
+            _ => Weight::Wrong,
+        }
     }
 
-    /// Whether it is wrong, and may be the work of a service that is not done yet. No service makes a file that is not the
-    /// cache's.
-    pub(super) fn may_pass(&self) -> bool {
-        self.is_wrong() && self.what != What::Foreign
+    /// Whether it breaks a rule.
+    pub fn is_wrong(&self) -> bool {
+        self.weight() == Weight::Wrong
+    }
+
+    /// Whether it could not be checked.
+    pub fn is_unchecked(&self) -> bool {
+        self.weight() == Weight::Unchecked
     }
 
     /// The same thing, whatever its numbers have become.
@@ -49,13 +61,32 @@ impl Finding {
     }
 }
 
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// It breaks a rule.
+    Wrong,
+    /// It is worth knowing.
+    Note,
+    /// Nobody knows whether it breaks a rule.
+    Unchecked,
+}
+
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum What {
     #[error("is no image's and no file of the cache, and takes room")]
     Foreign,
+    #[error("is {0} that is not the cache's")]
+    Alien(Kind),
+    #[error("is {0} where the cache has files alone")]
+    Junk(Kind),
+    #[error("is {0} in the place of a file of the cache")]
+    Obstacle(Kind),
     #[error("has no image's name")]
     Stray,
+    #[error("has no image's name, and is younger than the stall time")]
+    Fresh,
     #[error("is a link, a device or the like, and has an image's name")]
     NoFile,
     #[error("is a directory with an image's name, where a file belongs")]
@@ -64,7 +95,11 @@ pub enum What {
     NoDirectory,
     #[error("belongs to user {found}, and the directory to user {wanted}")]
     Owner { found: u32, wanted: u32 },
-    #[error("is a wish of a rule that was not written to its end")]
+    #[error("belongs to user {found}, and lets user {wanted}, who has the directory, read it")]
+    Lent { found: u32, wanted: u32 },
+    #[error("cannot be read by who asks")]
+    Unreadable,
+    #[error("is a wish or a note of a rule that was not written to its end")]
     Draft,
     #[error("is no mark of a format")]
     Mark,
@@ -85,6 +120,10 @@ pub enum What {
     Unsummed(u64),
     #[error("has bad bytes in {bad} of its {all} spans")]
     BadSpans { bad: u64, all: u64 },
+    #[error(
+        "has other checksums in {bad} of its {all} spans than its table says, and the digest of the image"
+    )]
+    BadTable { bad: u64, all: u64 },
     #[error("does not have the digest of the image")]
     BadDigest,
     #[error("has no table of spans: it is proven when it is next read")]
@@ -113,6 +152,8 @@ pub enum What {
     EmptyIndex,
     #[error("is no index: {0}")]
     BrokenIndex(String),
+    #[error("cannot be read, so rows are not checked: {0}")]
+    IndexAway(String),
     #[error("is not there, and has a row in the index")]
     RowWithoutFile,
     #[error("has no row in the index")]
@@ -120,6 +161,8 @@ pub enum What {
     #[error("has {found} bytes, and its row in the index says {row}")]
     RowSize { found: u64, row: i64 },
 
+    #[error("does not answer, so nothing is held against the records of images: {0}")]
+    NoAnswer(String),
     #[error("is of an image that was deleted")]
     Deleted,
     #[error("is of an image that the database has never known")]
@@ -139,10 +182,18 @@ pub enum What {
 pub enum Repair {
     /// The file is removed.
     Remove,
-    /// The directory is removed where it is empty.
+    /// The directory, which is empty, is removed.
     RemoveDirectory,
+    /// The directory goes where it is in nobody's way, with all that is in it.
+    MoveAside,
     /// The image leaves the cache.
     Leave(ImageId),
+    /// All of the copy is read: it gets a new table, or leaves.
+    Prove(ImageId, Proof),
+    /// It was read.
+    Settle(Hashed),
+    /// The table speaks from now on for the file of this inode, which was compared with it.
+    Bind(ImageId, u64),
     /// The table is removed: the copy is proven anew from the digest of its image.
     Forget(ImageId),
     /// The spans of a dead fill are put where the next one goes on with them.
@@ -172,8 +223,29 @@ impl Repair {
     pub fn words(&self, done: bool) -> String {
         let pick = |would: &str, did: &str| if done { did } else { would }.to_owned();
         match self {
-            Self::Remove | Self::Drop(_) => pick("would be removed", "removed"),
-            Self::RemoveDirectory => pick("would be removed where it is empty", "removed"),
+            Self::Remove | Self::RemoveDirectory | Self::Drop(_) => {
+                pick("would be removed", "removed")
+            }
+            Self::MoveAside => pick(
+                "it is not empty, and would be moved into invalid/, where it stays",
+                "it is not empty, and was moved into invalid/, where it stays",
+            ),
+            Self::Prove(..) => pick(
+                "the copy would be hashed: it gets a new table where it has the digest, and else leaves the cache",
+                "it is not the copy that it was any more",
+            ),
+            Self::Settle(hashed) if hashed.is_right() => pick(
+                "the copy has the digest, and would get a new table",
+                "the copy has the digest, and got a new table",
+            ),
+            Self::Settle(_) => pick(
+                "the copy does not have the digest, and would leave the cache",
+                "the copy does not have the digest, and left the cache",
+            ),
+            Self::Bind(..) => pick(
+                "all of it is right, and the table would be made this file's",
+                "all of it is right, and the table is this file's now",
+            ),
             Self::Leave(_) => pick("the copy would leave the cache", "the copy left the cache"),
             Self::Forget(_) => pick(
                 "the table would be removed, and the copy proven anew",

@@ -14,6 +14,8 @@ use crate::cache::layout::Layout;
 /// A service writes its rows in much less.
 const BUSY: Duration = Duration::from_secs(5);
 
+const AWAY: &str = "ask again when nobody holds it";
+
 pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
     let images = layout.contents()?.images;
     let name = inside(layout, layout.index());
@@ -45,7 +47,11 @@ pub fn check(layout: &Layout, findings: &mut Vec<Finding>) -> io::Result<()> {
             }
             return Ok(());
         }
-        Err(error) => return Err(io::Error::other(format!("the index: {error}"))),
+        Err(error) => {
+            let what = What::IndexAway(error.to_string());
+            findings.push(Finding::new(name, what, Repair::Nothing(AWAY)));
+            return Ok(());
+        }
     };
     for image in images {
         let what = match rows.remove(image.id.as_str()) {

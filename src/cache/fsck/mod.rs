@@ -8,11 +8,15 @@ mod bytes;
 mod copies;
 mod finding;
 mod index;
+mod kind;
 mod names;
 mod parts;
+mod prove;
 mod repair;
+#[cfg(test)]
+mod tests;
 
-pub use finding::{Finding, Repair, What};
+pub use finding::{Finding, Repair, Weight, What};
 pub use repair::Outcome;
 
 use std::collections::HashMap;
@@ -99,14 +103,21 @@ impl Fsck {
 
     /// What is wrong. Changes nothing.
     pub fn check(&self, records: &Records, scope: Scope) -> Result<Vec<Finding>> {
-        let mut findings = self.at(self.look(records))?;
+        let mut findings = self.at(self.look(records, &[]))?;
         for _ in 1..LOOKS {
-            if !findings.iter().any(Finding::may_pass) {
+            if !findings.iter().any(Finding::is_wrong) {
                 break;
             }
             std::thread::sleep(MOMENT);
-            let again = self.at(self.look(records))?;
-            findings.retain(|first| again.iter().any(|second| second.is_same(first)));
+            let mut again = self.at(self.look(records, &findings))?;
+            findings.retain(|first| {
+                first.is_unchecked() || again.iter().any(|second| second.is_same(first))
+            });
+            // What cannot be looked at any more may be as wrong as before.
+            again.retain(|second| {
+                second.is_unchecked() && !findings.iter().any(|first| first.is_same(second))
+            });
+            findings.append(&mut again);
         }
         if scope == Scope::Bytes {
             let dead = findings.iter().filter_map(|finding| match finding.repair {
@@ -114,6 +125,8 @@ impl Fsck {
                 _ => None,
             });
             let dead: Vec<ImageId> = dead.collect();
+            // Of these more is told now.
+            findings.retain(|finding| finding.what != What::Moved);
             // At the end, for a repair takes them in order: what is put aside is cleared of what is bad.
             let bad = self.at(bytes::check(&self.layout, records, &dead))?;
             findings.extend(bad);
@@ -121,13 +134,18 @@ impl Fsck {
         Ok(findings)
     }
 
-    /// One look at everything but the bytes.
-    fn look(&self, records: &Records) -> io::Result<Vec<Finding>> {
+    /// One look at everything but the bytes. An index that was away before is not waited for again.
+    fn look(&self, records: &Records, before: &[Finding]) -> io::Result<Vec<Finding>> {
         let lock = SpaceLock::look(&self.layout)?;
-        self.look_under(&lock, records)
+        self.look_under(&lock, records, before)
     }
 
-    fn look_under(&self, lock: &SpaceLock, records: &Records) -> io::Result<Vec<Finding>> {
+    fn look_under(
+        &self,
+        lock: &SpaceLock,
+        records: &Records,
+        before: &[Finding],
+    ) -> io::Result<Vec<Finding>> {
         let (layout, now) = (&self.layout, self.clock.now());
         let mut findings = Vec::new();
         if Mark::read(layout)? == Mark::Torn {
@@ -136,7 +154,10 @@ impl Fsck {
         names::check(layout, &mut findings)?;
         copies::check(layout, records, &mut findings)?;
         parts::check(layout, (self.stall_time, now), lock, &mut findings)?;
-        index::check(layout, &mut findings)?;
+        let is_away = |finding: &Finding| matches!(finding.what, What::IndexAway(_));
+        if !before.iter().any(is_away) {
+            index::check(layout, &mut findings)?;
+        }
         if let Some((said, found)) = lock.known().error(layout, now)? {
             let what = What::Tally { said, found };
             let path = inside(layout, &layout.space_lock());
@@ -153,33 +174,4 @@ impl Fsck {
 /// A path in the directory, as findings name it.
 fn inside(layout: &Layout, path: &Path) -> std::path::PathBuf {
     path.strip_prefix(layout.root()).unwrap_or(path).to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use super::*;
-
-    #[test]
-    fn what_no_service_makes_is_looked_at_once() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("notes.txt"), b"mine").unwrap();
-        let config = CacheConfig::at(dir.path().to_owned());
-        // Every look asks for the time.
-        let looks = Arc::new(AtomicU32::new(0));
-        let clock = {
-            let looks = Arc::clone(&looks);
-            Clock::from_fn(move || {
-                looks.fetch_add(1, Ordering::Relaxed);
-                Clock::system().now()
-            })
-        };
-        let fsck = Fsck::open(&config, clock).unwrap();
-        let found = fsck.check(&Records::new(), Scope::Rules).unwrap();
-        assert!(found.iter().any(|finding| finding.what == What::Foreign));
-        assert_eq!(looks.load(Ordering::Relaxed), 1, "{found:?}");
-    }
 }

@@ -30,6 +30,13 @@ pub fn check(
         };
         findings.push(Finding::new(inside(layout, &waste.path), what, repair));
     }
+    for (name, _) in files(&layout.incomplete())? {
+        let path = inside(layout, &layout.incomplete().join(&name));
+        if image_named(&name).is_none() && !findings.iter().any(|finding| finding.path == path) {
+            let later = Repair::Nothing("it goes when nobody has written to it for the stall time");
+            findings.push(Finding::new(path, What::Fresh, later));
+        }
+    }
     for (name, _) in files(&layout.parts())? {
         let path = layout.parts().join(&name);
         match image_named(&name) {

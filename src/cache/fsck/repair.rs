@@ -3,10 +3,12 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, fchown};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 
-use super::{Finding, Fsck, Records, Repair, What, bytes, index};
+use super::prove::Hashed;
+use super::{Finding, Fsck, Records, Repair, What, bytes, index, inside};
 use crate::cache::layout::{self, Layout, names};
 use crate::cache::partial::GROWING;
 use crate::cache::space::SpaceLock;
@@ -33,15 +35,19 @@ impl Fsck {
     ) -> Result<Vec<(Finding, Outcome)>> {
         let mut outcomes = Vec::new();
         let mut rows = false;
+        let findings: Vec<Finding> = findings.into_iter().map(|one| self.hashed(one)).collect();
         {
-            let lock = self.at(SpaceLock::take(&self.layout))?;
-            let now = self.at(self.look_under(&lock, records))?;
+            let lock = self.at(self.take_lock(&findings))?;
+            let now = self.at(self.look_under(&lock, records, &findings))?;
             for finding in findings {
-                let bytes = matches!(finding.repair, Repair::Park(..) | Repair::Clear(..));
+                let bytes = matches!(
+                    finding.repair,
+                    Repair::Park(..) | Repair::Clear(..) | Repair::Bind(..) | Repair::Settle(_)
+                );
                 let still = bytes || now.iter().any(|other| other.is_same(&finding));
                 rows |= matches!(
                     finding.repair,
-                    Repair::Mend | Repair::Leave(_) | Repair::Park(..)
+                    Repair::Mend | Repair::Leave(_) | Repair::Park(..) | Repair::Settle(_)
                 );
                 let done = if still || matches!(finding.repair, Repair::Leave(_)) {
                     self.apply(&finding, &lock)
@@ -67,18 +73,54 @@ impl Fsck {
         Ok(outcomes)
     }
 
+    /// Reads what has to be read before one knows what to do, without the lock.
+    fn hashed(&self, finding: Finding) -> Finding {
+        let Repair::Prove(id, proof) = &finding.repair else {
+            return finding;
+        };
+        match Hashed::of(&self.layout, *id, proof) {
+            Ok(Some(hashed)) => Finding {
+                repair: Repair::Settle(hashed),
+                ..finding
+            },
+            // It is gone. What cannot be read stays, and is told of.
+            Ok(None) => finding,
+            Err(error) => {
+                tracing::warn!(image.id = %id, "the copy of image {id} cannot be read: {error}");
+                finding
+            }
+        }
+    }
+
+    /// Takes the lock, for which nothing but a file may be in the place of one.
+    fn take_lock(&self, findings: &[Finding]) -> io::Result<SpaceLock> {
+        let path = self.layout.space_lock();
+        let place = inside(&self.layout, &path);
+        if let Some(finding) = findings.iter().find(|finding| finding.path == place) {
+            match finding.repair {
+                Repair::Remove => drop(layout::remove(&path)?),
+                Repair::RemoveDirectory => fs::remove_dir(&path)?,
+                Repair::MoveAside => move_aside(&self.layout, &path)?,
+                _ => {}
+            }
+        }
+        SpaceLock::take(&self.layout)
+    }
+
     fn apply(&self, finding: &Finding, lock: &SpaceLock) -> io::Result<Outcome> {
         let layout = &self.layout;
         let path = layout.root().join(&finding.path);
         match &finding.repair {
             Repair::Remove => drop(layout::remove(&path)?),
-            Repair::RemoveDirectory => match fs::remove_dir(&path) {
-                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                    let why = "it is not empty, and what is in it is somebody's: move it out of the cache directory";
+            Repair::RemoveDirectory => fs::remove_dir(&path)?,
+            Repair::MoveAside => move_aside(layout, &path)?,
+            Repair::Settle(hashed) => {
+                if !hashed.settle(layout, self.clock.now(), lock)? {
+                    let why = "it has changed meanwhile: check again";
                     return Ok(Outcome::Left(why.to_owned()));
                 }
-                removed => removed?,
-            },
+            }
+            Repair::Bind(id, inode) => bind(layout, *id, *inode)?,
             Repair::Leave(id) => {
                 evict::under(lock, layout, *id, reason(&finding.what))?;
             }
@@ -95,9 +137,35 @@ impl Fsck {
             Repair::Mark => format::mark(layout)?,
             // Made once for all, by whoever has asked.
             Repair::Mend | Repair::Count | Repair::Tell(_) => {}
+            Repair::Prove(..) => {
+                let why = "it cannot be read, or is gone: check again";
+                return Ok(Outcome::Left(why.to_owned()));
+            }
             Repair::Nothing(why) => return Ok(Outcome::Left((*why).to_owned())),
         }
         Ok(Outcome::Done)
+    }
+}
+
+/// Moves a directory that is in the way where it is in nobody's: nothing takes directories away there, and what is in it
+/// is somebody's.
+fn move_aside(layout: &Layout, path: &Path) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let places = (1..).map(|number| layout.invalid().join(format!("{name}.moved-{number}")));
+    let free = |place: &PathBuf| fs::symlink_metadata(place).is_err();
+    let place = { places }.find(free).unwrap_or_default();
+    fs::rename(path, place)
+}
+
+/// Makes the table of a copy whose bytes were compared with it that of its file.
+fn bind(layout: &Layout, id: ImageId, inode: u64) -> io::Result<()> {
+    let Some(file) = layout::open_existing(&layout.image(id))? else {
+        return Ok(());
+    };
+    match bytes::copy_table(layout, id, &file)? {
+        Some(table) if file.metadata()?.ino() == inode => table.bind(inode),
+        // It is another copy by now.
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -117,7 +185,7 @@ fn park(layout: &Layout, id: ImageId, bad: &[u64], lock: &SpaceLock) -> io::Resu
     let Some(file) = layout::open_to_write(&place)? else {
         return Ok(());
     };
-    let Some(table) = bytes::own_table(layout, id, &file)? else {
+    let Some(table) = bytes::copy_table(layout, id, &file)? else {
         return Ok(());
     };
     let size = table.size.unwrap_or(0);
@@ -136,6 +204,7 @@ fn park(layout: &Layout, id: ImageId, bad: &[u64], lock: &SpaceLock) -> io::Resu
     for span in still {
         table.clear(span)?;
     }
+    table.bind(file.metadata()?.ino())?;
     rustix::fs::fchmod(&file, Mode::from_raw_mode(GROWING))?;
     if names(&place, &file.metadata()?) {
         fs::rename(place, layout.part(id))?;

@@ -5,13 +5,33 @@ use std::os::unix::fs::FileExt as _;
 
 use chrono::{DateTime, Utc};
 
-use super::Table;
+use super::{Layout, Proof, Table};
+use crate::cache::sums::Sum;
+use crate::domain::ImageId;
 use crate::domain::report::{Verified, Verifier};
 
 const VERIFIED_AT: u64 = 240;
 const VERIFIED_BYTES: usize = 12;
 
 impl Table {
+    /// Makes the table of a file all of which was read and found right.
+    pub fn of_proven(
+        layout: &Layout,
+        id: ImageId,
+        (inode, size): (u64, u64),
+        proof: &Proof,
+        sums: &[Sum],
+        (at, by): (DateTime<Utc>, Verifier),
+    ) -> io::Result<Self> {
+        let table = Self::create(layout, id, inode, Some(size), proof)?;
+        table.begin()?;
+        for (span, sum) in (0..).zip(sums) {
+            table.set(span, *sum)?;
+        }
+        table.note_verified(at, by)?;
+        Ok(table)
+    }
+
     /// Notes that all of the data was read and found right. Earlier versions take no notice of that.
     pub fn note_verified(&self, at: DateTime<Utc>, by: Verifier) -> io::Result<()> {
         let mut note = [0; VERIFIED_BYTES];
@@ -53,9 +73,7 @@ impl Table {
 mod tests {
     use std::path::Path;
 
-    use super::super::{Layout, Proof};
     use super::*;
-    use crate::domain::ImageId;
     use crate::domain::checksum::Checksums;
 
     #[test]

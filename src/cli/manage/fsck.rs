@@ -9,12 +9,14 @@ use tokio::runtime;
 use tokio::time::sleep;
 
 use super::Options;
-use crate::cache::{Expected, Finding, Fsck, Outcome, Record, Records, Repair, Scope, What};
+use crate::cache::{
+    Expected, Finding, Fsck, Outcome, Record, Records, Repair, Scope, Weight, What,
+};
 use crate::cli::console::Console;
 use crate::cli::{Error, Exit, Result};
 use crate::clock::Clock;
 use crate::config::{CacheConfig, DatabaseConfig, Program, Sources, ToolConfig, hide_passwords};
-use crate::db::Db;
+use crate::db::{self, Db};
 use crate::domain::ImageId;
 
 /// How often one looks at rows that tell of no copy, and how long one waits for the next look: a service tells of what
@@ -58,8 +60,16 @@ fn check(wanted: &Wanted, options: &Options, console: &mut Console<'_>) -> Resul
     let fsck = Fsck::open(&cache, Clock::system())?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::Runtime)?;
+    let mut unasked = Vec::new();
     let database = match &database {
-        Some(config) => runtime.block_on(Known::ask(config, &cache, &fsck))?,
+        Some(config) => {
+            let ids = fsck.images()?;
+            let known = runtime.block_on(Known::ask(config, &cache, ids));
+            known.unwrap_or_else(|error| {
+                unasked.push(no_answer(&hide_passwords(&config.connection), &error));
+                Known::default()
+            })
+        }
         None => Known::default(),
     };
     let scope = if wanted.verify {
@@ -81,11 +91,15 @@ fn check(wanted: &Wanted, options: &Options, console: &mut Console<'_>) -> Resul
         runtime.block_on(database.tell(&mut told));
     }
     outcomes.extend(told);
+    outcomes.extend(unasked.into_iter().map(unchanged));
     report(&outcomes, repairs, &fsck, options, console)?;
     let is_left = |(finding, outcome): &(Finding, Outcome)| {
         finding.is_wrong() && matches!(outcome, Outcome::Left(_))
     };
-    Ok(if outcomes.iter().any(is_left) {
+    let is_unchecked = |(finding, _): &(Finding, Outcome)| finding.is_unchecked();
+    Ok(if outcomes.iter().any(is_unchecked) {
+        Exit::Unchecked
+    } else if outcomes.iter().any(is_left) {
         Exit::Failure
     } else {
         Exit::Success
@@ -111,6 +125,12 @@ fn sources(wanted: &Wanted, options: &Options) -> Result<(CacheConfig, Option<Da
     Ok((cache, config.database))
 }
 
+/// A database that is away: the directory is checked without it.
+fn no_answer(url: &str, error: &db::Error) -> Finding {
+    let later = Repair::Nothing("ask again when it answers");
+    Finding::new(url, What::NoAnswer(error.to_string()), later)
+}
+
 /// What the database knows.
 #[derive(Default)]
 struct Known {
@@ -122,14 +142,16 @@ struct Known {
 }
 
 impl Known {
-    async fn ask(config: &DatabaseConfig, cache: &CacheConfig, fsck: &Fsck) -> Result<Self> {
-        let failed = |source| Error::Database {
-            url: hide_passwords(&config.connection),
-            source,
-        };
-        let db = Db::open(config).await.map_err(failed)?;
-        let ids = fsck.images()?;
-        let mut known = db.data_of(&ids).await.map_err(failed)?;
+    /// What it knows of these images. Nothing is made where there is none.
+    async fn ask(
+        config: &DatabaseConfig,
+        cache: &CacheConfig,
+        ids: Vec<ImageId>,
+    ) -> db::Result<Self> {
+        let state = db::schema_state(config).await?;
+        state.refusal().map_or(Ok(()), Err)?;
+        let db = Db::open(config).await?;
+        let mut known = db.data_of(&ids).await?;
         let records = ids.into_iter().map(|id| {
             let record = match known.remove(&id) {
                 Some(Some(data)) => Record::Image(Expected {
@@ -143,7 +165,7 @@ impl Known {
         });
         let records: Records = records.collect();
         let node = match &cache.node_name {
-            Some(name) => db.number_of(name).await.map_err(failed)?,
+            Some(name) => db.number_of(name).await?,
             None => None,
         };
         Ok(Self {
@@ -165,13 +187,13 @@ impl Known {
             if look > 0 {
                 sleep(MOMENT).await;
             }
-            let told = db
-                .copies_of(*node)
-                .await
-                .map_err(|source| Error::Database {
-                    url: self.url.clone(),
-                    source,
-                })?;
+            let told = match db.copies_of(*node).await {
+                Ok(told) => told,
+                Err(error) => {
+                    let finding = no_answer(&self.url, &error);
+                    return Ok(vec![(finding, Outcome::Left(String::new()))]);
+                }
+            };
             let told: HashSet<ImageId> = told.into_iter().map(|copy| copy.id).collect();
             let here: HashSet<ImageId> = fsck.copies()?.into_iter().collect();
             let mut gone: HashSet<ImageId> = told.difference(&here).copied().collect();
@@ -238,6 +260,7 @@ fn report(
                 "path": finding.path.display().to_string(),
                 "what": finding.what.to_string(),
                 "wrong": finding.is_wrong(),
+                "checked": !finding.is_unchecked(),
                 "repair": words(finding, outcome, repairs),
                 "repaired": !left(outcome),
             })
@@ -250,7 +273,11 @@ fn report(
         }));
     }
     for (finding, outcome) in outcomes {
-        let kind = if finding.is_wrong() { "" } else { "note: " };
+        let kind = match finding.weight() {
+            Weight::Wrong => "",
+            Weight::Note => "note: ",
+            Weight::Unchecked => "not checked: ",
+        };
         console.result(format!(
             "{kind}{finding}; {}",
             words(finding, outcome, repairs)
@@ -259,11 +286,18 @@ fn report(
     let remain = (outcomes.iter())
         .filter(|(finding, outcome)| finding.is_wrong() && left(outcome))
         .count();
+    let all = !outcomes.iter().any(|(finding, _)| finding.is_unchecked());
     let verdict = match (wrong, remain) {
-        (0, _) => "nothing is wrong".to_owned(),
+        (0, _) if all => "nothing is wrong".to_owned(),
+        (0, _) => "nothing wrong was found".to_owned(),
         (_, 0) => format!("{wrong} repaired"),
         _ if repairs => format!("{} repaired, {remain} left", wrong - remain),
         _ => format!("{wrong} wrong; --repair repairs what can be repaired"),
+    };
+    let verdict = if all {
+        verdict
+    } else {
+        format!("{verdict}; not everything could be checked")
     };
     console.result(format!(
         "{} copies, {} parts, {} queued: {verdict}",

@@ -22,7 +22,9 @@ Results go to standard output, everything else to standard error.";
 const FSCK: &str = "\
 A line for each finding says what is wrong and what a repair does. The service may run meanwhile.
 With a configuration that names a database, copies are also held against the records of their images.
-Exit codes: 0 nothing is wrong, or all was repaired; 1 something is wrong; 2 it could not be checked.";
+What is not the cache's and in nobody's way is left alone, and told of in a note, as is all else that breaks no rule.
+Exit codes: 0 nothing is wrong, or all was repaired, whatever the notes say; 1 something is wrong (with --repair: and was
+left); 2 not everything could be checked, such as an index that somebody holds or a database that is away.";
 
 /// Looks after the images that a node has cached.
 #[derive(Debug, Parser)]

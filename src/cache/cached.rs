@@ -260,9 +260,8 @@ impl CachedImage {
             let id = self.id;
             let (size, reason) = (self.size, Reason::Bad.word());
             tracing::warn!(image.id = %id, size, reason, "the copy of image {id} was put into invalid/");
-            std::fs::rename(place, layout.invalid().join(id.as_str()))?;
+            lock.put_aside(layout, id, &place)?;
             lock.went(layout, Area::Copies, 1, size);
-            lock.came(layout, Area::Invalid, 1, size);
             self.node.left(id, self.size, Reason::Bad);
         }
         self.node.copies.forget(self.id);

@@ -202,9 +202,8 @@ impl Claim {
                     reason = Reason::Bad.word(),
                     "the copy of image {id} has {got} bytes in place of {size}: moved to invalid/"
                 );
-                std::fs::rename(layout.image(id), layout.invalid().join(id.as_str()))?;
+                lock.put_aside(layout, id, &layout.image(id))?;
                 lock.went(layout, Area::Copies, 1, got);
-                lock.came(layout, Area::Invalid, 1, got);
                 node.left(id, got, Reason::Bad);
             }
             hold

@@ -360,6 +360,15 @@ pub fn remove(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Whether the file was still there to be moved.
+pub fn renamed(result: io::Result<()>) -> io::Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether `path` is a name of the file behind `metadata`.
 pub fn names(path: &Path, metadata: &Metadata) -> bool {
     fs::symlink_metadata(path)

@@ -1,9 +1,10 @@
 //! The lock on the cache directory, and the tally that its file keeps.
 
 use std::cell::Cell;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +13,7 @@ use fs2::FileExt as _;
 use super::format;
 use super::layout::{self, Layout, names};
 use super::tally::{Area, Tally};
+use crate::domain::ImageId;
 
 /// How often, and after which pauses, it is asked for where nobody waits for it.
 const ATTEMPTS: u32 = 50;
@@ -141,6 +143,19 @@ impl SpaceLock {
         });
     }
 
+    /// Puts a file with data that is not the image's aside, in the place of what was put there before.
+    pub fn put_aside(&self, layout: &Layout, id: ImageId, from: &Path) -> io::Result<()> {
+        let aside = layout.invalid().join(id.as_str());
+        let (bytes, before) = (length(from)?.unwrap_or(0), length(&aside)?);
+        if layout::renamed(fs::rename(from, aside))? {
+            self.note(layout, Area::Invalid, |count| {
+                count.files += u64::from(before.is_none());
+                count.bytes = (count.bytes + bytes).saturating_sub(before.unwrap_or(0));
+            });
+        }
+        Ok(())
+    }
+
     fn note(&self, layout: &Layout, area: Area, change: impl FnOnce(&mut super::tally::Count)) {
         let mut tally = self.tally.get();
         let count = tally.count_mut(area);
@@ -149,5 +164,14 @@ impl SpaceLock {
             count.restamp(layout, area);
             self.keep(tally);
         }
+    }
+}
+
+/// Bytes of a file; none where there is none.
+fn length(path: &Path) -> io::Result<Option<u64>> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(found.is_file().then_some(found.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }

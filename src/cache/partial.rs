@@ -250,7 +250,7 @@ impl Partial {
             return layout::remove(&path).map(drop);
         }
         parked::release_holes(&self.file, &self.table)?;
-        renamed(fs::rename(&path, self.layout.part(self.id)))?;
+        layout::renamed(fs::rename(&path, self.layout.part(self.id)))?;
         *place = Place::Parked;
         // As long as somebody has it open it is counted by its promise.
         let allocated = self.file.metadata()?.blocks() * 512;
@@ -308,7 +308,7 @@ impl Partial {
             let mut place = self.place();
             let partial = self.layout.partial(self.id);
             let moved = names(&partial, &self.file.metadata()?)
-                && renamed(fs::rename(&partial, self.layout.image(self.id)))?;
+                && layout::renamed(fs::rename(&partial, self.layout.image(self.id)))?;
             *place = Place::Gone;
             self.give_back_room()?;
             if moved {
@@ -332,11 +332,7 @@ impl Partial {
         self.table.remove(&self.layout, self.id)?;
         let partial = self.layout.partial(self.id);
         if names(&partial, &self.file.metadata()?) {
-            let aside = self.layout.invalid().join(self.id.as_str());
-            if renamed(fs::rename(&partial, aside))? {
-                let size = self.file.metadata()?.len();
-                lock.came(&self.layout, Area::Invalid, 1, size);
-            }
+            lock.put_aside(&self.layout, self.id, &partial)?;
         }
         *place = Place::Gone;
         self.give_back_room()
@@ -370,15 +366,6 @@ impl Partial {
         // With the room, and not a moment later: until then nobody else may remove the part or go on with it.
         let _ = fs2::FileExt::unlock(&self.file);
         self.give_back_room()
-    }
-}
-
-/// Whether the file was still there to be moved.
-fn renamed(result: io::Result<()>) -> io::Result<bool> {
-    match result {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

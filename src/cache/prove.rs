@@ -167,9 +167,8 @@ impl Proving {
         let moved = SpaceLock::take(layout).and_then(|lock| {
             let place = layout.image(self.copy.id);
             if names(&place, &self.file.metadata()?) {
-                std::fs::rename(place, layout.invalid().join(self.copy.id.as_str()))?;
+                lock.put_aside(layout, self.copy.id, &place)?;
                 lock.went(layout, Area::Copies, 1, self.copy.size);
-                lock.came(layout, Area::Invalid, 1, self.copy.size);
                 self.node.left(self.copy.id, self.copy.size, Reason::Bad);
             }
             Ok(())

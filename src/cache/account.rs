@@ -55,7 +55,7 @@ impl Account {
         };
         counters.filled(outcome);
         let what = if outcome == Outcome::Wrong {
-            format!("the store's data of image {id} is not the image's, and was put into invalid/")
+            format!("what came of image {id} is not the image's, and was put into invalid/")
         } else {
             format!("image {id} was not cached")
         };

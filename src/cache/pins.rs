@@ -27,11 +27,6 @@ impl Cache {
         self.work(move |node| remove(&node.layout, id)).await
     }
 
-    /// Bytes of whole copies that are pinned, as far as this process knows them.
-    pub fn pinned_bytes(&self) -> u64 {
-        self.node.residents.pinned_bytes()
-    }
-
     /// The images that are pinned, and by what.
     pub async fn pinned(&self) -> Result<report::Pins> {
         self.work(|node| report(&node.layout)).await
@@ -82,6 +77,16 @@ pub fn list(layout: &Layout) -> io::Result<Vec<ImageId>> {
         .collect();
     ids.sort_unstable();
     Ok(ids)
+}
+
+/// Bytes of whole copies that are pinned.
+pub fn bytes(layout: &Layout) -> io::Result<u64> {
+    let copies = list(layout)?.into_iter().map(|id| layout.image(id));
+    let found = copies.filter_map(|path| fs::symlink_metadata(path).ok());
+    Ok(found
+        .filter(fs::Metadata::is_file)
+        .map(|copy| copy.len())
+        .sum())
 }
 
 /// The images that are pinned, and by what.

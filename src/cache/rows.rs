@@ -58,12 +58,16 @@ pub type Changes = BTreeMap<ImageId, Change>;
 /// The images that have a row, and whatever else has one.
 pub fn names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     connection
-        .prepare_cached("SELECT image_id FROM cached_images WHERE image_id IS NOT NULL")?
+        .prepare_cached(
+            "SELECT CAST(image_id AS TEXT) FROM cached_images WHERE image_id IS NOT NULL",
+        )?
         .query_map([], |row| row.get(0))?
         .collect()
 }
 
-const COLUMNS: &str = "rowid, image_id, hits, last_accessed, last_modified, size, checksum";
+/// Whatever others have put there is read as what it should be: SQLite holds no column to its type.
+const COLUMNS: &str = "rowid, CAST(image_id AS TEXT), CAST(hits AS INTEGER), CAST(last_accessed AS REAL), \
+                       CAST(last_modified AS REAL)";
 
 /// Every row of an image.
 pub fn read(connection: &Connection) -> rusqlite::Result<Rows> {
@@ -155,7 +159,7 @@ pub fn adopt(connection: &Connection, known: &Known) -> rusqlite::Result<Option<
     let (name, made) = (known.id.as_str(), seconds(known.last_modified) + ROUNDING);
     let hits = connection
         .prepare_cached(
-            "SELECT coalesce(hits, 0) FROM cached_images WHERE image_id = ? AND last_modified <= ?",
+            "SELECT CAST(coalesce(hits, 0) AS INTEGER) FROM cached_images WHERE image_id = ? AND last_modified <= ?",
         )?
         .query_row(params![name, made], |row| row.get::<_, i64>(0))
         .optional()?;

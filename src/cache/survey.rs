@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 
 use super::layout::{self, Layout, files, image_named};
 use super::owner::{Owner, owner};
-use super::queue;
 use super::space::{Limits, SpaceLock, Usage};
 use super::spans::Table;
 use super::tally;
+use super::{pins, queue};
 use crate::domain::ImageId;
 use crate::domain::report::{Growth, Survey};
 
@@ -29,6 +29,8 @@ pub fn take(layout: &Layout, limits: Limits, now: DateTime<Utc>) -> io::Result<S
     Ok(Survey {
         limit: limits.max_size,
         used: usage.taken(),
+        pinned: pins::bytes(layout)?,
+        parts: usage.tally.parts.bytes,
         free: fs2::available_space(layout.root())?,
         copies: usage.tally.copies.files,
         kept_free: limits.min_free,
@@ -126,6 +128,27 @@ mod tests {
                 .unwrap();
             assert_eq!(waiting(), expected);
         }
+    }
+
+    #[test]
+    fn what_is_pinned_is_told_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path(), Path::new("cache.db"));
+        layout.prepare().unwrap();
+        let pinned = || {
+            take(&layout, limits(0), Clock::system().now())
+                .unwrap()
+                .pinned
+        };
+        let (here, to_come) = (ImageId::random(), ImageId::random());
+        fs::write(layout.image(here), [0; 7]).unwrap();
+        assert_eq!(pinned(), 0);
+        for id in [here, to_come] {
+            pins::add(&layout, id, "").unwrap();
+        }
+        assert_eq!(pinned(), 7);
+        pins::remove(&layout, here).unwrap();
+        assert_eq!(pinned(), 0);
     }
 
     #[test]

@@ -2,13 +2,16 @@
 //! that has none answers 504, and reads no store for it. The original does not know these words, and answers as to
 //! anybody.
 
+use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
+use futures_util::{TryFutureExt as _, TryStreamExt as _};
 use http::header::{CACHE_CONTROL, RANGE};
 use http::{Method, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -18,6 +21,9 @@ use super::transport::{Trust, innermost};
 use crate::domain::ImageId;
 use crate::domain::report::Profile;
 use crate::stream::{ByteRange, ByteStream};
+
+/// Bytes of a document, of which a node needs a few hundred.
+const LONGEST: usize = 64 * 1024;
 
 /// Why a node gave no copy. Never with a token in it.
 #[derive(Debug, thiserror::Error)]
@@ -84,11 +90,7 @@ impl PeerApi {
         token: Option<&Hidden>,
     ) -> std::result::Result<Profile, NoCopy> {
         let request = self.get(node, &format!("/v2/cache_node/{id}"), token);
-        let answer = self.timely(request.send()).await?;
-        if !answer.status().is_success() {
-            return Err(NoCopy::Refused(answer.status()));
-        }
-        self.timely(answer.json()).await
+        self.document(request).await
     }
 
     /// Who brings an image in, by the node at this address: `own`, unless somebody asked before. `instead_of` is where
@@ -104,11 +106,7 @@ impl PeerApi {
         let path = format!("/v2/cache_node/{id}/lead");
         let wish = json!({"node": own, "instead_of": instead_of});
         let request = self.ask(Method::PUT, node, &path, token).json(&wish);
-        let answer = self.timely(request.send()).await?;
-        if !answer.status().is_success() {
-            return Err(NoCopy::Refused(answer.status()));
-        }
-        let Lead { node } = self.timely(answer.json()).await?;
+        let Lead { node } = self.document(request).await?;
         Ok(node)
     }
 
@@ -131,9 +129,23 @@ impl PeerApi {
         }
     }
 
-    async fn timely<T>(
+    /// The document that a request is answered with.
+    async fn document<T: DeserializeOwned>(
         &self,
-        answer: impl Future<Output = reqwest::Result<T>>,
+        request: reqwest::RequestBuilder,
+    ) -> std::result::Result<T, NoCopy> {
+        let answer = self.timely(request.send()).await?;
+        if !answer.status().is_success() {
+            return Err(NoCopy::Refused(answer.status()));
+        }
+        let body = Limited::new(reqwest::Body::from(answer), LONGEST).collect();
+        let body = self.timely(body.map_err(io::Error::other)).await?;
+        serde_json::from_slice(&body.to_bytes()).map_err(|error| NoCopy::Away(error.to_string()))
+    }
+
+    async fn timely<T, E: Error + 'static>(
+        &self,
+        answer: impl Future<Output = std::result::Result<T, E>>,
     ) -> std::result::Result<T, NoCopy> {
         let patience = self.patience;
         let answer = timeout(patience, answer).await;

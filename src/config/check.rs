@@ -38,6 +38,8 @@ pub enum Warning {
     UnnamedNode(String),
     /// `[image_cache] peers`, where no node tells what it has.
     SilentPeers,
+    /// The same where this node is called what is no URL.
+    UnaskedNode(String),
     /// A property of `schema-image.json`, and what it demands in vain.
     SchemaKeyword((String, String)),
 }
@@ -81,6 +83,11 @@ impl fmt::Display for Warning {
             Self::SilentPeers => f.write_str(
                 "[image_cache] peers asks nobody, for nodes tell what they have only where \
                  image_cache_driver is centralized_db",
+            ),
+            Self::UnaskedNode(name) => write!(
+                f,
+                "worker_self_reference_url makes this node known as {name}, which is no URL, so no node asks it \
+                 for copies"
             ),
             Self::SchemaKeyword((property, keyword)) => write!(
                 f,

@@ -234,6 +234,14 @@ impl Config {
         if self.cache.as_ref().is_some_and(is_silent) {
             warnings.push(Warning::SilentPeers);
         }
+        let asked = self.cache.as_ref().filter(|cache| cache.peers.is_some());
+        if let Some(name) = asked.and_then(|cache| cache.node_name.as_ref())
+            && !["http://", "https://"]
+                .iter()
+                .any(|scheme| name.starts_with(scheme))
+        {
+            warnings.push(Warning::UnaskedNode(name.clone()));
+        }
         // To write the default down is not to ask for a file.
         let default_policy = options::find("oslo_policy", "policy_file").map(|known| known.default);
         if let (Some(entry), Some(file)) = (

@@ -73,6 +73,20 @@ impl PrefetchRule {
 
     fn from(settings: &Settings, section: &str) -> Result<Self, Error> {
         let options = settings.section(section);
+        for selector in ["tag", "property", "project", "visibility", "family"] {
+            // Left empty it would mean every image.
+            if let Some(entry) = settings.entry(section, selector)
+                && options
+                    .text(selector)?
+                    .is_none_or(|text| text.trim().is_empty())
+            {
+                return Err(Error::Value {
+                    place: Box::new(entry.place()),
+                    shown: String::new(),
+                    must: "set, or left out where it does not matter".to_owned(),
+                });
+            }
+        }
         let properties = options.list("property")?;
         let properties = properties.iter().map(|pair| {
             let (name, value) = pair.split_once('=')?;

@@ -55,10 +55,13 @@ impl Schedule {
             text: text.to_owned(),
             parts,
         };
+        if schedule.next_after(&DateTime::UNIX_EPOCH).is_none() {
+            return Err("a time that comes: there is no such day".to_owned());
+        }
         Ok(schedule)
     }
 
-    /// The first time after `time`, None where there is no such day (30 February).
+    /// The first time after `time`.
     ///
     /// The clock's changes are taken as cron does: a time that the clock leaps over comes as much
     /// later as it leaps, and one that the clock shows twice comes once.

@@ -55,6 +55,8 @@ pub enum Error {
     Policy(#[from] policy::Error),
     #[error("cannot ask Keystone")]
     Keystone(#[from] client::Error),
+    #[error("cannot ask other nodes by [image_cache] peer_ca_file")]
+    Peers(#[source] client::Error),
 }
 
 /// What the service starts with.
@@ -73,6 +75,9 @@ pub struct Start {
 /// configuration tells.
 pub fn check(config: &Config) -> Result<(), Error> {
     Policy::load(&config.policy)?;
+    if let Some(cache) = &config.cache {
+        Peers::api(cache).map_err(Error::Peers)?;
+    }
     Ok(())
 }
 
@@ -186,7 +191,7 @@ async fn open(config: Config) -> Result<Glance, Error> {
         None => None,
     };
     let peers = match &config.cache {
-        Some(cache) => Peers::new(cache, &db, keystone.as_ref())?,
+        Some(cache) => Peers::new(cache, &db, keystone.as_ref()).map_err(Error::Peers)?,
         None => None,
     };
     Ok(Glance::new(Parts {

@@ -18,6 +18,12 @@ pub struct Survey {
     pub limit: u64,
     /// Bytes that are taken, room promised to fills included.
     pub used: u64,
+    /// Bytes of whole copies that are pinned.
+    #[serde(default)]
+    pub pinned: u64,
+    /// Bytes of parts of images that nobody has open. They leave before all others.
+    #[serde(default)]
+    pub parts: u64,
     /// Bytes that the disk has free.
     pub free: u64,
     /// Whole copies.

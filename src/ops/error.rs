@@ -47,6 +47,8 @@ pub enum Error {
          the time based on their expires_at property."
     )]
     TasksExpire,
+    #[error("node must be one of the nodes in the database.")]
+    UnknownNode,
     #[error("Caching via API is not supported at this site.")]
     NoCache,
     #[error("Multi backend is not supported at this site.")]

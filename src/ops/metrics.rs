@@ -21,11 +21,11 @@ impl Glance {
             }
             _ => Vec::new(),
         };
-        let pinned = self.cache.as_ref().map_or(0, cache::Cache::pinned_bytes);
         let holdings = survey.map(|survey| Holdings {
             limit: survey.limit,
             used: survey.used,
-            pinned,
+            pinned: survey.pinned,
+            parts: survey.parts,
             free: survey.free,
             copies: survey.copies,
             growing: survey.growing.len() as u64,

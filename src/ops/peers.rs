@@ -88,17 +88,14 @@ impl Peers {
         db: &Db,
         keystone: Option<&Keystone>,
     ) -> client::Result<Option<Self>> {
-        let (Some(peers), Some(own)) = (&config.peers, &config.node_name) else {
+        let (Some(peers), Some(own), Some(api)) =
+            (&config.peers, &config.node_name, Self::api(config)?)
+        else {
             return Ok(None);
         };
-        let trust = Trust {
-            bundle: peers.ca_file.clone(),
-            ..Trust::default()
-        };
-        let https = peers.ca_file.is_some() || own.starts_with("https:");
         Ok(Some(Self(Arc::new(Inner {
             db: db.clone(),
-            api: PeerApi::new(&trust, https, peers.timeout)?,
+            api,
             keystone: keystone.cloned(),
             own: own.clone(),
             timeout: peers.timeout,
@@ -107,6 +104,19 @@ impl Peers {
             feeds: Feeds::default(),
             leads: Leads::default(),
         }))))
+    }
+
+    /// How other nodes are reached; none where nobody asks them.
+    pub fn api(config: &CacheConfig) -> client::Result<Option<PeerApi>> {
+        let (Some(peers), Some(own)) = (&config.peers, &config.node_name) else {
+            return Ok(None);
+        };
+        let trust = Trust {
+            bundle: peers.ca_file.clone(),
+            ..Trust::default()
+        };
+        let https = peers.ca_file.is_some() || own.starts_with("https:");
+        PeerApi::new(&trust, https, peers.timeout).map(Some)
     }
 
     /// An image of so many bytes, or a range of it, from a node that has it or brings it in.
@@ -137,6 +147,11 @@ impl Peers {
     /// Other nodes may read along with a fill of this image from now on, where it reads a store.
     pub fn follow(&self, id: ImageId, feed: watch::Receiver<Feed>) {
         self.0.feeds.note(id, feed);
+    }
+
+    /// Whether a node answers, whatever it says.
+    pub(super) async fn is_well(&self, node: &str, id: ImageId) -> bool {
+        !matches!(self.profile_at(node, id).await, Err(NoCopy::Away(_)))
     }
 
     /// How long one that has begun may send nothing: there is the store.

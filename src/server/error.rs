@@ -39,7 +39,8 @@ impl From<Error> for Fault {
             }
             _ => Fault::new(status(&error), error.to_string()),
         };
-        if !fault.status.is_server_error() {
+        // That there is no copy is an answer, and nodes hear it often.
+        if !fault.status.is_server_error() || matches!(error, Error::NotCached(_)) {
             return fault;
         }
         // The one place a failure is logged; the client learns only that there was one.
@@ -94,6 +95,7 @@ fn status(error: &Error) -> StatusCode {
         | Error::TagRefused(_)
         | Error::UnknownMemberStatus
         | Error::NotActive
+        | Error::UnknownNode
         | Error::Objection(_)
         | Error::UnknownStore(_)
         | Error::StoreNotConfigured(_)

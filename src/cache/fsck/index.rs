@@ -89,7 +89,8 @@ fn rows(layout: &Layout) -> rusqlite::Result<HashMap<String, i64>> {
     let connection = index::connect(layout, BUSY)?;
     index::check(&connection)?;
     let mut rows = connection.prepare(
-        "SELECT image_id, coalesce(size, 0) FROM cached_images WHERE image_id IS NOT NULL",
+        "SELECT CAST(image_id AS TEXT), CAST(coalesce(size, 0) AS INTEGER) FROM cached_images \
+         WHERE image_id IS NOT NULL",
     )?;
     let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()

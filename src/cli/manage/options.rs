@@ -16,7 +16,7 @@ use crate::cli::{Error, Result};
 use crate::domain::ImageId;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, or answered with no; 1 failed, wholly or in part, or nobody answered; 2 the command line makes no sense.
+Exit codes: 0 done, or answered with no; 1 failed, wholly or in part, or nobody answered; 2 the command line makes no sense; as in the original 1 for an unknown command or without ids.
 Results go to standard output, everything else to standard error.";
 
 const FSCK: &str = "\

@@ -99,8 +99,9 @@ fn months_have_names() {
 }
 
 #[test]
-fn a_day_that_never_comes_is_none() {
-    assert!(next("0 0 30 2 *").is_empty());
+fn a_day_that_never_comes_is_refused() {
+    let refused = Schedule::parse("0 0 30 2 *").unwrap_err();
+    assert_eq!(refused, "a time that comes: there is no such day");
 }
 
 #[test]

@@ -79,6 +79,14 @@ fn a_rule_that_is_wrong_is_refused_by_its_section_option_and_value() {
             "schedule = often: must be five fields as in crontab(5), or six with seconds first",
         ),
         (
+            "on = upload\nproject =",
+            "project = : must be set, or left out where it does not matter",
+        ),
+        (
+            "schedule = 0 0 30 2 *",
+            "schedule = 0 0 30 2 *: must be a time that comes: there is no such day",
+        ),
+        (
             "on = upload\ntags = gold",
             "tags is no option of a rule; those are bandwidth, concurrency, family, newest, on, priority, \
              project, property, schedule, tag, visibility",

@@ -55,6 +55,15 @@ impl Glance {
             .zip(self.peers_for(&image))
             .ok_or(Error::NoCache)?;
         let Peers(inner) = &peers;
+        if !inner
+            .db
+            .node_names()
+            .await?
+            .iter()
+            .any(|node| node == asker)
+        {
+            return Err(Error::UnknownNode);
+        }
         if instead_of != Some(&inner.own)
             && (inner.feeds.may_be_from_store(id) || cache.has(id).await?)
         {

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::pace::Pace;
 use super::{Inner, StoreSource};
-use crate::ops::peers::{Feed, Given, Peers};
+use crate::ops::peers::{Feed, Given};
 use crate::store::registry::Reader;
 use crate::stream::{ByteRange, ByteStream};
 use crate::telemetry::counters::Counter;
@@ -43,6 +43,8 @@ pub(super) struct Steady {
     failing: Option<Instant>,
     /// How many locations had no more than this, since a byte came.
     ended: usize,
+    /// For how long nothing has come.
+    silent: Duration,
     pace: Pace,
 }
 
@@ -64,6 +66,7 @@ impl Steady {
             tries: 0,
             failing: None,
             ended: 0,
+            silent: Duration::ZERO,
         }
     }
 
@@ -85,6 +88,7 @@ impl Steady {
                     self.count.inc_by(count);
                     self.rest.start = (self.rest.start + count).min(self.rest.end);
                     (self.tries, self.failing, self.ended) = (0, None, 0);
+                    self.silent = Duration::ZERO;
                     let keeps_up = self.pace.note(asked.elapsed(), count);
                     if !keeps_up && !self.rest.is_empty() && matches!(self.from, Place::Peer { .. })
                     {
@@ -103,7 +107,8 @@ impl Steady {
                     io::Error::other("the store sent too few bytes")
                 }
                 Ok(Some(Err(error))) => error,
-                Err(_) => io::Error::other("the store sends nothing"),
+                Err(_) if self.waits_as_well(patience).await => continue,
+                Err(_) => io::Error::other("it sends nothing"),
             };
             self.go_on(why).await?;
         }
@@ -113,16 +118,28 @@ impl Steady {
         let patience = self.source.0.patience;
         match self.from {
             Place::Location(_) => patience,
-            Place::Peer { grows, .. } => {
+            Place::Peer { .. } => {
                 let peers = self.source.0.peers.as_ref();
-                let near = peers.map_or(Duration::ZERO, Peers::patience);
-                // Where its store is silent, so it is for all.
-                if grows {
-                    patience + near
-                } else {
-                    patience.min(near)
-                }
+                peers.map_or(patience, |peers| patience.min(peers.patience()))
             }
+        }
+    }
+
+    /// Whether who is silent only waits for a store, which would be as silent here: a node that answers, for as long as
+    /// the store may send nothing.
+    async fn waits_as_well(&mut self, waited: Duration) -> bool {
+        self.silent += waited;
+        let Inner {
+            image,
+            patience,
+            peers,
+            ..
+        } = &*self.source.0;
+        match (&self.from, peers) {
+            (Place::Peer { node, grows: true }, Some(peers)) if self.silent <= *patience => {
+                peers.is_well(node, image.id).await
+            }
+            _ => false,
         }
     }
 

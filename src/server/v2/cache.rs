@@ -122,10 +122,7 @@ pub async fn lead(
     Json(wish): Json,
 ) -> Result<impl IntoResponse> {
     let id = (id.parse()).map_err(|_| Error::NoSuchImage(id))?;
-    let Some(asker) = wish["node"].as_str() else {
-        let sentence = "node must be the URL of the node that asks.";
-        return Err(Fault::new(StatusCode::BAD_REQUEST, sentence.to_owned()));
-    };
+    let asker = wish["node"].as_str().ok_or(Error::UnknownNode)?;
     let instead_of = wish["instead_of"].as_str();
     let node = glance.lead(&caller, id, asker, instead_of).await?;
     Ok(Document(json!({"node": node})))

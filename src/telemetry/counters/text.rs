@@ -21,6 +21,8 @@ pub struct Holdings {
     pub used: u64,
     /// Bytes of whole copies that are pinned.
     pub pinned: u64,
+    /// Bytes of parts of images that nobody has open.
+    pub parts: u64,
     /// Bytes that the disk has free.
     pub free: u64,
     /// Whole copies.
@@ -162,6 +164,11 @@ impl Holdings {
                 "pinned",
                 "Bytes of copies that never leave to make room",
                 self.pinned,
+            ),
+            (
+                "parts",
+                "Bytes of parts of images, which leave before all others",
+                self.parts,
             ),
             ("free", "Bytes that the disk has free", self.free),
             (

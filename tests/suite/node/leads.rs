@@ -1,10 +1,16 @@
 //! Clients of many nodes that want an image in the same moment: one node reads the store, the others read along.
 
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use rustix::process::Signal;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
+use super::MIB;
 use super::http::{self, Opened};
 use super::peers::site_beside;
 use super::process::{Image, Node};
@@ -45,6 +51,13 @@ fn is_right(opened: Opened, image: &Image, node: &Node) {
         .rest()
         .unwrap_or_else(|error| panic!("{error} {}", node.log()));
     assert!(rest == image.data[1000..]);
+}
+
+/// Puts a node into the database.
+fn is_there(site: &Site, number: usize, name: &str) {
+    site.database().run(&format!(
+        "INSERT INTO node_reference (node_reference_id, node_reference_url) VALUES ({number}, '{name}')"
+    ));
 }
 
 fn reads(origin: &Origin) -> usize {
@@ -115,6 +128,32 @@ fn where_the_node_that_reads_the_store_dies_another_goes_on_for_all() {
 }
 
 #[test]
+fn where_the_node_that_reads_the_store_stands_still_another_goes_on() {
+    let runtime = Runtime::new().unwrap();
+    let origin = runtime.block_on(Origin::new());
+    let first = site_beside(None, "peer_timeout = 1");
+    let second = site_beside(Some(&first), "peer_timeout = 1");
+    // A store may be silent for longer than anybody here waits.
+    let nodes = [&first, &second].map(|site| {
+        site.adds(&format!(
+            "[DEFAULT]\nshow_multiple_locations = true\n{}\n[server]\nstore_timeout = 600",
+            reading(&origin)
+        ));
+        site.start()
+    });
+    let [one, two] = &nodes;
+    let image = located(one, &origin, &[format!("/rests/{SIZE}")]);
+    let waiting = begin(one, &image);
+    let opened = begin(two, &image);
+    one.signal(Signal::STOP);
+    is_right(opened, &image, two);
+    two.caches(&image);
+    one.signal(Signal::CONT);
+    drop(waiting);
+    nodes.into_iter().for_each(Node::kill);
+}
+
+#[test]
 fn who_asks_for_the_lead_says_who_it_is() {
     let site = site_beside(None, "");
     let node = site.start();
@@ -134,6 +173,9 @@ fn who_asks_for_the_lead_says_who_it_is() {
     assert_eq!(ask(&image.id, "{}").status, 400);
     assert_eq!(ask(&image.id, "").status, 400);
     assert_eq!(ask("nonsense", &wish).status, 404);
+    // Nobody is remembered who is no node.
+    assert_eq!(ask(&image.id, &wish).status, 400);
+    is_there(&site, 77, "http://127.0.0.1:1");
     let leads = || ask(&image.id, &wish).json()["node"].clone();
     assert_eq!(leads(), "http://127.0.0.1:1");
     // Nobody is there, so this node brings it in, and has it from then on.
@@ -155,4 +197,36 @@ fn who_asks_for_the_lead_says_who_it_is() {
     );
     assert_eq!(answer.unwrap().status, 404);
     node.stop();
+}
+
+#[test]
+fn a_node_that_talks_without_end_is_not_listened_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // How much it was able to say.
+    let said = Arc::<AtomicUsize>::default();
+    let saying = Arc::clone(&said);
+    thread::spawn(move || {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"node\":\"\r\n";
+        let chunk = format!("10000\r\n{}\r\n", "n".repeat(0x10000));
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut text = head;
+            while stream.write_all(text.as_bytes()).is_ok() {
+                saying.fetch_add(text.len(), Ordering::Relaxed);
+                text = &chunk;
+            }
+        }
+    });
+    let site = site_beside(None, "");
+    let node = site.start();
+    // One of so many comes before this node.
+    for number in 100..200 {
+        is_there(&site, number, &format!("http://{address}/{number}"));
+    }
+    let image = node.image(MIB);
+    node.serves(&image);
+    node.stop();
+    let said = said.load(Ordering::Relaxed);
+    assert!((1..32 * MIB).contains(&said), "{said}");
 }

@@ -53,6 +53,28 @@ fn a_part_that_has_no_span_leaves_at_a_start_with_its_table() {
     is_clean(&site);
 }
 
+/// SQLite holds no column to its type.
+#[test]
+fn a_row_that_is_no_row_keeps_nobody_from_the_index() {
+    let (site, _) = stopped(&[MIB]);
+    let index = rusqlite::Connection::open(site.cache("cache.db")).unwrap();
+    index
+        .execute_batch(
+            "UPDATE cached_images SET size = 'big', hits = 'many', last_accessed = 'late';
+             INSERT INTO cached_images (image_id, size, hits, last_accessed, last_modified)
+             VALUES ('nonsense', 'a', 'b', 'c', 'd');",
+        )
+        .unwrap();
+    drop(index);
+    let mended = fsck(&site, &["--verify", "--repair"]);
+    assert_eq!(mended.code, 0, "{mended:?}");
+    is_clean(&site);
+    let node = site.start();
+    let hits = || node.listing().into_values().next();
+    assert_eq!(hits(), Some(0));
+    node.stop();
+}
+
 #[test]
 fn what_stands_in_the_place_of_the_index_is_named() {
     let (site, _) = stopped(&[MIB]);

@@ -191,6 +191,8 @@ fn who_wants_a_copy_or_nothing_gets_no_more() {
         http::get(one.address, &image.file(), &headers).unwrap()
     };
     assert_eq!(wants(&[]).status, 504);
+    // It is an answer, and no failure.
+    assert_eq!(one.lines_with(&["request failed"]), 0, "{}", one.log());
     assert!(first.copies().is_empty());
 
     has_told(&one, &first, &image);

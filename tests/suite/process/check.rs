@@ -103,6 +103,28 @@ fn rules_are_listed_and_a_misspelt_selector_widens_none() {
 }
 
 #[test]
+fn what_keeps_nodes_from_asking_each_other_is_told() {
+    let home = Home::with("");
+    let peers = |own: &str, more: &str| {
+        home.configure(&format!(
+            "image_cache_dir = {}/cache\nimage_cache_driver = centralized_db\n\
+             worker_self_reference_url = {own}\n[image_cache]\npeers = true\n{more}",
+            home.dir.path().display()
+        ));
+    };
+    peers("node1:9292", "");
+    let (code, text) = checked(&home);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("node1:9292, which is no URL"), "{text}");
+    peers("https://node1:9292", "peer_ca_file = /nonexistent");
+    for ended in [home.check(), home.command().output().unwrap()] {
+        assert_eq!(ended.status.code(), Some(1));
+        let told = String::from_utf8(ended.stderr).unwrap();
+        assert!(told.contains("[image_cache] peer_ca_file"), "{told}");
+    }
+}
+
+#[test]
 fn a_policy_that_cannot_be_read_fails_the_check() {
     let home = Home::with("");
     home.write("policy.yaml", "get_images: \"role:x\n");

@@ -291,6 +291,8 @@ mod tests {
             survey: Survey {
                 limit: 1023 << 30,
                 used: 1022 << 30,
+                pinned: 0,
+                parts: 0,
                 free: 1023 << 30,
                 copies: 100_000,
                 kept_free: 0,
@@ -336,6 +338,8 @@ mod tests {
         let survey = Survey {
             limit: 2 << 30,
             used: 3 << 30,
+            pinned: 0,
+            parts: 0,
             free: 0,
             copies: 1,
             kept_free: 0,

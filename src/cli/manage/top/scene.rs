@@ -132,6 +132,8 @@ mod tests {
             survey: Survey {
                 limit: 1000,
                 used: 100,
+                pinned: 0,
+                parts: 0,
                 free: 1000,
                 copies: 0,
                 kept_free: 0,

@@ -75,16 +75,8 @@ impl PrefetchRule {
         let options = settings.section(section);
         for selector in ["tag", "property", "project", "visibility", "family"] {
             // Left empty it would mean every image.
-            if let Some(entry) = settings.entry(section, selector)
-                && options
-                    .text(selector)?
-                    .is_none_or(|text| text.trim().is_empty())
-            {
-                return Err(Error::Value {
-                    place: Box::new(entry.place()),
-                    shown: String::new(),
-                    must: "set, or left out where it does not matter".to_owned(),
-                });
+            if settings.entry(section, selector).is_some() && options.text(selector)?.is_none() {
+                return Err(options.refuse(selector, "set, or left out where it does not matter"));
             }
         }
         let properties = options.list("property")?;

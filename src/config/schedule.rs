@@ -61,7 +61,7 @@ impl Schedule {
         Ok(schedule)
     }
 
-    /// The first time after `time`.
+    /// The first time after `time`; none where that is beyond the calendar, which ends in 2100.
     ///
     /// The clock's changes are taken as cron does: a time that the clock leaps over comes as much
     /// later as it leaps, and one that the clock shows twice comes once.

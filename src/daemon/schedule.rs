@@ -45,7 +45,7 @@ pub async fn run<F>(
             }
         }
     }
-    // A day that never comes.
+    // There is none in this calendar.
     stop.cancelled().await;
 }
 

@@ -118,9 +118,11 @@ impl<'a> Section<'a> {
 
     /// Refuses what the option is set to.
     pub fn refuse(&self, option: &str, must: impl Into<Must>) -> Error {
+        // It may be written all the same, with nothing after it.
+        let written = self.settings.entry(self.name, option);
         let unset = || Value {
             text: String::new(),
-            origin: Origin::BuiltIn,
+            origin: written.map_or(Origin::BuiltIn, |entry| entry.origin.clone()),
         };
         match self.value(option) {
             Ok(value) => self.wrong(option, &value.unwrap_or_else(unset), must.into()),

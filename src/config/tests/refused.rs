@@ -77,6 +77,10 @@ fn wrong_values_are_refused_with_their_place() {
              postgresql+psycopg2://user:password@host/glance",
         ),
         (
+            "[image_cache]\npeer_timeout = 1e30\n",
+            "glance-api.conf:2: [image_cache] peer_timeout = 1e30: must be 3600 or less",
+        ),
+        (
             "[image_cache]\napi_url = foo\n",
             "glance-api.conf:2: [image_cache] api_url = foo: must be a URL such as \
              http://127.0.0.1:9292, without a user in it",

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::download::{Download, RequestedRange, expected};
-use super::super::measured::{Answer, measured};
-use super::super::{Error, Glance, Result};
 use super::Peers;
 use crate::cache::Lookup;
 use crate::domain::{Caller, Image, ImageId};
+use crate::ops::download::{Download, RequestedRange, expected};
+use crate::ops::measured::{Answer, measured};
+use crate::ops::{Error, Glance, Result};
 use crate::telemetry::counters::Asked;
 
 impl Glance {

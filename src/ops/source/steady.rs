@@ -160,7 +160,7 @@ impl Steady {
     /// Opens what has not come yet: at every location, and again for as long as a store may send nothing. The
     /// error is the one that made it necessary.
     async fn go_on(&mut self, mut why: io::Error) -> io::Result<()> {
-        self.pace = Pace::default();
+        (self.pace, self.silent) = (Pace::default(), Duration::ZERO);
         if self.go_on_at_peer(&why).await {
             return Ok(());
         }
